@@ -1,0 +1,159 @@
+package link
+
+import (
+	"sync"
+
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// A Frame is a packet on its way, with the times of its departure. One part of the chain
+// owns it at a time: Transmit and Receive hand it over. Whoever is last calls Free.
+//
+// The bytes are one piece with room before and behind them, so that headers are put on
+// and taken off without copying. The one copy, out of the stack's scattered buffers, is
+// made when the frame is filled: at 1500 bytes it takes some 40 ns, and in exchange every
+// device below reads and writes a plain slice.
+type Frame struct {
+	Flow pacer.Flow
+	Size pacer.Size
+
+	// Paced tells that a pacer asked for Depart. Otherwise Depart is when the frame
+	// was ready, and the frame leaves when the wire has room for it.
+	Paced  bool
+	Depart clock.Time // asked: when the first bit shall leave
+	Sched  clock.Time // scheduled: the asked time, moved behind what the port sends before it
+	Handed clock.Time // when software handed it to the device that sends it
+	Sent   clock.Time // actual: when the first bit left, by the device that knows
+
+	// Origin is told once that the frame has left or was dropped. It may be nil.
+	Origin Origin
+	// Cookie belongs to the Origin.
+	Cookie any
+
+	buf        []byte
+	start, end int
+	pooled     bool
+}
+
+// An Origin made a frame and keeps account of it until it has left.
+type Origin interface {
+	// Departed is called on the clock's goroutine when the frame has left or has been
+	// dropped. It must not keep f.
+	Departed(f *Frame)
+}
+
+// Room in a new frame: before the bytes, for the headers that devices put on, and in
+// all, for the largest frame of a 1500-byte MTU with them.
+const (
+	HeadRoom  = 64
+	pooledCap = 2048
+)
+
+// MaxFrame is the largest frame that NewFrame makes, in bytes.
+const MaxFrame = 1<<16 + HeadRoom
+
+var frames = sync.Pool{New: func() any {
+	return &Frame{buf: make([]byte, pooledCap), pooled: true}
+}}
+
+// NewFrame returns a frame of n bytes, whose content is undefined, with HeadRoom before
+// them. It is taken from a pool if it is of the usual size. n must be at most MaxFrame.
+func NewFrame(n int) *Frame {
+	if n < 0 || n > MaxFrame {
+		panic("link: a frame of that size cannot be")
+	}
+	var f *Frame
+	if HeadRoom+n <= pooledCap {
+		f = frames.Get().(*Frame)
+	} else {
+		f = &Frame{buf: make([]byte, HeadRoom+n)}
+	}
+	f.start, f.end = HeadRoom, HeadRoom+n
+	return f
+}
+
+// Free ends the frame's life: it tells the Origin, if nobody did, and gives the memory
+// back.
+func (f *Frame) Free() {
+	f.depart()
+	if f.pooled {
+		buf := f.buf
+		*f = Frame{buf: buf, pooled: true}
+		frames.Put(f)
+	}
+}
+
+// Left notes that the frame's first bit left at t, and tells the Origin.
+func (f *Frame) Left(t clock.Time) {
+	f.Sent = t
+	f.depart()
+}
+
+func (f *Frame) depart() {
+	if o := f.Origin; o != nil {
+		f.Origin = nil
+		o.Departed(f)
+		f.Cookie = nil
+	}
+}
+
+// Measure reads Flow and Size from the frame's bytes, which start with a link header of
+// the given length.
+func (f *Frame) Measure(header int) {
+	if f.Len() < header {
+		header = f.Len()
+	}
+	f.Flow, f.Size = pacer.Parse(f.Bytes()[header:])
+	f.Size.Wire = WireBytes(f.Len() - header + EthernetHeader)
+}
+
+// Bytes returns the frame's bytes, without FCS. They may be changed in place by the owner.
+func (f *Frame) Bytes() []byte { return f.buf[f.start:f.end] }
+
+// Len returns the number of bytes, without FCS.
+func (f *Frame) Len() int { return f.end - f.start }
+
+// Push puts n bytes before the frame and returns them to be filled. It panics if there
+// is no room for them.
+func (f *Frame) Push(n int) []byte {
+	f.start -= n
+	return f.buf[f.start : f.start+n]
+}
+
+// Pull takes n bytes off the frame's head and returns them, or nil if there are fewer.
+func (f *Frame) Pull(n int) []byte {
+	if n > f.Len() {
+		return nil
+	}
+	b := f.buf[f.start : f.start+n]
+	f.start += n
+	return b
+}
+
+// Put adds n bytes behind the frame and returns them to be filled, or nil if there is
+// no room for them.
+func (f *Frame) Put(n int) []byte {
+	if f.end+n > len(f.buf) {
+		return nil
+	}
+	b := f.buf[f.end : f.end+n]
+	f.end += n
+	return b
+}
+
+// Trim cuts the frame down to its first n bytes, if it has more.
+func (f *Frame) Trim(n int) {
+	if n < f.Len() {
+		f.end = f.start + n
+	}
+}
+
+// Clone returns a copy with the same bytes and times and without the Origin.
+func (f *Frame) Clone() *Frame {
+	c := NewFrame(f.Len())
+	copy(c.Bytes(), f.Bytes())
+	c.Flow, c.Size, c.Paced = f.Flow, f.Size, f.Paced
+	c.Depart, c.Sched, c.Handed, c.Sent = f.Depart, f.Sched, f.Handed, f.Sent
+	return c
+}

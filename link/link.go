@@ -1,0 +1,146 @@
+// Package link is what lies below TCP/IP: frames, and devices that take them.
+//
+// Everything is a Device, and devices wrap devices as readers wrap readers. A frame
+// carries its own departure time; whoever can honour it does, and writes down when the
+// frame really left.
+//
+//	stack          emits packets
+//	link/endpoint  asks the flow's pacer, stamps Frame.Depart
+//	Hold           keeps frames until (Depart - horizon), in order of departure
+//	netfpga.Card   sends each at its 8 ns tick          (or no card: horizon 0)
+//	Trace          writes down asked, scheduled and actual times; Capture: the bytes
+//	link/wire      emulated wire and bottleneck         (or link/tun)
+//
+// # Rules
+//
+// One goroutine, the clock's, owns all devices of a chain: every method of Device and
+// Handler is called on it, unless the device says otherwise. The endpoint at the top and
+// the readers of real interfaces at the bottom are the only doors between goroutines.
+//
+// Frames flow down by Transmit and up by Receive. Whoever gets a frame owns it.
+package link
+
+import (
+	"errors"
+	"net"
+	"time"
+)
+
+// A Device takes frames and delivers frames.
+type Device interface {
+	// Info tells what the device is. It does not change.
+	Info() Info
+
+	// Transmit sends frames, the oldest first, and returns how many it took. It owns
+	// those, and their departure times are no longer changed by others. It returns
+	// ErrFull with n < len(frames) where it has no room now: Handler.Ready tells when
+	// it has again. After Close it returns net.ErrClosed.
+	Transmit(frames []*Frame) (n int, err error)
+
+	// Attach says who gets what arrives. It is called once, before the first frame.
+	Attach(Handler)
+
+	// Close ends the device and all devices below it. Frames that wait are dropped and
+	// counted. A second Close does nothing and returns nil.
+	Close() error
+}
+
+// A Handler is what is above a device.
+type Handler interface {
+	// Receive takes over frames that arrived, the oldest first. The slice stays the
+	// caller's.
+	Receive(frames []*Frame)
+
+	// Ready tells that there is room again after ErrFull.
+	Ready()
+}
+
+// ErrFull is returned by Transmit when a device has no room now.
+var ErrFull = errors.New("link: no room for the frame now")
+
+// Info describes a device.
+type Info struct {
+	Name string
+	// MTU is the largest IP packet, in bytes.
+	MTU int
+	// Address is the Ethernet address. Without one, frames are IP packets without a
+	// link header.
+	Address net.HardwareAddr
+	// Speed is the line speed in bit/s; 0 means that frames take no time.
+	Speed int64
+	// Paces tells that the device sends a frame at its Depart, so that one may be handed
+	// to it ahead of time. Other devices send at once.
+	Paces bool
+	// Tick is what departure times are rounded up to, where Paces is true.
+	Tick time.Duration
+}
+
+// Header returns the length of the device's link header: 14 with Ethernet, else 0.
+func (i Info) Header() int {
+	if i.Address == nil {
+		return 0
+	}
+	return EthernetHeader
+}
+
+// Lengths of Ethernet, in bytes (IEEE 802.3).
+const (
+	EthernetHeader = 14
+	fcs            = 4
+	minFrame       = 64 // with FCS
+	preambleAndGap = 20 // 8 preamble and start delimiter, 12 inter-packet gap
+)
+
+// WireBytes returns for how many byte times a frame of n bytes without FCS holds the
+// wire: (max(64, n+4) + 20). n counts the Ethernet header, also where the device has none.
+func WireBytes(n int) int { return max(minFrame, n+fcs) + preambleAndGap }
+
+// WireTime returns how long a frame that counts as so many bytes on the wire (Size.Wire)
+// holds a wire of the given speed in bit/s, rounded up to whole nanoseconds; 0 for speed
+// 0. At 1 Gbit/s it is exact: 8 ns a byte.
+func WireTime(wire int, speed int64) time.Duration {
+	if speed <= 0 {
+		return 0
+	}
+	return time.Duration((int64(wire)*8*int64(time.Second) + speed - 1) / speed)
+}
+
+// Stats counts what passed a device in one direction, and where the rest stayed.
+type Stats struct {
+	Frames uint64
+	Bytes  uint64 // without FCS
+	Drops  [NumCauses]uint64
+}
+
+// Dropped returns how many frames were dropped, for any cause.
+func (s *Stats) Dropped() (n uint64) {
+	for _, d := range s.Drops {
+		n += d
+	}
+	return n
+}
+
+// Drop frees f and counts it under its cause. It is the one place where frames end
+// without having left.
+func (s *Stats) Drop(f *Frame, why Cause) {
+	s.Drops[why]++
+	f.Free()
+}
+
+// Cause says why a frame was dropped.
+type Cause uint8
+
+// The causes.
+const (
+	QueueFull Cause = iota // a bounded queue on the way had no room
+	FlowFull               // more bytes of the flow waited for departure than its bound
+	TooLong                // longer than the MTU
+	LinkError              // the interface refused it
+	Closed                 // it waited in a device that was closed
+	Malformed              // it was not a frame
+	NumCauses
+)
+
+var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed"}
+
+func (c Cause) String() string { return causes[c] }

@@ -1,0 +1,105 @@
+package clock
+
+import (
+	"sync"
+	"time"
+)
+
+// Virtual is a clock whose time moves only from event to event. Nobody waits in it: a
+// second of virtual time costs what its events cost.
+//
+// The goroutine that calls Step is the clock's goroutine. Now, AfterFunc and timers may
+// be used from others too, but the order of events is the same in every run only if
+// those calls come in the same order in every run.
+type Virtual struct {
+	mu    sync.Mutex
+	now   Time
+	queue queue
+}
+
+// NewVirtual returns a clock at time 0 without events.
+func NewVirtual() *Virtual { return &Virtual{} }
+
+// Now implements Clock.
+func (v *Virtual) Now() Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.now
+}
+
+// Wall implements Clock: time 0 is 1970-01-01 00:00:00 UTC, so that the dates in a
+// capture file are the times themselves.
+func (v *Virtual) Wall(t Time) time.Time { return time.Unix(0, int64(t)).UTC() }
+
+// AfterFunc implements Clock.
+func (v *Virtual) AfterFunc(d time.Duration, f func()) Timer {
+	t := &virtualTimer{clock: v, timer: timer{f: f, index: -1}}
+	t.Reset(d)
+	return t
+}
+
+// Step moves the time to the next event and runs it. It returns false, and does nothing,
+// if there is none.
+func (v *Virtual) Step() bool {
+	v.mu.Lock()
+	t := v.queue.pop(Never)
+	if t == nil {
+		v.mu.Unlock()
+		return false
+	}
+	v.now = max(v.now, t.at)
+	v.mu.Unlock()
+	t.f()
+	return true
+}
+
+// Next returns the time of the next event, or Never.
+func (v *Virtual) Next() Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.queue.next()
+}
+
+// RunUntil runs all events up to and including those at t, and leaves the time at t.
+func (v *Virtual) RunUntil(t Time) {
+	for v.Next() <= t {
+		v.Step()
+	}
+	v.mu.Lock()
+	v.now = max(v.now, t)
+	v.mu.Unlock()
+}
+
+type virtualTimer struct {
+	timer
+	clock *Virtual
+}
+
+func (t *virtualTimer) Stop() bool {
+	t.clock.mu.Lock()
+	defer t.clock.mu.Unlock()
+	return t.clock.queue.remove(&t.timer)
+}
+
+func (t *virtualTimer) Reset(d time.Duration) bool {
+	t.clock.mu.Lock()
+	defer t.clock.mu.Unlock()
+	return t.clock.queue.set(&t.timer, after(t.clock.now, d))
+}
+
+func (t *virtualTimer) ResetAt(at Time) bool {
+	t.clock.mu.Lock()
+	defer t.clock.mu.Unlock()
+	return t.clock.queue.set(&t.timer, max(at, t.clock.now))
+}
+
+// after is now+d, not before now and not past the end of time.
+func after(now Time, d time.Duration) Time {
+	if d <= 0 {
+		return now
+	}
+	if t := now.Add(d); t > now {
+		return t
+	}
+	return Never - 1
+}
