@@ -138,9 +138,10 @@ const (
 	LinkError              // the interface refused it
 	Closed                 // it waited in a device that was closed
 	Malformed              // it was not a frame
+	OtherHost              // it arrived here and was addressed to another machine
 	NumCauses
 )
 
-var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed"}
+var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "other host"}
 
 func (c Cause) String() string { return causes[c] }

@@ -1,0 +1,416 @@
+// Package endpoint is the link endpoint of a gVisor network stack: the door between
+// TCP/IP and the devices below it.
+//
+// # The way of a packet down
+//
+//	WritePackets   any goroutine, a connection's lock held: keep a reference, return
+//	flush          the clock's goroutine: copy into a link.Frame, find its flow
+//	 pacer.Depart  the flow's pacer says when it may leave; none: as soon as it can
+//	 Transmit      the device below (a link.Hold) has it
+//	Departed       it left, or was dropped: the flow has room again, the reference ends
+//
+// The reference that is kept until then holds the bytes charged to the socket that wrote
+// them, and so a UDP writer is stopped by what waits for its departure. TCP knows no such
+// stop; for it the bound is Config.FlowLimit.
+//
+// # And up
+//
+//	Receive        the clock's goroutine: check, copy into a packet buffer
+//	DeliverNetworkPacket  UDP and ICMP are handled at once, TCP on the stack's goroutines
+//
+// # Limits
+//
+// Checksums are computed and verified in software. Segments are at most one MTU: there
+// is no GSO.
+package endpoint
+
+import (
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// Config sets up an Endpoint.
+type Config struct {
+	// FlowLimit is how many bytes of frames of one flow may wait for their departure;
+	// beyond it they are dropped and counted. 0 means 32 MiB, which is more than a
+	// connection with the buffers of package stack can have in flight.
+	FlowLimit int
+
+	// GRO joins TCP segments that arrive together before the stack sees them. It about
+	// doubles the speed of receiving and makes fewer ACKs.
+	GRO bool
+
+	// Enter, if not nil, is called on the clock's goroutine before packets are given to
+	// the stack, and before a release of packets may wake its sockets.
+	Enter func()
+}
+
+// Endpoint implements gVisor's LinkEndpoint over a link.Device.
+type Endpoint struct {
+	clk    clock.Clock
+	below  link.Device
+	info   link.Info
+	config Config
+
+	wake clock.Timer // runs flush
+
+	mu       sync.Mutex // for the fields that follow, which other goroutines use
+	queue    []*gstack.PacketBuffer
+	mtu      uint32
+	address  tcpip.LinkAddress
+	up       gstack.NetworkDispatcher
+	pacers   pacer.PerFlow
+	onClose  func()
+	detached bool
+
+	// What follows belongs to the clock's goroutine.
+	taken   []*gstack.PacketBuffer // the queue's other half
+	frames  []*link.Frame          // to be transmitted, the oldest first
+	full    bool
+	flows   map[pacer.Flow]*flow
+	last    *flow
+	sweepAt int
+	spare   []*waiting
+	rx      receiver
+
+	// Sent and Received count frames and drops of either direction. They belong to the
+	// clock's goroutine.
+	Sent, Received link.Stats
+}
+
+// flow is one direction of a connection, as far as its frames wait for departure.
+type flow struct {
+	key    pacer.Flow
+	queued int // bytes
+}
+
+// waiting is a packet whose frame has not left.
+type waiting struct {
+	pkt  *gstack.PacketBuffer
+	flow *flow
+	size int
+}
+
+// New returns an endpoint above below.
+func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
+	if config.FlowLimit == 0 {
+		config.FlowLimit = 32 << 20
+	}
+	info := below.Info()
+	e := &Endpoint{
+		clk: clk, below: below, info: info, config: config,
+		mtu:     uint32(info.MTU),
+		address: tcpip.LinkAddress(info.Address),
+		flows:   make(map[pacer.Flow]*flow),
+		sweepAt: 1024,
+	}
+	e.rx.init(e)
+	e.wake = clk.AfterFunc(0, e.flush)
+	e.wake.Stop()
+	below.Attach(e)
+	return e
+}
+
+// SetPacer says who asks for the departures of a flow's frames, from the next frame on.
+// nil means nobody. It may be called from any goroutine; p is then the endpoint's.
+func (e *Endpoint) SetPacer(f pacer.Flow, p pacer.Pacer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pacers.Set(f, p)
+}
+
+// WritePackets implements LinkWriter. It takes a reference of each packet and returns;
+// TCP would not hear of an error, and UDP is stopped by the reference.
+func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error) {
+	e.mu.Lock()
+	if e.detached {
+		e.mu.Unlock()
+		return 0, &tcpip.ErrClosedForSend{}
+	}
+	first := len(e.queue) == 0
+	for _, pkt := range pkts.AsSlice() {
+		e.queue = append(e.queue, pkt.IncRef())
+	}
+	e.mu.Unlock()
+	if first {
+		e.wake.Reset(0)
+	}
+	return pkts.Len(), nil
+}
+
+// flush makes frames of the packets that were written and sends them.
+func (e *Endpoint) flush() {
+	now := e.clk.Now()
+	e.mu.Lock()
+	e.taken, e.queue = e.queue, e.taken[:0]
+	for i, pkt := range e.taken {
+		e.taken[i] = nil
+		if f := e.frame(pkt, now); f != nil {
+			e.frames = append(e.frames, f)
+		}
+	}
+	e.mu.Unlock()
+	e.transmit()
+}
+
+// frame makes a frame of a packet and asks for its departure, or drops it.
+func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
+	size := pkt.Size()
+	if size > e.info.MTU+e.info.Header() {
+		e.Sent.Drops[link.TooLong]++
+		e.enter()
+		pkt.DecRef()
+		return nil
+	}
+	f := link.NewFrame(size)
+	fill(f.Bytes(), pkt)
+	f.Measure(e.info.Header())
+
+	fl := e.flow(f.Flow)
+	w := e.newWaiting()
+	*w = waiting{pkt: pkt, flow: fl, size: size}
+	fl.queued += size
+	f.Origin, f.Cookie = e, w
+	if fl.queued > e.config.FlowLimit {
+		e.Sent.Drop(f, link.FlowFull)
+		return nil
+	}
+	f.Depart = now
+	if p := e.pacers.Lookup(f.Flow); p != nil {
+		f.Paced = true
+		f.Depart = p.Depart(f.Flow, f.Size, now)
+	}
+	return f
+}
+
+// fill copies a packet, with all its headers, to b.
+func fill(b []byte, pkt *gstack.PacketBuffer) {
+	views, skip := pkt.AsViewList()
+	for v := views.Front(); v != nil; v = v.Next() {
+		data := v.AsSlice()
+		if skip >= len(data) {
+			skip -= len(data)
+			continue
+		}
+		b = b[copy(b, data[skip:]):]
+		skip = 0
+	}
+}
+
+func (e *Endpoint) flow(key pacer.Flow) *flow {
+	if e.last != nil && e.last.key == key {
+		return e.last
+	}
+	fl := e.flows[key]
+	if fl == nil {
+		if len(e.flows) >= e.sweepAt {
+			e.sweep()
+		}
+		fl = &flow{key: key}
+		e.flows[key] = fl
+	}
+	e.last = fl
+	return fl
+}
+
+// sweep forgets the flows that have nothing waiting.
+func (e *Endpoint) sweep() {
+	for key, fl := range e.flows {
+		if fl.queued == 0 {
+			delete(e.flows, key)
+		}
+	}
+	e.last = nil
+	e.sweepAt = max(1024, 2*len(e.flows))
+}
+
+func (e *Endpoint) newWaiting() *waiting {
+	if n := len(e.spare); n > 0 {
+		w := e.spare[n-1]
+		e.spare = e.spare[:n-1]
+		return w
+	}
+	return new(waiting)
+}
+
+func (e *Endpoint) transmit() {
+	if e.full || len(e.frames) == 0 {
+		return
+	}
+	n, err := e.below.Transmit(e.frames)
+	e.Sent.Frames += uint64(n)
+	rest := e.frames[:copy(e.frames, e.frames[n:])]
+	clear(e.frames[len(rest):])
+	e.frames = rest
+	switch err {
+	case nil:
+	case link.ErrFull:
+		e.full = true
+	default:
+		e.drop(link.Closed)
+	}
+}
+
+// drop gives up all frames that could not be transmitted.
+func (e *Endpoint) drop(why link.Cause) {
+	for i, f := range e.frames {
+		e.frames[i] = nil
+		e.Sent.Drop(f, why)
+	}
+	e.frames = e.frames[:0]
+}
+
+// Ready implements link.Handler.
+func (e *Endpoint) Ready() {
+	e.full = false
+	e.transmit()
+}
+
+// Departed implements link.Origin.
+func (e *Endpoint) Departed(f *link.Frame) {
+	w := f.Cookie.(*waiting)
+	w.flow.queued -= w.size
+	e.enter()
+	w.pkt.DecRef()
+	*w = waiting{}
+	e.spare = append(e.spare, w)
+}
+
+func (e *Endpoint) enter() {
+	if e.config.Enter != nil {
+		e.config.Enter()
+	}
+}
+
+// Close implements LinkEndpoint. The stack calls it when it is closed; the device below
+// is closed by who made it.
+func (e *Endpoint) Close() {
+	e.mu.Lock()
+	e.detached = true
+	onClose := e.onClose
+	e.onClose = nil
+	e.mu.Unlock()
+	if onClose != nil {
+		onClose()
+	}
+}
+
+// Drain drops what was written and did not reach the device below. It is called on the
+// clock's goroutine when the device has been closed.
+func (e *Endpoint) Drain() {
+	e.wake.Stop()
+	e.flush()
+	e.drop(link.Closed)
+}
+
+// The rest of LinkEndpoint.
+
+// MTU implements LinkEndpoint: the largest IP packet in bytes.
+func (e *Endpoint) MTU() uint32 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mtu
+}
+
+// SetMTU implements LinkEndpoint. It cannot make the MTU larger than the device's.
+func (e *Endpoint) SetMTU(mtu uint32) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mtu = min(mtu, uint32(e.info.MTU))
+}
+
+// MaxHeaderLength implements LinkEndpoint.
+func (e *Endpoint) MaxHeaderLength() uint16 { return uint16(e.info.Header()) }
+
+// LinkAddress implements LinkEndpoint.
+func (e *Endpoint) LinkAddress() tcpip.LinkAddress {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.address
+}
+
+// SetLinkAddress implements LinkEndpoint.
+func (e *Endpoint) SetLinkAddress(a tcpip.LinkAddress) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.address = a
+}
+
+// Capabilities implements LinkEndpoint.
+func (e *Endpoint) Capabilities() gstack.LinkEndpointCapabilities {
+	if e.info.Address != nil {
+		return gstack.CapabilityResolutionRequired
+	}
+	return 0
+}
+
+// Attach implements LinkEndpoint.
+func (e *Endpoint) Attach(up gstack.NetworkDispatcher) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.up = up
+}
+
+// IsAttached implements LinkEndpoint.
+func (e *Endpoint) IsAttached() bool {
+	up, _ := e.upper()
+	return up != nil
+}
+
+func (e *Endpoint) upper() (gstack.NetworkDispatcher, tcpip.LinkAddress) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.up, e.address
+}
+
+// Wait implements LinkEndpoint: the endpoint has no goroutines.
+func (*Endpoint) Wait() {}
+
+// ARPHardwareType implements LinkEndpoint.
+func (e *Endpoint) ARPHardwareType() header.ARPHardwareType {
+	if e.info.Address != nil {
+		return header.ARPHardwareEther
+	}
+	return header.ARPHardwareNone
+}
+
+// AddHeader implements LinkEndpoint.
+func (e *Endpoint) AddHeader(pkt *gstack.PacketBuffer) {
+	if e.info.Address == nil {
+		return
+	}
+	header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize)).Encode(&header.EthernetFields{
+		SrcAddr: pkt.EgressRoute.LocalLinkAddress,
+		DstAddr: pkt.EgressRoute.RemoteLinkAddress,
+		Type:    pkt.NetworkProtocolNumber,
+	})
+}
+
+// ParseHeader implements LinkEndpoint.
+func (e *Endpoint) ParseHeader(pkt *gstack.PacketBuffer) bool {
+	if e.info.Address == nil {
+		return true
+	}
+	_, ok := pkt.LinkHeader().Consume(header.EthernetMinimumSize)
+	return ok
+}
+
+// SetOnCloseAction implements LinkEndpoint.
+func (e *Endpoint) SetOnCloseAction(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.onClose = f
+}
+
+var (
+	_ gstack.LinkEndpoint = (*Endpoint)(nil)
+	_ link.Handler        = (*Endpoint)(nil)
+	_ link.Origin         = (*Endpoint)(nil)
+)

@@ -1,0 +1,103 @@
+package endpoint
+
+import (
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/stack/gro"
+
+	"github.com/netcaliper/caliper/link"
+)
+
+// receiver gives the stack what arrives. It belongs to the clock's goroutine.
+type receiver struct {
+	e   *Endpoint
+	gro gro.GRO
+}
+
+func (r *receiver) init(e *Endpoint) {
+	r.e = e
+	if e.config.GRO {
+		r.gro.Init(true)
+	}
+}
+
+// Receive implements link.Handler.
+func (e *Endpoint) Receive(frames []*link.Frame) {
+	up, address := e.upper()
+	for _, f := range frames {
+		if up == nil {
+			e.Received.Drop(f, link.Closed)
+			continue
+		}
+		e.rx.frame(up, address, f)
+	}
+	if e.config.GRO && up != nil {
+		e.rx.gro.Flush()
+	}
+}
+
+// frame checks one frame and gives it to the stack. What the frame says of itself is not
+// believed: the stack parses the IP header by the bytes that are there.
+func (r *receiver) frame(up gstack.NetworkDispatcher, address tcpip.LinkAddress, f *link.Frame) {
+	e := r.e
+	if f.Len() > e.info.MTU+e.info.Header() {
+		e.Received.Drop(f, link.TooLong)
+		return
+	}
+	if f.Len() <= e.info.Header() {
+		e.Received.Drop(f, link.Malformed)
+		return
+	}
+	proto, kind := e.classify(f.Bytes(), address)
+	if proto == 0 {
+		e.Received.Drop(f, link.Malformed)
+		return
+	}
+	if kind == tcpip.PacketOtherHost {
+		e.Received.Drop(f, link.OtherHost)
+		return
+	}
+	e.Received.Frames++
+	e.Received.Bytes += uint64(f.Len())
+	pkt := gstack.NewPacketBuffer(gstack.PacketBufferOptions{Payload: buffer.MakeWithData(f.Bytes())})
+	f.Free()
+	pkt.PktType = kind
+	if e.info.Address != nil {
+		pkt.LinkHeader().Consume(header.EthernetMinimumSize)
+	}
+	e.enter()
+	if e.config.GRO {
+		r.gro.Dispatcher = up
+		pkt.NetworkProtocolNumber = proto
+		r.gro.Enqueue(pkt)
+	} else {
+		up.DeliverNetworkPacket(proto, pkt)
+	}
+	pkt.DecRef()
+}
+
+// classify tells what a frame carries, 0 for nothing that could be delivered, and to
+// whom it is addressed.
+func (e *Endpoint) classify(b []byte, address tcpip.LinkAddress) (tcpip.NetworkProtocolNumber, tcpip.PacketType) {
+	if e.info.Address == nil {
+		switch header.IPVersion(b) {
+		case header.IPv4Version:
+			return header.IPv4ProtocolNumber, tcpip.PacketHost
+		case header.IPv6Version:
+			return header.IPv6ProtocolNumber, tcpip.PacketHost
+		}
+		return 0, tcpip.PacketHost
+	}
+	eth := header.Ethernet(b)
+	switch dst := eth.DestinationAddress(); {
+	case dst == address:
+		return eth.Type(), tcpip.PacketHost
+	case dst == header.EthernetBroadcastAddress:
+		return eth.Type(), tcpip.PacketBroadcast
+	case header.IsMulticastEthernetAddress(dst):
+		return eth.Type(), tcpip.PacketMulticast
+	}
+	return eth.Type(), tcpip.PacketOtherHost
+}

@@ -1,0 +1,231 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// backlog is how many connections may wait to be accepted.
+const backlog = 4096
+
+// Dial connects to address, which is an IP address and a port: names are not looked up.
+// network is tcp, tcp4, tcp6, udp, udp4 or udp6.
+func (h *Host) Dial(network, address string) (net.Conn, error) {
+	return h.DialContext(context.Background(), network, address)
+}
+
+// DialContext is Dial with an end. In a world, ctx cannot be waited for: only its being
+// done already counts.
+func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	remote, err := parse(network, address)
+	if err != nil {
+		return nil, fail("dial", network, nil, nil, err)
+	}
+	to := target(network, remote)
+	if !remote.Addr().IsValid() || remote.Addr().IsUnspecified() {
+		return nil, fail("dial", network, nil, to, errors.New("no address to connect to"))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fail("dial", network, nil, to, err)
+	}
+	s, err := h.open(network, remote)
+	if err != nil {
+		return nil, fail("dial", network, nil, to, err)
+	}
+	if err := s.connect(ctx, remote); err != nil {
+		s.ep.Close()
+		return nil, fail("dial", network, nil, to, err)
+	}
+	if strings.HasPrefix(network, "udp") {
+		c := &UDPConn{remote: remote}
+		c.host, c.ep, c.queue = h, s.ep, s.queue
+		return c, nil
+	}
+	c, err := h.newTCPConn(s.ep, s.queue)
+	if err != nil {
+		s.ep.Close()
+		return nil, fail("dial", network, nil, to, err)
+	}
+	return c, nil
+}
+
+// connect connects the socket, and waits until it is.
+func (s *socket) connect(ctx context.Context, remote netip.AddrPort) error {
+	stop := context.AfterFunc(ctx, func() {
+		s.read.mu.Lock()
+		defer s.read.mu.Unlock()
+		s.read.pass()
+	})
+	defer stop()
+	started := false
+	err := s.block(&s.read, waiter.WritableEvents, func() tcpip.Error {
+		if started {
+			if s.ep.Readiness(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp) == 0 {
+				return &tcpip.ErrWouldBlock{}
+			}
+			return s.ep.LastError()
+		}
+		err := s.ep.Connect(fullAddress(remote))
+		if _, ok := err.(*tcpip.ErrConnectStarted); ok {
+			started = true
+			return &tcpip.ErrWouldBlock{}
+		}
+		return err
+	})
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// Listen opens a listening TCP socket. network is tcp, tcp4 or tcp6; address is an IP
+// address, or nothing for all of the host's, and a port, 0 for any.
+func (h *Host) Listen(network, address string) (net.Listener, error) {
+	local, err := parse(network, address)
+	if err == nil && !strings.HasPrefix(network, "tcp") {
+		err = net.UnknownNetworkError(network)
+	}
+	if err != nil {
+		return nil, fail("listen", network, nil, nil, err)
+	}
+	l := &Listener{}
+	if err := h.bind(&l.socket, network, local); err != nil {
+		return nil, fail("listen", network, nil, target(network, local), err)
+	}
+	if err := l.ep.Listen(backlog); err != nil {
+		l.ep.Close()
+		return nil, fail("listen", network, nil, target(network, local), failure(err))
+	}
+	if a, err := l.ep.GetLocalAddress(); err == nil {
+		l.local = addrPort(a)
+	}
+	return l, nil
+}
+
+// ListenPacket opens a UDP socket. network is udp, udp4 or udp6; address as in Listen.
+func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
+	local, err := parse(network, address)
+	if err == nil && !strings.HasPrefix(network, "udp") {
+		err = net.UnknownNetworkError(network)
+	}
+	if err != nil {
+		return nil, fail("listen", network, nil, nil, err)
+	}
+	c := &UDPConn{}
+	if err := h.bind(&c.socket, network, local); err != nil {
+		return nil, fail("listen", network, nil, target(network, local), err)
+	}
+	return c, nil
+}
+
+func (h *Host) bind(s *socket, network string, local netip.AddrPort) error {
+	opened, err := h.open(network, local)
+	if err != nil {
+		return err
+	}
+	if err := opened.ep.Bind(fullAddress(local)); err != nil {
+		opened.ep.Close()
+		return failure(err)
+	}
+	s.host, s.ep, s.queue = opened.host, opened.ep, opened.queue
+	return nil
+}
+
+// open makes a socket for an address of that kind. Without an address it serves IPv6
+// and IPv4, unless the network says which.
+func (h *Host) open(network string, a netip.AddrPort) (*socket, error) {
+	transport := tcp.ProtocolNumber
+	if strings.HasPrefix(network, "udp") {
+		transport = udp.ProtocolNumber
+	}
+	proto := ipv6.ProtocolNumber
+	if a.Addr().Is4() || strings.HasSuffix(network, "4") {
+		proto = ipv4.ProtocolNumber
+	}
+	h.touch()
+	s := &socket{host: h, queue: new(waiter.Queue)}
+	ep, err := h.stack.NewEndpoint(transport, proto, s.queue)
+	if err != nil {
+		return nil, failure(err)
+	}
+	s.ep = ep
+	ep.SocketOptions().SetReuseAddress(true)
+	ep.SocketOptions().SetV6Only(strings.HasSuffix(network, "6"))
+	return s, nil
+}
+
+// parse reads a network and an address with a port. The address is left out as "" or
+// in the forms that package net knows for it.
+func parse(network, address string) (netip.AddrPort, error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6":
+	default:
+		return netip.AddrPort{}, net.UnknownNetworkError(network)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("port %q is not a number from 0 to 65535", port)
+	}
+	if host == "" {
+		return netip.AddrPortFrom(netip.Addr{}, uint16(n)), nil
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q is not an IP address, and names are not looked up here", host)
+	}
+	a = a.Unmap()
+	if a.Is4() && strings.HasSuffix(network, "6") || a.Is6() && strings.HasSuffix(network, "4") {
+		return netip.AddrPort{}, fmt.Errorf("%v is no address for %s", a, network)
+	}
+	return netip.AddrPortFrom(a, uint16(n)), nil
+}
+
+func target(network string, a netip.AddrPort) net.Addr {
+	if strings.HasPrefix(network, "udp") {
+		return net.UDPAddrFromAddrPort(a)
+	}
+	return net.TCPAddrFromAddrPort(a)
+}
+
+// fullAddress turns an address into netstack's. The unspecified addresses of either kind
+// stand for all.
+func fullAddress(a netip.AddrPort) tcpip.FullAddress {
+	f := tcpip.FullAddress{Port: a.Port()}
+	ip := a.Addr().Unmap()
+	switch {
+	case !ip.IsValid() || ip.IsUnspecified():
+	default:
+		f.Addr = address(ip)
+	}
+	return f
+}
+
+// addrPort turns netstack's address into a plain one. No address is the unspecified one.
+func addrPort(f tcpip.FullAddress) netip.AddrPort {
+	a := addr(f.Addr)
+	switch f.Addr.Len() {
+	case 0:
+		a = netip.IPv6Unspecified()
+	case header.IPv6AddressSize:
+		a = a.Unmap()
+	}
+	return netip.AddrPortFrom(a, f.Port)
+}

@@ -1,0 +1,288 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	grand "gvisor.dev/gvisor/pkg/rand"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/endpoint"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// Config describes a host.
+type Config struct {
+	// Device is the top of the host's chain, for instance a link.Hold. The host closes
+	// it when it is closed.
+	Device link.Device
+
+	// Addrs are the host's addresses with their prefixes; at least one.
+	Addrs []netip.Prefix
+
+	// Gateways are where packets go that are for none of the prefixes; at most one for
+	// IPv4 and one for IPv6.
+	Gateways []netip.Addr
+
+	// Neighbors are the Ethernet addresses of hosts on the link that need not be asked
+	// for by ARP or neighbor discovery.
+	Neighbors map[netip.Addr]net.HardwareAddr
+
+	// MinRTO is TCP's minimum retransmission timeout; 0 means 200 ms, as Linux. There
+	// is no tail loss probe, and so a LAN wants 5 or 10 ms.
+	MinRTO time.Duration
+
+	// Buffer is the size of TCP's send and receive buffers in bytes; 0 means 8 MiB.
+	Buffer int
+
+	// GRO joins TCP segments that arrive together. See endpoint.Config.
+	GRO bool
+}
+
+const nic tcpip.NICID = 1
+
+// Host is a TCP/IP host.
+type Host struct {
+	clk   clock.Clock
+	world *World // nil in real time
+	ep    *endpoint.Endpoint
+	below link.Device
+	stack *gstack.Stack
+	addrs []netip.Prefix
+	once  sync.Once
+	ended bool // its stack has no goroutines left to be brought to rest
+}
+
+// New makes a host in real time. clk is the clock of its devices.
+func New(clk *clock.Real, config Config) (*Host, error) {
+	return newHost(&Host{clk: clk}, config)
+}
+
+// creating protects what netstack reads from the whole process when a stack is made.
+var creating sync.Mutex
+
+func newHost(h *Host, config Config) (*Host, error) {
+	if err := config.check(); err != nil {
+		return nil, fmt.Errorf("stack: %w", err)
+	}
+	h.addrs = config.Addrs
+	h.below = config.Device
+	link := endpoint.Config{GRO: config.GRO}
+	options := gstack.Options{
+		NetworkProtocols: []gstack.NetworkProtocolFactory{
+			ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol,
+		},
+		TransportProtocols: []gstack.TransportProtocolFactory{
+			tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+		},
+		HandleLocal: true,
+	}
+	creating.Lock()
+	if h.world != nil {
+		link.Enter = h.touch
+		seed := h.world.source()
+		options.Clock = &worldClock{h}
+		options.RandSource = &lockedSource{source: rand.NewSource(int64(seed.Uint64()))}
+		options.SecureRNG = seed
+		// IPv4 identifications come from a variable of the process, and the number of
+		// TCP's goroutines from GOMAXPROCS. One goroutine keeps the segments of all
+		// connections in one order.
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		defer func(r io.Reader) { grand.Reader = r }(grand.Reader)
+		grand.Reader = seed
+	}
+	h.stack = gstack.New(options)
+	creating.Unlock()
+	h.ep = endpoint.New(config.Device, h.clk, link)
+	if err := h.setUp(config); err != nil {
+		h.stack.Destroy()
+		return nil, fmt.Errorf("stack: %w", err)
+	}
+	return h, nil
+}
+
+func (c *Config) check() error {
+	if c.Device == nil {
+		return errors.New("a host needs a device")
+	}
+	if len(c.Addrs) == 0 {
+		return errors.New("a host needs an address")
+	}
+	mtu := c.Device.Info().MTU
+	for _, a := range c.Addrs {
+		switch {
+		case !a.IsValid():
+			return errors.New("an address of the host is not valid")
+		case a.Addr().Is6() && mtu < header.IPv6MinimumMTU:
+			return fmt.Errorf("MTU %d is too small for IPv6 address %v: at least %d", mtu, a, header.IPv6MinimumMTU)
+		}
+	}
+	if mtu < header.IPv4MinimumMTU {
+		return fmt.Errorf("MTU %d is too small: at least %d", mtu, header.IPv4MinimumMTU)
+	}
+	return nil
+}
+
+// setUp brings the new stack to what Config says and what the package comment promises.
+func (h *Host) setUp(config Config) error {
+	buffer := config.Buffer
+	if buffer == 0 {
+		buffer = 8 << 20
+	}
+	minRTO := tcpip.TCPMinRTOOption(config.MinRTO)
+	if minRTO == 0 {
+		minRTO = tcpip.TCPMinRTOOption(200 * time.Millisecond)
+	}
+	sack, rack := tcpip.TCPSACKEnabled(true), tcpip.TCPRecovery(0)
+	send := tcpip.TCPSendBufferSizeRangeOption{Min: 4096, Default: buffer, Max: buffer}
+	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4096, Default: buffer, Max: buffer}
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &rack, &minRTO, &send, &receive} {
+		if err := h.stack.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
+			return fmt.Errorf("set up TCP: %v", err)
+		}
+	}
+	if err := h.stack.CreateNIC(nic, h.ep); err != nil {
+		return fmt.Errorf("set up the interface: %v", err)
+	}
+	var routes []tcpip.Route
+	for _, p := range config.Addrs {
+		addr := tcpip.ProtocolAddress{
+			Protocol:          protocolOf(p.Addr()),
+			AddressWithPrefix: tcpip.AddressWithPrefix{Address: address(p.Addr()), PrefixLen: p.Bits()},
+		}
+		if err := h.stack.AddProtocolAddress(nic, addr, gstack.AddressProperties{}); err != nil {
+			return fmt.Errorf("add address %v: %v", p, err)
+		}
+		routes = append(routes, tcpip.Route{Destination: addr.AddressWithPrefix.Subnet(), NIC: nic})
+	}
+	for _, g := range config.Gateways {
+		everywhere := header.IPv4EmptySubnet
+		if g.Is6() {
+			everywhere = header.IPv6EmptySubnet
+		}
+		routes = append(routes, tcpip.Route{Destination: everywhere, Gateway: address(g), NIC: nic})
+	}
+	h.stack.SetRouteTable(routes)
+	if h.ep.Capabilities()&gstack.CapabilityResolutionRequired == 0 {
+		return nil
+	}
+	for a, mac := range config.Neighbors {
+		if err := h.stack.AddStaticNeighbor(nic, protocolOf(a), address(a), tcpip.LinkAddress(mac)); err != nil {
+			return fmt.Errorf("add neighbor %v: %v", a, err)
+		}
+	}
+	return nil
+}
+
+// Addrs returns the host's addresses.
+func (h *Host) Addrs() []netip.Prefix { return h.addrs }
+
+// Clock returns the clock that the host runs on.
+func (h *Host) Clock() clock.Clock { return h.clk }
+
+// Now returns the date on the host's clock. Deadlines are meant on it.
+func (h *Host) Now() time.Time { return h.clk.Wall(h.clk.Now()) }
+
+// Stats returns counters of netstack: retransmissions, checksum errors and so on.
+func (h *Host) Stats() tcpip.Stats { return h.stack.Stats() }
+
+// Pace says who asks for the departures of what c sends, from the next packet on; nil
+// means nobody. c is a connection of this host, or one of its PacketConns, where remote
+// says to whom; else remote is not looked at. p belongs to the host from then on.
+func (h *Host) Pace(c any, remote net.Addr, p pacer.Pacer) error {
+	var flow pacer.Flow
+	switch c := c.(type) {
+	case *TCPConn:
+		flow = c.flow()
+	case *UDPConn:
+		to := c.remote
+		if !to.IsValid() {
+			u, ok := remote.(*net.UDPAddr)
+			if !ok {
+				return errors.New("stack: pace: a UDP socket is paced by where it sends to: give a remote address")
+			}
+			to = u.AddrPort()
+		}
+		from, err := h.sourceOf(c.localPort(), to)
+		if err != nil {
+			return fmt.Errorf("stack: pace: %w", err)
+		}
+		flow = pacer.FlowOf(pacer.ProtoUDP, from, to)
+	default:
+		return fmt.Errorf("stack: pace: %T is no connection of a Host", c)
+	}
+	h.ep.SetPacer(flow, p)
+	return nil
+}
+
+// sourceOf returns the address and port that packets to remote carry.
+func (h *Host) sourceOf(local netip.AddrPort, remote netip.AddrPort) (netip.AddrPort, error) {
+	if local.Addr().IsValid() && !local.Addr().IsUnspecified() {
+		return local, nil
+	}
+	r, err := h.stack.FindRoute(nic, tcpip.Address{}, address(remote.Addr().Unmap()), protocolOf(remote.Addr().Unmap()), false)
+	if err != nil {
+		return netip.AddrPort{}, failure(err)
+	}
+	defer r.Release()
+	return netip.AddrPortFrom(addr(r.LocalAddress()), local.Port()), nil
+}
+
+// Close ends all connections at once, closes the devices and waits for the stack's
+// goroutines. A second Close does nothing. In real time it must not be called from the
+// clock's goroutine, and must come before the clock is closed.
+func (h *Host) Close() (err error) {
+	h.once.Do(func() {
+		if h.world != nil {
+			h.world.settle()
+			h.ended = true
+		}
+		h.stack.Close()
+		h.onClock(func() {
+			err = h.below.Close()
+			h.ep.Drain()
+		})
+		h.stack.Wait()
+	})
+	return err
+}
+
+// onClock runs f where the devices live.
+func (h *Host) onClock(f func()) {
+	if r, ok := h.clk.(*clock.Real); ok {
+		r.Do(f)
+		return
+	}
+	f()
+}
+
+func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
+	if a.Is4() {
+		return ipv4.ProtocolNumber
+	}
+	return ipv6.ProtocolNumber
+}
+
+func address(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
+
+func addr(a tcpip.Address) netip.Addr {
+	n, _ := netip.AddrFromSlice(a.AsSlice())
+	return n
+}

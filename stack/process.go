@@ -1,0 +1,136 @@
+package stack
+
+import (
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// process is a coroutine of a world. It runs on the clock's goroutine, when an event
+// that it waits for has woken it, until it waits again.
+type process struct {
+	world *World
+	timer clock.Timer // resumes it
+	next  func() (struct{}, bool)
+	stop  func()
+	yield func(struct{}) bool
+	done  bool
+	// joined are the processes that wait for this one.
+	joined []*process
+
+	mu     sync.Mutex // wake is called from netstack's goroutines too
+	queued bool
+}
+
+// Go starts f as a process. It begins when the world goes on. The function returned
+// waits, in another process, until f has returned.
+func (w *World) Go(f func()) (wait func()) {
+	p := w.start(f)
+	return func() {
+		me := w.process()
+		for !p.done {
+			p.joined = append(p.joined, me)
+			me.park()
+		}
+	}
+}
+
+// Sleep lets d pass, in a process.
+func (w *World) Sleep(d time.Duration) {
+	p := w.process()
+	end := w.clk.Now().Add(d)
+	t := w.clk.AfterFunc(d, p.wake)
+	for w.clk.Now() < end {
+		p.park()
+	}
+	t.Stop()
+}
+
+// process returns the process that runs.
+func (w *World) process() *process {
+	if w.current == nil {
+		panic("stack: Sleep and wait are for the processes of a World: start one with Go or Run")
+	}
+	return w.current
+}
+
+func (w *World) start(f func()) *process {
+	p := &process{world: w}
+	p.next, p.stop = iter.Pull(func(yield func(struct{}) bool) {
+		p.yield = yield
+		defer func() {
+			if r := recover(); r != nil && r != any(killed{}) {
+				panic(r)
+			}
+		}()
+		f()
+	})
+	w.live[p] = struct{}{}
+	w.order = append(w.order, p)
+	p.timer = w.clk.AfterFunc(0, p.resume)
+	p.queued = true
+	return p
+}
+
+// killed unwinds a process that the world ends.
+type killed struct{}
+
+// park gives the processor back until wake is called. It may return without a reason,
+// and so is called in a loop.
+func (p *process) park() {
+	p.world.current = nil
+	if !p.yield(struct{}{}) {
+		panic(killed{})
+	}
+}
+
+// wake makes the process go on, at this instant but not at once. It may be called from
+// any goroutine.
+func (p *process) wake() {
+	p.mu.Lock()
+	was := p.queued
+	p.queued = true
+	p.mu.Unlock()
+	if !was {
+		p.timer.Reset(0)
+	}
+}
+
+func (p *process) resume() {
+	p.mu.Lock()
+	p.queued = false
+	p.mu.Unlock()
+	if p.done {
+		return
+	}
+	p.world.current = p
+	_, waits := p.next()
+	p.world.current = nil
+	if !waits {
+		p.end()
+	}
+}
+
+func (p *process) end() {
+	p.done = true
+	p.timer.Stop()
+	w := p.world
+	delete(w.live, p)
+	if len(w.order) > 2*len(w.live)+16 {
+		w.order = slices.DeleteFunc(w.order, func(q *process) bool { return q.done })
+	}
+	for _, q := range p.joined {
+		q.wake()
+	}
+	p.joined = nil
+}
+
+func (p *process) kill() {
+	if !p.done {
+		p.stop()
+		p.end()
+	}
+}

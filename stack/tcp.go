@@ -1,0 +1,188 @@
+package stack
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/netcaliper/caliper/pacer"
+)
+
+// TCPConn is a TCP connection of a Host. It implements net.Conn and is safe for
+// concurrent use, as far as the Host is.
+type TCPConn struct {
+	socket
+	local, remote netip.AddrPort
+}
+
+func (h *Host) newTCPConn(ep tcpip.Endpoint, queue *waiter.Queue) (*TCPConn, error) {
+	local, err := ep.GetLocalAddress()
+	if err != nil {
+		return nil, failure(err)
+	}
+	remote, err := ep.GetRemoteAddress()
+	if err != nil {
+		return nil, failure(err)
+	}
+	c := &TCPConn{local: addrPort(local), remote: addrPort(remote)}
+	c.host, c.ep, c.queue = h, ep, queue
+	ep.SocketOptions().SetDelayOption(false) // no Nagle, as package net
+	return c, nil
+}
+
+// Read implements net.Conn.
+func (c *TCPConn) Read(b []byte) (n int, err error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	var result tcpip.ReadResult
+	err = c.block(&c.read, waiter.ReadableEvents, func() (err tcpip.Error) {
+		w := tcpip.SliceWriter(b)
+		result, err = c.ep.Read(&w, tcpip.ReadOptions{})
+		return err
+	})
+	return result.Count, c.fail("read", err)
+}
+
+// Write implements net.Conn. It returns when all of b has been taken into the send
+// buffer.
+func (c *TCPConn) Write(b []byte) (n int, err error) {
+	data := bytes.NewReader(b)
+	for err == nil && (n < len(b) || len(b) == 0) {
+		var wrote int64
+		err = c.block(&c.write, waiter.WritableEvents, func() (err tcpip.Error) {
+			data.Reset(b[n:])
+			wrote, err = c.ep.Write(data, tcpip.WriteOptions{})
+			return err
+		})
+		n += int(wrote)
+		if len(b) == 0 {
+			break
+		}
+	}
+	if err == io.EOF {
+		err = io.ErrClosedPipe
+	}
+	return n, c.fail("write", err)
+}
+
+// CloseWrite ends the connection's sending side, which the peer reads as EOF.
+func (c *TCPConn) CloseWrite() error {
+	c.host.touch()
+	return c.fail("close", failure(c.ep.Shutdown(tcpip.ShutdownWrite)))
+}
+
+// Close implements net.Conn. What was written is still sent.
+func (c *TCPConn) Close() error {
+	if !c.shut() {
+		return c.fail("close", net.ErrClosed)
+	}
+	c.host.touch()
+	c.unpaceAtEnd()
+	c.ep.Close()
+	return nil
+}
+
+// Abort closes the connection and resets it. What was written may be lost.
+func (c *TCPConn) Abort() {
+	if c.shut() {
+		c.host.touch()
+		c.unpaceAtEnd()
+		c.ep.Abort()
+	}
+}
+
+// unpaceAtEnd has the flow's pacer forgotten when TCP has sent all that was written and
+// has hung up.
+func (c *TCPConn) unpaceAtEnd() {
+	entry := waiter.NewFunctionEntry(waiter.EventHUp, func(waiter.EventMask) {
+		c.host.ep.SetPacer(c.flow(), nil)
+	})
+	c.queue.EventRegister(&entry)
+}
+
+// LocalAddr implements net.Conn.
+func (c *TCPConn) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.local) }
+
+// RemoteAddr implements net.Conn.
+func (c *TCPConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
+
+func (c *TCPConn) fail(op string, err error) error {
+	return fail(op, "tcp", c.LocalAddr(), c.RemoteAddr(), err)
+}
+
+// TCPInfo is what the sender of a connection knows of its path.
+type TCPInfo struct {
+	Cwnd        int           // congestion window, in bytes of payload
+	Ssthresh    int           // in bytes of payload; 0 while none was set
+	MSS         int           // largest payload of a segment, in bytes
+	RTT         time.Duration // smoothed; netstack's time stamps make 1 ms of it at least
+	RTTVar      time.Duration
+	Retransmits uint64 // segments
+}
+
+// Info returns the sender's state.
+func (c *TCPConn) Info() TCPInfo {
+	var o tcpip.TCPInfoOption
+	if err := c.ep.GetSockOpt(&o); err != nil {
+		return TCPInfo{}
+	}
+	mss, err := c.ep.GetSockOptInt(tcpip.MaxSegOption)
+	if err != nil {
+		mss = 0
+	}
+	info := TCPInfo{Cwnd: int(o.SndCwnd) * mss, MSS: mss, RTT: o.RTT, RTTVar: o.RTTVar}
+	if o.SndSsthresh < 1<<30 {
+		info.Ssthresh = int(o.SndSsthresh) * mss
+	}
+	if s, ok := c.ep.Stats().(*tcp.Stats); ok {
+		info.Retransmits = s.SendErrors.Retransmits.Value()
+	}
+	return info
+}
+
+// Listener is a listening TCP socket of a Host. It implements net.Listener.
+type Listener struct {
+	socket
+	local netip.AddrPort
+}
+
+// Accept implements net.Listener.
+func (l *Listener) Accept() (net.Conn, error) {
+	var ep tcpip.Endpoint
+	var queue *waiter.Queue
+	err := l.block(&l.read, waiter.ReadableEvents, func() (err tcpip.Error) {
+		ep, queue, err = l.ep.Accept(nil)
+		return err
+	})
+	if err != nil {
+		return nil, fail("accept", "tcp", nil, l.Addr(), err)
+	}
+	c, err := l.host.newTCPConn(ep, queue)
+	if err != nil { // it was reset before it was accepted
+		ep.Close()
+		return nil, fail("accept", "tcp", nil, l.Addr(), err)
+	}
+	return c, nil
+}
+
+// Close implements net.Listener.
+func (l *Listener) Close() error {
+	if !l.shut() {
+		return fail("close", "tcp", nil, l.Addr(), net.ErrClosed)
+	}
+	l.host.touch()
+	l.ep.Close()
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *Listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.local) }
+
+func (c *TCPConn) flow() pacer.Flow { return pacer.FlowOf(pacer.ProtoTCP, c.local, c.remote) }

@@ -1,0 +1,104 @@
+package stack
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// UDPConn is a UDP socket of a Host. It implements net.PacketConn and, where it is
+// connected, net.Conn. Writing blocks while the socket's send buffer is full of datagrams
+// that wait for their departure.
+type UDPConn struct {
+	socket
+	remote netip.AddrPort // not valid if it is not connected
+}
+
+// ReadFrom implements net.PacketConn. What of a datagram does not fit b is lost.
+func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	var result tcpip.ReadResult
+	err := c.block(&c.read, waiter.ReadableEvents, func() (err tcpip.Error) {
+		w := tcpip.SliceWriter(b)
+		result, err = c.ep.Read(&w, tcpip.ReadOptions{NeedRemoteAddr: true})
+		if _, short := err.(*tcpip.ErrBadBuffer); short && len(b) == 0 {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return 0, nil, c.fail("read", nil, err)
+	}
+	return result.Count, net.UDPAddrFromAddrPort(addrPort(result.RemoteAddr)), nil
+}
+
+// Read implements net.Conn.
+func (c *UDPConn) Read(b []byte) (int, error) {
+	n, _, err := c.ReadFrom(b)
+	return n, err
+}
+
+// WriteTo implements net.PacketConn.
+func (c *UDPConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	u, ok := to.(*net.UDPAddr)
+	if !ok {
+		return 0, c.fail("write", to, fmt.Errorf("%T is no UDP address", to))
+	}
+	dst := fullAddress(u.AddrPort())
+	return c.send(b, tcpip.WriteOptions{To: &dst}, to)
+}
+
+// Write implements net.Conn.
+func (c *UDPConn) Write(b []byte) (int, error) {
+	return c.send(b, tcpip.WriteOptions{}, c.RemoteAddr())
+}
+
+func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr) (int, error) {
+	var n int64
+	data := bytes.NewReader(b)
+	err := c.block(&c.write, waiter.WritableEvents, func() (err tcpip.Error) {
+		data.Reset(b)
+		n, err = c.ep.Write(data, options)
+		return err
+	})
+	return int(n), c.fail("write", to, err)
+}
+
+// Close implements net.PacketConn.
+func (c *UDPConn) Close() error {
+	if !c.shut() {
+		return c.fail("close", nil, net.ErrClosed)
+	}
+	c.host.touch()
+	c.ep.Close()
+	return nil
+}
+
+// LocalAddr implements net.PacketConn.
+func (c *UDPConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.localPort()) }
+
+func (c *UDPConn) localPort() netip.AddrPort {
+	a, err := c.ep.GetLocalAddress()
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(a)
+}
+
+// RemoteAddr implements net.Conn; nil if the socket is not connected.
+func (c *UDPConn) RemoteAddr() net.Addr {
+	if !c.remote.IsValid() {
+		return nil
+	}
+	return net.UDPAddrFromAddrPort(c.remote)
+}
+
+func (c *UDPConn) fail(op string, to net.Addr, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fail(op, "udp", c.LocalAddr(), to, err)
+}

@@ -1,0 +1,224 @@
+package stack
+
+import (
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// ErrWouldBlock is returned in a World by what would block where nobody can wait: outside
+// of its processes. Notify tells when to try again.
+var ErrWouldBlock = errors.New("stack: operation would block, and no process of the world runs that could wait")
+
+// parker is somebody who waits: a process of a world, or a goroutine.
+type parker interface {
+	park()
+	wake() // from any goroutine; does not block
+}
+
+// routine is a goroutine that waits.
+type routine chan struct{}
+
+func (r routine) park() { <-r }
+
+func (r routine) wake() {
+	select {
+	case r <- struct{}{}:
+	default:
+	}
+}
+
+var routines = sync.Pool{New: func() any { return make(routine, 1) }}
+
+// deadline is the time after which operations fail, and those who wait for it.
+type deadline struct {
+	mu      sync.Mutex
+	timer   clock.Timer
+	set     uint64 // counts the calls of at, so that an old timer can be told
+	passed  bool
+	waiting []parker
+}
+
+// at sets the deadline to t on h's clock; the zero time means none.
+func (d *deadline) at(h *Host, t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.set++
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+	d.passed = false
+	if t.IsZero() {
+		return
+	}
+	left := t.Sub(h.Now())
+	if left <= 0 {
+		d.pass()
+		return
+	}
+	set := d.set
+	d.timer = h.clk.AfterFunc(left, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.set == set {
+			d.pass()
+		}
+	})
+}
+
+func (d *deadline) pass() {
+	d.passed = true
+	d.wakeAll()
+}
+
+func (d *deadline) wakeAll() {
+	for _, p := range d.waiting {
+		p.wake()
+	}
+}
+
+func (d *deadline) add(p parker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = append(d.waiting, p)
+}
+
+func (d *deadline) remove(p parker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.Index(d.waiting, p)
+	d.waiting = slices.Delete(d.waiting, i, i+1)
+}
+
+func (d *deadline) hasPassed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.passed
+}
+
+// socket is what all kinds of sockets have in common.
+type socket struct {
+	host   *Host
+	ep     tcpip.Endpoint
+	queue  *waiter.Queue
+	closed atomic.Bool
+	read   deadline
+	write  deadline
+}
+
+// block calls try until it does not say that it would block, the socket is closed, or
+// the deadline has passed: register, try again, then wait.
+func (s *socket) block(d *deadline, events waiter.EventMask, try func() tcpip.Error) error {
+	if err := s.state(d); err != nil {
+		return err
+	}
+	s.host.touch()
+	err := try()
+	if !wouldBlock(err) {
+		return s.failure(err)
+	}
+	p := s.host.parker()
+	if p == nil {
+		return ErrWouldBlock
+	}
+	if r, ok := p.(routine); ok {
+		defer routines.Put(r)
+	}
+	entry := waiter.NewFunctionEntry(events|waiter.EventErr|waiter.EventHUp, func(waiter.EventMask) { p.wake() })
+	s.queue.EventRegister(&entry)
+	defer s.queue.EventUnregister(&entry)
+	d.add(p)
+	defer d.remove(p)
+	for {
+		if err := s.state(d); err != nil {
+			return err
+		}
+		s.host.touch()
+		if err := try(); !wouldBlock(err) {
+			return s.failure(err)
+		}
+		p.park()
+	}
+}
+
+// parker returns who waits when the caller blocks, or nil if nobody can.
+func (h *Host) parker() parker {
+	if h.world == nil {
+		r := routines.Get().(routine)
+		select {
+		case <-r: // a wake-up that was too late for its last user
+		default:
+		}
+		return r
+	}
+	if p := h.world.current; p != nil {
+		return p
+	}
+	return nil
+}
+
+func (s *socket) state(d *deadline) error {
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	if d.hasPassed() {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// shut marks the socket as closed and reports whether this call did. Whoever waits is
+// woken.
+func (s *socket) shut() bool {
+	if !s.closed.CompareAndSwap(false, true) {
+		return false
+	}
+	for _, d := range []*deadline{&s.read, &s.write} {
+		d.mu.Lock()
+		d.wakeAll()
+		if d.timer != nil {
+			d.timer.Stop()
+		}
+		d.mu.Unlock()
+	}
+	return true
+}
+
+// SetDeadline sets both deadlines, as times of Host.Now.
+func (s *socket) SetDeadline(t time.Time) error {
+	s.read.at(s.host, t)
+	s.write.at(s.host, t)
+	return nil
+}
+
+// SetReadDeadline sets the deadline of reading and accepting.
+func (s *socket) SetReadDeadline(t time.Time) error {
+	s.read.at(s.host, t)
+	return nil
+}
+
+// SetWriteDeadline sets the deadline of writing.
+func (s *socket) SetWriteDeadline(t time.Time) error {
+	s.write.at(s.host, t)
+	return nil
+}
+
+// Notify has f called each time the socket may have become readable or writable, or has
+// failed. f must not use the socket itself: netstack holds locks. In a world, let f set a
+// clock's timer to do the work.
+func (s *socket) Notify(f func()) (stop func()) {
+	entry := waiter.NewFunctionEntry(waiter.ReadableEvents|waiter.WritableEvents|waiter.EventErr|waiter.EventHUp,
+		func(waiter.EventMask) { f() })
+	s.queue.EventRegister(&entry)
+	return func() { s.queue.EventUnregister(&entry) }
+}

@@ -1,0 +1,168 @@
+package stack
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/rand"
+	randv2 "math/rand/v2"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// World is a number of hosts in virtual time, with the processes that use them. It
+// belongs to the goroutine that calls Run.
+type World struct {
+	clk     *clock.Virtual
+	seed    uint64
+	made    uint64 // random sources
+	hosts   []*Host
+	dirty   *Host // was touched, and may not be at rest
+	current *process
+	live    map[*process]struct{}
+	order   []*process
+	closed  bool
+}
+
+// NewWorld returns an empty world at time 0. Of two worlds with one seed, in which the
+// same is done, all frames are the same.
+func NewWorld(seed uint64) *World {
+	return &World{clk: clock.NewVirtual(), seed: seed, live: make(map[*process]struct{})}
+}
+
+// Clock returns the world's clock, for its devices.
+func (w *World) Clock() *clock.Virtual { return w.clk }
+
+// NewHost adds a host. Its devices run on the world's clock.
+func (w *World) NewHost(config Config) (*Host, error) {
+	h, err := newHost(&Host{clk: w.clk, world: w}, config)
+	if err != nil {
+		return nil, err
+	}
+	w.hosts = append(w.hosts, h)
+	return h, nil
+}
+
+// ErrDeadlock is returned by Run when no event is left that could wake a process.
+var ErrDeadlock = errors.New("stack: every process of the world waits, and nothing is left to happen")
+
+// Run runs main as a process, and all the world with it, until main has returned.
+func (w *World) Run(main func()) error {
+	p := w.start(main)
+	for !p.done {
+		if !w.clk.Step() {
+			return ErrDeadlock
+		}
+		w.settle()
+	}
+	return nil
+}
+
+// RunFor lets the world go on for d, without a process to wait for.
+func (w *World) RunFor(d time.Duration) {
+	end := w.clk.Now().Add(d)
+	for w.clk.Next() <= end {
+		w.clk.Step()
+		w.settle()
+	}
+	w.clk.RunUntil(end)
+}
+
+// Close ends the processes that still wait, as if their goroutine had exited, and closes
+// the hosts.
+func (w *World) Close() error {
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	for _, p := range w.order {
+		p.kill()
+	}
+	var errs []error
+	for _, h := range w.hosts {
+		errs = append(errs, h.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// touch notes that h is about to be used, which may set its TCP goroutine to work. One
+// host at a time is not at rest, so that no two of them ever run side by side.
+func (w *World) touch(h *Host) {
+	if w.dirty != h {
+		w.settle()
+		w.dirty = h
+	}
+}
+
+// settle brings the host that was touched to rest. netstack's Pause returns when its TCP
+// goroutine has nothing left to do.
+func (w *World) settle() {
+	if h := w.dirty; h != nil {
+		w.dirty = nil
+		h.stack.Pause()
+		h.stack.Resume()
+	}
+}
+
+func (h *Host) touch() {
+	if h.world != nil && !h.ended {
+		h.world.touch(h)
+	}
+}
+
+// source returns the next random source of the world.
+func (w *World) source() *randv2.ChaCha8 {
+	var seed [32]byte
+	w.made++
+	binary.LittleEndian.PutUint64(seed[0:], w.seed)
+	binary.LittleEndian.PutUint64(seed[8:], w.made)
+	return randv2.NewChaCha8(seed)
+}
+
+// lockedSource is a rand.Source for several goroutines, as netstack wants it.
+type lockedSource struct {
+	mu     sync.Mutex
+	source rand.Source
+}
+
+func (s *lockedSource) Int63() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.source.Int63()
+}
+
+func (s *lockedSource) Seed(seed int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.source.Seed(seed)
+}
+
+// worldClock is the world's clock as netstack wants it.
+type worldClock struct{ host *Host }
+
+// beforeStart keeps netstack away from time 0, which it takes for "never" in places.
+const beforeStart = time.Hour
+
+func (c *worldClock) Now() time.Time {
+	return c.host.clk.Wall(c.host.clk.Now()).Add(beforeStart)
+}
+
+func (c *worldClock) NowMonotonic() tcpip.MonotonicTime {
+	var zero tcpip.MonotonicTime
+	return zero.Add(beforeStart + time.Duration(c.host.clk.Now()))
+}
+
+func (c *worldClock) AfterFunc(d time.Duration, f func()) tcpip.Timer {
+	h := c.host
+	return worldTimer{h.clk.AfterFunc(d, func() {
+		h.touch()
+		f()
+	})}
+}
+
+type worldTimer struct{ clock.Timer }
+
+func (t worldTimer) Reset(d time.Duration) { t.Timer.Reset(d) }
