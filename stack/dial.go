@@ -42,51 +42,55 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	if err := ctx.Err(); err != nil {
 		return nil, fail("dial", network, nil, to, err)
 	}
-	s, err := h.open(network, remote)
+	ep, queue, err := h.open(network, remote)
 	if err != nil {
-		return nil, fail("dial", network, nil, to, err)
-	}
-	if err := s.connect(ctx, remote); err != nil {
-		s.ep.Close()
 		return nil, fail("dial", network, nil, to, err)
 	}
 	if strings.HasPrefix(network, "udp") {
+		if err := ep.Connect(fullAddress(remote)); err != nil {
+			ep.Close()
+			return nil, fail("dial", network, nil, to, failure(err))
+		}
 		c := &UDPConn{remote: remote}
-		c.host, c.ep, c.queue = h, s.ep, s.queue
+		c.init(h, ep, queue)
 		return c, nil
 	}
-	c, err := h.newTCPConn(s.ep, s.queue)
-	if err != nil {
-		s.ep.Close()
+	c := &TCPConn{}
+	c.init(h, ep, queue)
+	if err := c.connect(ctx, remote); err != nil {
+		ep.Close()
 		return nil, fail("dial", network, nil, to, err)
 	}
 	return c, nil
 }
 
-// connect connects the socket, and waits until it is.
-func (s *socket) connect(ctx context.Context, remote netip.AddrPort) error {
+// connect connects the socket and waits until it is connected.
+func (c *TCPConn) connect(ctx context.Context, remote netip.AddrPort) error {
 	stop := context.AfterFunc(ctx, func() {
-		s.read.mu.Lock()
-		defer s.read.mu.Unlock()
-		s.read.pass()
+		c.write.mu.Lock()
+		defer c.write.mu.Unlock()
+		c.write.pass()
 	})
 	defer stop()
 	started := false
-	err := s.block(&s.read, waiter.WritableEvents, func() tcpip.Error {
+	err := c.block(&c.write, func() tcpip.Error {
 		if started {
-			if s.ep.Readiness(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp) == 0 {
+			if c.ep.Readiness(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp) == 0 {
 				return &tcpip.ErrWouldBlock{}
 			}
-			return s.ep.LastError()
+			return c.ep.LastError()
 		}
-		err := s.ep.Connect(fullAddress(remote))
+		err := c.ep.Connect(fullAddress(remote))
 		if _, ok := err.(*tcpip.ErrConnectStarted); ok {
 			started = true
 			return &tcpip.ErrWouldBlock{}
 		}
 		return err
 	})
-	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return c.connected()
+	case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
 		return ctx.Err()
 	}
 	return err
@@ -133,21 +137,21 @@ func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
 }
 
 func (h *Host) bind(s *socket, network string, local netip.AddrPort) error {
-	opened, err := h.open(network, local)
+	ep, queue, err := h.open(network, local)
 	if err != nil {
 		return err
 	}
-	if err := opened.ep.Bind(fullAddress(local)); err != nil {
-		opened.ep.Close()
+	if err := ep.Bind(fullAddress(local)); err != nil {
+		ep.Close()
 		return failure(err)
 	}
-	s.host, s.ep, s.queue = opened.host, opened.ep, opened.queue
+	s.init(h, ep, queue)
 	return nil
 }
 
 // open makes a socket for an address of that kind. Without an address it serves IPv6
 // and IPv4, unless the network says which.
-func (h *Host) open(network string, a netip.AddrPort) (*socket, error) {
+func (h *Host) open(network string, a netip.AddrPort) (tcpip.Endpoint, *waiter.Queue, error) {
 	transport := tcp.ProtocolNumber
 	if strings.HasPrefix(network, "udp") {
 		transport = udp.ProtocolNumber
@@ -157,15 +161,14 @@ func (h *Host) open(network string, a netip.AddrPort) (*socket, error) {
 		proto = ipv4.ProtocolNumber
 	}
 	h.touch()
-	s := &socket{host: h, queue: new(waiter.Queue)}
-	ep, err := h.stack.NewEndpoint(transport, proto, s.queue)
+	queue := new(waiter.Queue)
+	ep, err := h.stack.NewEndpoint(transport, proto, queue)
 	if err != nil {
-		return nil, failure(err)
+		return nil, nil, failure(err)
 	}
-	s.ep = ep
 	ep.SocketOptions().SetReuseAddress(true)
 	ep.SocketOptions().SetV6Only(strings.HasSuffix(network, "6"))
-	return s, nil
+	return ep, queue, nil
 }
 
 // parse reads a network and an address with a port. The address is left out as "" or

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -21,19 +22,20 @@ type TCPConn struct {
 	local, remote netip.AddrPort
 }
 
-func (h *Host) newTCPConn(ep tcpip.Endpoint, queue *waiter.Queue) (*TCPConn, error) {
-	local, err := ep.GetLocalAddress()
+// connected completes a connection that has both its addresses.
+func (c *TCPConn) connected() error {
+	local, err := c.ep.GetLocalAddress()
 	if err != nil {
-		return nil, failure(err)
+		return failure(err)
 	}
-	remote, err := ep.GetRemoteAddress()
+	remote, err := c.ep.GetRemoteAddress()
 	if err != nil {
-		return nil, failure(err)
+		return failure(err)
 	}
-	c := &TCPConn{local: addrPort(local), remote: addrPort(remote)}
-	c.host, c.ep, c.queue = h, ep, queue
-	ep.SocketOptions().SetDelayOption(false) // no Nagle, as package net
-	return c, nil
+	c.local, c.remote = addrPort(local), addrPort(remote)
+	c.toSelf = slices.ContainsFunc(c.host.addrs, func(p netip.Prefix) bool { return p.Addr() == c.remote.Addr() })
+	c.ep.SocketOptions().SetDelayOption(false) // no Nagle, as package net
+	return nil
 }
 
 // Read implements net.Conn.
@@ -42,7 +44,7 @@ func (c *TCPConn) Read(b []byte) (n int, err error) {
 		return 0, nil
 	}
 	var result tcpip.ReadResult
-	err = c.block(&c.read, waiter.ReadableEvents, func() (err tcpip.Error) {
+	err = c.block(&c.read, func() (err tcpip.Error) {
 		w := tcpip.SliceWriter(b)
 		result, err = c.ep.Read(&w, tcpip.ReadOptions{})
 		return err
@@ -56,7 +58,7 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 	data := bytes.NewReader(b)
 	for err == nil && (n < len(b) || len(b) == 0) {
 		var wrote int64
-		err = c.block(&c.write, waiter.WritableEvents, func() (err tcpip.Error) {
+		err = c.block(&c.write, func() (err tcpip.Error) {
 			data.Reset(b[n:])
 			wrote, err = c.ep.Write(data, tcpip.WriteOptions{})
 			return err
@@ -157,15 +159,16 @@ type Listener struct {
 func (l *Listener) Accept() (net.Conn, error) {
 	var ep tcpip.Endpoint
 	var queue *waiter.Queue
-	err := l.block(&l.read, waiter.ReadableEvents, func() (err tcpip.Error) {
+	err := l.block(&l.read, func() (err tcpip.Error) {
 		ep, queue, err = l.ep.Accept(nil)
 		return err
 	})
 	if err != nil {
 		return nil, fail("accept", "tcp", nil, l.Addr(), err)
 	}
-	c, err := l.host.newTCPConn(ep, queue)
-	if err != nil { // it was reset before it was accepted
+	c := &TCPConn{}
+	c.init(l.host, ep, queue)
+	if err := c.connected(); err != nil { // it was reset before it was accepted
 		ep.Close()
 		return nil, fail("accept", "tcp", nil, l.Addr(), err)
 	}

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/waiter"
 )
 
 // UDPConn is a UDP socket of a Host. It implements net.PacketConn and, where it is
@@ -21,7 +20,7 @@ type UDPConn struct {
 // ReadFrom implements net.PacketConn. What of a datagram does not fit b is lost.
 func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	var result tcpip.ReadResult
-	err := c.block(&c.read, waiter.ReadableEvents, func() (err tcpip.Error) {
+	err := c.block(&c.read, func() (err tcpip.Error) {
 		w := tcpip.SliceWriter(b)
 		result, err = c.ep.Read(&w, tcpip.ReadOptions{NeedRemoteAddr: true})
 		if _, short := err.(*tcpip.ErrBadBuffer); short && len(b) == 0 {
@@ -59,7 +58,7 @@ func (c *UDPConn) Write(b []byte) (int, error) {
 func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr) (int, error) {
 	var n int64
 	data := bytes.NewReader(b)
-	err := c.block(&c.write, waiter.WritableEvents, func() (err tcpip.Error) {
+	err := c.block(&c.write, func() (err tcpip.Error) {
 		data.Reset(b)
 		n, err = c.ep.Write(data, options)
 		return err

@@ -39,17 +39,17 @@ func (r routine) wake() {
 
 var routines = sync.Pool{New: func() any { return make(routine, 1) }}
 
-// deadline is the time after which operations fail, and those who wait for it.
-type deadline struct {
+// side is one direction of a socket: who waits for it, and for how long at most.
+type side struct {
 	mu      sync.Mutex
-	timer   clock.Timer
-	set     uint64 // counts the calls of at, so that an old timer can be told
-	passed  bool
 	waiting []parker
+	timer   clock.Timer
+	set     uint64 // counts the calls of deadline, so that an old timer can be told
+	passed  bool   // the deadline
 }
 
-// at sets the deadline to t on h's clock; the zero time means none.
-func (d *deadline) at(h *Host, t time.Time) {
+// deadline sets the deadline to t on h's clock; the zero time means none.
+func (d *side) deadline(h *Host, t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.set++
@@ -76,31 +76,38 @@ func (d *deadline) at(h *Host, t time.Time) {
 	})
 }
 
-func (d *deadline) pass() {
+// pass notes, with mu held, that the deadline is over.
+func (d *side) pass() {
 	d.passed = true
-	d.wakeAll()
+	d.wakeLocked()
 }
 
-func (d *deadline) wakeAll() {
+func (d *side) wakeLocked() {
 	for _, p := range d.waiting {
 		p.wake()
 	}
 }
 
-func (d *deadline) add(p parker) {
+func (d *side) wake() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wakeLocked()
+}
+
+func (d *side) add(p parker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.waiting = append(d.waiting, p)
 }
 
-func (d *deadline) remove(p parker) {
+func (d *side) remove(p parker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i := slices.Index(d.waiting, p)
 	d.waiting = slices.Delete(d.waiting, i, i+1)
 }
 
-func (d *deadline) hasPassed() bool {
+func (d *side) hasPassed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.passed
@@ -112,17 +119,33 @@ type socket struct {
 	ep     tcpip.Endpoint
 	queue  *waiter.Queue
 	closed atomic.Bool
-	read   deadline
-	write  deadline
+	toSelf bool // the peer is on the same host
+	read   side
+	write  side
 }
 
+func (s *socket) init(h *Host, ep tcpip.Endpoint, queue *waiter.Queue) {
+	s.host, s.ep, s.queue = h, ep, queue
+	entry := waiter.NewFunctionEntry(allEvents, func(e waiter.EventMask) {
+		if e&^waiter.WritableEvents != 0 {
+			s.read.wake()
+		}
+		if e&^waiter.ReadableEvents != 0 {
+			s.write.wake()
+		}
+	})
+	queue.EventRegister(&entry)
+}
+
+const allEvents = waiter.ReadableEvents | waiter.WritableEvents | waiter.EventErr | waiter.EventHUp
+
 // block calls try until it does not say that it would block, the socket is closed, or
-// the deadline has passed: register, try again, then wait.
-func (s *socket) block(d *deadline, events waiter.EventMask, try func() tcpip.Error) error {
+// the deadline has passed: be on the list, try again, then wait.
+func (s *socket) block(d *side, try func() tcpip.Error) error {
 	if err := s.state(d); err != nil {
 		return err
 	}
-	s.host.touch()
+	s.use()
 	err := try()
 	if !wouldBlock(err) {
 		return s.failure(err)
@@ -134,16 +157,13 @@ func (s *socket) block(d *deadline, events waiter.EventMask, try func() tcpip.Er
 	if r, ok := p.(routine); ok {
 		defer routines.Put(r)
 	}
-	entry := waiter.NewFunctionEntry(events|waiter.EventErr|waiter.EventHUp, func(waiter.EventMask) { p.wake() })
-	s.queue.EventRegister(&entry)
-	defer s.queue.EventUnregister(&entry)
 	d.add(p)
 	defer d.remove(p)
 	for {
 		if err := s.state(d); err != nil {
 			return err
 		}
-		s.host.touch()
+		s.use()
 		if err := try(); !wouldBlock(err) {
 			return s.failure(err)
 		}
@@ -167,7 +187,7 @@ func (h *Host) parker() parker {
 	return nil
 }
 
-func (s *socket) state(d *deadline) error {
+func (s *socket) state(d *side) error {
 	if s.closed.Load() {
 		return net.ErrClosed
 	}
@@ -183,9 +203,9 @@ func (s *socket) shut() bool {
 	if !s.closed.CompareAndSwap(false, true) {
 		return false
 	}
-	for _, d := range []*deadline{&s.read, &s.write} {
+	for _, d := range []*side{&s.read, &s.write} {
 		d.mu.Lock()
-		d.wakeAll()
+		d.wakeLocked()
 		if d.timer != nil {
 			d.timer.Stop()
 		}
@@ -196,20 +216,20 @@ func (s *socket) shut() bool {
 
 // SetDeadline sets both deadlines, as times of Host.Now.
 func (s *socket) SetDeadline(t time.Time) error {
-	s.read.at(s.host, t)
-	s.write.at(s.host, t)
+	s.read.deadline(s.host, t)
+	s.write.deadline(s.host, t)
 	return nil
 }
 
 // SetReadDeadline sets the deadline of reading and accepting.
 func (s *socket) SetReadDeadline(t time.Time) error {
-	s.read.at(s.host, t)
+	s.read.deadline(s.host, t)
 	return nil
 }
 
 // SetWriteDeadline sets the deadline of writing.
 func (s *socket) SetWriteDeadline(t time.Time) error {
-	s.write.at(s.host, t)
+	s.write.deadline(s.host, t)
 	return nil
 }
 
@@ -217,8 +237,7 @@ func (s *socket) SetWriteDeadline(t time.Time) error {
 // failed. f must not use the socket itself: netstack holds locks. In a world, let f set a
 // clock's timer to do the work.
 func (s *socket) Notify(f func()) (stop func()) {
-	entry := waiter.NewFunctionEntry(waiter.ReadableEvents|waiter.WritableEvents|waiter.EventErr|waiter.EventHUp,
-		func(waiter.EventMask) { f() })
+	entry := waiter.NewFunctionEntry(allEvents, func(waiter.EventMask) { f() })
 	s.queue.EventRegister(&entry)
 	return func() { s.queue.EventUnregister(&entry) }
 }

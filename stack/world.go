@@ -113,6 +113,20 @@ func (h *Host) touch() {
 	}
 }
 
+// use is touch for what runs on the caller's goroutine alone: reading and writing set
+// netstack's goroutine to work only where TCP segments go to the host itself.
+func (s *socket) use() {
+	w := s.host.world
+	if w == nil {
+		return
+	}
+	if s.toSelf {
+		s.host.touch()
+	} else if w.dirty != s.host {
+		w.settle()
+	}
+}
+
 // source returns the next random source of the world.
 func (w *World) source() *randv2.ChaCha8 {
 	var seed [32]byte
@@ -147,7 +161,7 @@ type worldClock struct{ host *Host }
 const beforeStart = time.Hour
 
 func (c *worldClock) Now() time.Time {
-	return c.host.clk.Wall(c.host.clk.Now()).Add(beforeStart)
+	return time.Unix(0, int64(c.host.clk.Now().Add(beforeStart)))
 }
 
 func (c *worldClock) NowMonotonic() tcpip.MonotonicTime {

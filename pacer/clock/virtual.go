@@ -2,6 +2,7 @@ package clock
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,8 +13,9 @@ import (
 // be used from others too, but the order of events is the same in every run only if
 // those calls come in the same order in every run.
 type Virtual struct {
+	now atomic.Int64 // written by the clock's goroutine
+
 	mu    sync.Mutex
-	now   Time
 	queue queue
 }
 
@@ -21,11 +23,7 @@ type Virtual struct {
 func NewVirtual() *Virtual { return &Virtual{} }
 
 // Now implements Clock.
-func (v *Virtual) Now() Time {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.now
-}
+func (v *Virtual) Now() Time { return Time(v.now.Load()) }
 
 // Wall implements Clock: time 0 is 1970-01-01 00:00:00 UTC, so that the dates in a
 // capture file are the times themselves.
@@ -47,8 +45,8 @@ func (v *Virtual) Step() bool {
 		v.mu.Unlock()
 		return false
 	}
-	v.now = max(v.now, t.at)
 	v.mu.Unlock()
+	v.advance(t.at)
 	t.f()
 	return true
 }
@@ -61,13 +59,21 @@ func (v *Virtual) Next() Time {
 }
 
 // RunUntil runs all events up to and including those at t, and leaves the time at t.
+// RunUntil(Never) runs until there are no more, and leaves the time at the last of them.
 func (v *Virtual) RunUntil(t Time) {
-	for v.Next() <= t {
+	for next := v.Next(); next <= t && next < Never; next = v.Next() {
 		v.Step()
 	}
-	v.mu.Lock()
-	v.now = max(v.now, t)
-	v.mu.Unlock()
+	if t == Never {
+		return
+	}
+	v.advance(t)
+}
+
+func (v *Virtual) advance(t Time) {
+	if t > v.Now() {
+		v.now.Store(int64(t))
+	}
 }
 
 type virtualTimer struct {
@@ -84,13 +90,13 @@ func (t *virtualTimer) Stop() bool {
 func (t *virtualTimer) Reset(d time.Duration) bool {
 	t.clock.mu.Lock()
 	defer t.clock.mu.Unlock()
-	return t.clock.queue.set(&t.timer, after(t.clock.now, d))
+	return t.clock.queue.set(&t.timer, after(t.clock.Now(), d))
 }
 
 func (t *virtualTimer) ResetAt(at Time) bool {
 	t.clock.mu.Lock()
 	defer t.clock.mu.Unlock()
-	return t.clock.queue.set(&t.timer, max(at, t.clock.now))
+	return t.clock.queue.set(&t.timer, max(at, t.clock.Now()))
 }
 
 // after is now+d, not before now and not past the end of time.
