@@ -21,6 +21,9 @@ const (
 	ProtoUDP = 17
 )
 
+// ipv6Fragment is the protocol number of the header that IPv6 fragments have.
+const ipv6Fragment = 44
+
 // FlowOf returns the flow from src to dst.
 func FlowOf(proto uint8, src, dst netip.AddrPort) Flow {
 	return Flow{
@@ -60,7 +63,7 @@ func (f Flow) String() string {
 type Size struct {
 	Wire    int // bytes of time on the wire: frame with FCS, at least 64, and 20 for preamble and gap
 	IP      int // bytes from the IP header on; 0 if it is not IP
-	Payload int // bytes above TCP or UDP, as iperf3 counts; 0 for a pure ACK
+	Payload int // bytes above TCP or UDP, as iperf3 counts, and all of a fragment's; 0 for a pure ACK
 }
 
 // Parse reads the flow and the size of an IP packet, given from its IP header on. What
@@ -109,6 +112,9 @@ func Parse(ip []byte) (f Flow, s Size) {
 		}
 	case f.Proto == ProtoUDP && len(l4) >= 8:
 		s.Payload = len(l4) - 8
+	case f.Proto == ipv6Fragment && ip[0]>>4 == 6 && len(l4) >= 8:
+		s.Payload = len(l4) - 8
+		return f, s
 	default:
 		return f, s
 	}

@@ -70,5 +70,6 @@ type Timer interface {
 	Reset(d time.Duration) bool
 
 	// ResetAt is Reset with an absolute time, which nothing is added to or lost from.
+	// ResetAt(Never) is Stop.
 	ResetAt(t Time) bool
 }

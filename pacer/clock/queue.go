@@ -24,9 +24,12 @@ func (q *queue) next() Time {
 	return q.timers[0].at
 }
 
-// set puts t into the queue at a new time, behind all others of that time, and reports
-// whether it was there before.
+// set puts t into the queue at a new time, behind all others of that time, or takes it
+// out if that is Never, and reports whether it was there before.
 func (q *queue) set(t *timer, at Time) bool {
+	if at == Never {
+		return q.remove(t)
+	}
 	q.seq++
 	t.at, t.seq = at, q.seq
 	if t.index < 0 {

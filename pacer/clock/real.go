@@ -134,7 +134,7 @@ func (r *Real) rouse() {
 func (r *Real) set(t *timer, at Time) bool {
 	r.mu.Lock()
 	was := r.queue.set(t, at)
-	earliest := r.queue.timers[0] == t
+	earliest := t.index == 0
 	r.next.Store(int64(r.queue.next()))
 	r.mu.Unlock()
 	if earliest {

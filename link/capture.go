@@ -1,0 +1,87 @@
+package link
+
+import "github.com/netcaliper/caliper/pacer/clock"
+
+// A Capture writes every frame that passes it into a CaptureFile, in both directions.
+// Put directly above the device that sends, it sees a frame at its departure: the time
+// stamp of a frame sent is when it was handed to that device, of one received when it
+// arrived, and the bytes are those on the wire. Frames that the device has no room for
+// are not written, until it takes them.
+type Capture struct {
+	below   Device
+	handler Handler
+	clk     clock.Clock
+	file    *CaptureFile
+	id      uint32 // of the interface, in the file
+	wait    bool   // for a slow disk
+	scratch []byte
+	ends    []int
+}
+
+// NewCapture returns a capture of what passes to and from below, which appears in the
+// file as an interface of its own under the name of below. Several captures on one clock
+// may share a file.
+//
+// In virtual time, where nobody waits, a slow disk is waited for. In real time it is not:
+// frames that find the file's buffer full are lost to the file, and counted.
+func NewCapture(below Device, clk clock.Clock, file *CaptureFile) *Capture {
+	c := &Capture{below: below, clk: clk, file: file, id: file.interfaces}
+	_, c.wait = clk.(*clock.Virtual)
+	file.interfaces++
+	file.write(appendInterface(nil, below.Info()), 0, c.wait)
+	below.Attach(c)
+	return c
+}
+
+// Info implements Device.
+func (c *Capture) Info() Info { return c.below.Info() }
+
+// Attach implements Device.
+func (c *Capture) Attach(h Handler) { c.handler = h }
+
+// Transmit implements Device.
+func (c *Capture) Transmit(frames []*Frame) (int, error) {
+	// The bytes are copied before, as the frames then belong to the device, and written
+	// after it has taken them.
+	blocks, ends := c.encode(frames, flagOutbound)
+	n, err := c.below.Transmit(frames)
+	c.commit(blocks, ends, n)
+	return n, err
+}
+
+// Receive implements Handler.
+func (c *Capture) Receive(frames []*Frame) {
+	blocks, ends := c.encode(frames, flagInbound)
+	c.commit(blocks, ends, len(frames))
+	c.handler.Receive(frames)
+}
+
+// Ready implements Handler.
+func (c *Capture) Ready() { c.handler.Ready() }
+
+// Close implements Device. The file stays open.
+func (c *Capture) Close() error { return c.below.Close() }
+
+// encode returns a packet block for each frame and where it ends. It lends out the
+// scratch space until commit, so that a frame received while one is being sent does
+// not write over it.
+func (c *Capture) encode(frames []*Frame, direction uint32) (blocks []byte, ends []int) {
+	blocks, ends = c.scratch[:0], c.ends[:0]
+	c.scratch, c.ends = nil, nil
+	stamp := uint64(c.clk.Wall(c.clk.Now()).UnixNano())
+	for _, f := range frames {
+		blocks = appendPacket(blocks, c.id, stamp, direction, f.Bytes())
+		ends = append(ends, len(blocks))
+	}
+	return blocks, ends
+}
+
+// commit writes the first n blocks.
+func (c *Capture) commit(blocks []byte, ends []int, n int) {
+	begin := 0
+	for _, end := range ends[:n] {
+		c.file.write(blocks[begin:end], 1, c.wait)
+		begin = end
+	}
+	c.scratch, c.ends = blocks, ends
+}

@@ -1,0 +1,288 @@
+package link
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// A Departure is what is known of the departure of one frame: see the fields of Frame.
+type Departure struct {
+	Flow                        pacer.Flow
+	Paced                       bool
+	Depart, Sched, Handed, Sent clock.Time
+}
+
+// Departure returns the times of a frame that has left.
+func (f *Frame) Departure() Departure {
+	return Departure{f.Flow, f.Paced, f.Depart, f.Sched, f.Handed, f.Sent}
+}
+
+// Departures gathers statistics of departures: asked against actual. The zero value is
+// ready for use. It belongs to the clock's goroutine.
+type Departures struct {
+	// Tick is by how much a frame may leave after the time that was asked for without
+	// being late; 0 means DefaultTick.
+	Tick time.Duration
+
+	// Dropped is how many frames did not leave. Who knows the devices adds them up.
+	Dropped uint64
+
+	packets uint64
+	late    uint64
+	lateBy  LateBy
+	early   uint64
+	paced   punctuality // of what a pacer asked for
+	ready   punctuality // of the rest, against when it was ready, while nothing is paced
+}
+
+// DefaultTick is the tick of the card, which departures are rounded up to.
+const DefaultTick = 8 * time.Nanosecond
+
+// Add takes in the departure of one frame. Those of a flow come in order.
+func (d *Departures) Add(x *Departure) {
+	d.packets++
+	if !x.Paced {
+		if d.paced.packets == 0 {
+			d.ready.add(x)
+		}
+		return
+	}
+	d.paced.add(x)
+	lateness := x.Sent.Sub(x.Depart)
+	tick := d.Tick
+	if tick == 0 {
+		tick = DefaultTick
+	}
+	switch {
+	case lateness < 0:
+		d.early++
+	case lateness > tick:
+		d.late++
+		d.lateBy.add(x)
+	}
+}
+
+// Merge adds what other has gathered, at another port or in another run. A gap between a
+// frame here and one there is not counted.
+func (d *Departures) Merge(other *Departures) {
+	d.Dropped += other.Dropped
+	d.packets += other.packets
+	d.late += other.late
+	d.early += other.early
+	d.lateBy.Contention += other.lateBy.Contention
+	d.lateBy.Host += other.lateBy.Host
+	d.lateBy.Card += other.lateBy.Card
+	d.paced.merge(&other.paced)
+	d.ready.merge(&other.ready)
+}
+
+// LateBy counts late packets by what made the largest part of their lateness.
+type LateBy struct {
+	Contention uint64 `json:"contention"` // the port was taken by another frame
+	Host       uint64 `json:"host"`       // software handed it over after it was due
+	Card       uint64 `json:"card"`       // the rest: it was there in time, and the port free
+}
+
+func (l *LateBy) add(x *Departure) {
+	due := max(x.Depart, x.Sched)
+	contention := min(due, x.Sent) - x.Depart
+	host := max(min(x.Handed, x.Sent)-due, 0)
+	card := x.Sent - x.Depart - contention - host
+	switch {
+	case contention >= max(host, card):
+		l.Contention++
+	case host >= card:
+		l.Host++
+	default:
+		l.Card++
+	}
+}
+
+// punctuality compares departures with the times that were asked for.
+type punctuality struct {
+	packets       uint64
+	gap, lateness distribution
+	asked, actual time.Duration // sums of all gaps
+
+	flows map[pacer.Flow]*lastLeft
+	flow  pacer.Flow // the flow of the last packet, and its entry
+	last  *lastLeft
+}
+
+// lastLeft is the packet of a flow that left last.
+type lastLeft struct{ depart, sent clock.Time }
+
+// maxFlows bounds the memory for flows. When there is another they are all forgotten,
+// which costs each flow that goes on one gap.
+const maxFlows = 1 << 16
+
+func (p *punctuality) add(x *Departure) {
+	p.packets++
+	p.lateness.add(max(x.Sent.Sub(x.Depart), 0))
+	if p.last == nil || p.flow != x.Flow {
+		p.flow, p.last = x.Flow, p.flows[x.Flow]
+	}
+	if p.last == nil {
+		if p.flows == nil {
+			p.flows = make(map[pacer.Flow]*lastLeft)
+		}
+		if len(p.flows) == maxFlows {
+			clear(p.flows)
+		}
+		p.last = &lastLeft{x.Depart, x.Sent}
+		p.flows[x.Flow] = p.last
+		return
+	}
+	asked, actual := x.Depart.Sub(p.last.depart), x.Sent.Sub(p.last.sent)
+	p.asked += asked
+	p.actual += actual
+	p.gap.add(max(asked-actual, actual-asked))
+	*p.last = lastLeft{x.Depart, x.Sent}
+}
+
+func (p *punctuality) merge(other *punctuality) {
+	p.packets += other.packets
+	p.asked += other.asked
+	p.actual += other.actual
+	p.gap.merge(&other.gap)
+	p.lateness.merge(&other.lateness)
+}
+
+// distribution is a histogram of times that are not negative, exact up to 2 us and to one
+// in a thousand above. The largest is kept exactly.
+type distribution struct {
+	histogram *hdrhistogram.Histogram
+	max       time.Duration
+}
+
+// longest is where the histogram ends: what is longer is counted as that.
+const longest = time.Hour
+
+func (d *distribution) init() {
+	if d.histogram == nil {
+		d.histogram = hdrhistogram.New(1, int64(longest), 3)
+	}
+}
+
+func (d *distribution) add(v time.Duration) {
+	d.init()
+	d.max = max(d.max, v)
+	// It cannot fail: v is not negative and not above the histogram's end.
+	_ = d.histogram.RecordValue(int64(min(v, longest)))
+}
+
+func (d *distribution) merge(other *distribution) {
+	if other.histogram == nil {
+		return
+	}
+	d.init()
+	d.max = max(d.max, other.max)
+	d.histogram.Merge(other.histogram)
+}
+
+func (d *distribution) quantiles() Quantiles {
+	if d.histogram == nil {
+		return Quantiles{}
+	}
+	at := func(percent float64) int64 {
+		return min(d.histogram.ValueAtPercentile(percent), int64(d.max))
+	}
+	return Quantiles{P50: at(50), P95: at(95), P99: at(99), P999: at(99.9), Max: int64(d.max)}
+}
+
+// Quantiles of a distribution, in ns.
+type Quantiles struct {
+	P50  int64 `json:"p50"`
+	P95  int64 `json:"p95"`
+	P99  int64 `json:"p99"`
+	P999 int64 `json:"p999"`
+	Max  int64 `json:"max"`
+}
+
+// Report is the outcome of Departures.
+//
+// If no packet was paced, the gap error and the lateness are against the times at which
+// the packets were ready, and what only a pacer can ask for (late, early, rate error) is
+// zero.
+type Report struct {
+	Packets uint64 `json:"packets"`
+	Paced   uint64 `json:"paced"` // those that a pacer asked a departure for
+
+	// GapError is abs(actual - asked time between departures) of consecutive packets of
+	// a flow, Lateness the actual departure minus the asked one; both in ns, of the
+	// paced packets.
+	GapError Quantiles `json:"gap_error_ns"`
+	Lateness Quantiles `json:"lateness_ns"`
+
+	Late    uint64 `json:"late"` // by more than the tick
+	LateBy  LateBy `json:"late_by"`
+	Early   uint64 `json:"early,omitempty"` // before the asked time, which no device should do
+	Dropped uint64 `json:"dropped"`
+
+	// RateError is the sum of all actual gaps over the sum of those asked for, minus 1,
+	// in ppm. It is positive where the packets left more slowly than asked.
+	RateError float64 `json:"rate_error_ppm"`
+}
+
+// Report returns the statistics of all that was added.
+func (d *Departures) Report() Report {
+	p := &d.paced
+	if p.packets == 0 {
+		p = &d.ready
+	}
+	r := Report{
+		Packets:  d.packets,
+		Paced:    d.paced.packets,
+		GapError: p.gap.quantiles(),
+		Lateness: p.lateness.quantiles(),
+		Late:     d.late,
+		LateBy:   d.lateBy,
+		Early:    d.early,
+		Dropped:  d.Dropped,
+	}
+	if asked := d.paced.asked; asked > 0 {
+		r.RateError = float64(d.paced.actual-asked) * 1e6 / float64(asked)
+	}
+	return r
+}
+
+// WriteText writes the report as a table for a terminal.
+func (r Report) WriteText(w io.Writer) error {
+	_, err := io.WriteString(w, r.String())
+	return err
+}
+
+// String returns what WriteText writes.
+func (r Report) String() string {
+	var b strings.Builder
+	row := func(name string, columns ...any) {
+		fmt.Fprintf(&b, "%-14s"+strings.Repeat(" %10v", len(columns))+"\n", append([]any{name}, columns...)...)
+	}
+	quantiles := func(name string, q Quantiles) { row(name, q.P50, q.P95, q.P99, q.P999, q.Max) }
+	row("Departures, ns", "p50", "p95", "p99", "p99.9", "max")
+	quantiles("gap error", r.GapError)
+	quantiles("lateness", r.Lateness)
+	switch {
+	case r.Packets == 0:
+		b.WriteString("no packet left")
+	case r.Paced == 0:
+		fmt.Fprintf(&b, "%d packets, not paced: measured against when each was ready", r.Packets)
+	default:
+		fmt.Fprintf(&b, "%d packets, %d paced, rate error %+.3f ppm, %d late", r.Packets, r.Paced, r.RateError, r.Late)
+		if r.Late > 0 {
+			fmt.Fprintf(&b, " (contention %d, host %d, card %d)", r.LateBy.Contention, r.LateBy.Host, r.LateBy.Card)
+		}
+		if r.Early > 0 {
+			fmt.Fprintf(&b, ", %d early", r.Early)
+		}
+	}
+	fmt.Fprintf(&b, ", %d dropped\n", r.Dropped)
+	return b.String()
+}

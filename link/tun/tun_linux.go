@@ -1,0 +1,165 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/songgao/water"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const device = "/dev/net/tun"
+
+// addrGenModeNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
+const addrGenModeNone = 1
+
+// needs is which right a tun interface takes, and two ways to get it.
+const needs = "it needs CAP_NET_ADMIN: run it in a namespace of its own with `unshare -Urn caliper ...`," +
+	" or allow it once with `sudo setcap cap_net_admin+ep $(which caliper)`"
+
+// open makes the interface and sets it up. The interface ends with the descriptor.
+func open(c *Config) (port, string, error) {
+	if err := allowed(); err != nil {
+		return nil, "", err
+	}
+	if c.Name != "" {
+		// The kernel would not refuse a tun interface that somebody made before, but
+		// join us to it.
+		_, err := netlink.LinkByName(c.Name)
+		if err == nil {
+			return nil, "", fmt.Errorf("there is an interface of that name: choose another, or remove it with `ip link del %s`", c.Name)
+		}
+		if !errors.As(err, new(netlink.LinkNotFoundError)) {
+			return nil, "", fmt.Errorf("look up: %w", err)
+		}
+	}
+	wc := water.Config{DeviceType: water.TUN}
+	wc.Name = c.Name
+	face, err := water.New(wc)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := newKernel(face)
+	if err == nil {
+		err = setUp(face.Name(), c)
+	}
+	if err != nil {
+		face.Close()
+		return nil, "", err
+	}
+	return p, face.Name(), nil
+}
+
+// allowed tells whether this process may make a tun interface. The kernel is asked on a
+// descriptor of our own, because water leaves its one open when it is refused. Without a
+// kind of interface in the request it makes none: it refuses those without the right
+// with EPERM, and all others with EINVAL.
+func allowed() error {
+	fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		var request *unix.Ifreq
+		if request, err = unix.NewIfreq(""); err == nil {
+			err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
+		}
+	}
+	switch {
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: open %s: allow it with `sudo chmod 666 %s`; then %s", err, device, device, needs)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: on %s, %s", err, device, needs)
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return fmt.Errorf("%w: %s: load the kernel's module with `sudo modprobe tun`", err, device)
+	}
+	return nil
+}
+
+// setUp gives the interface its MTU and addresses, and brings it up.
+func setUp(name string, c *Config) error {
+	face, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("look up: %w", err)
+	}
+	if err := netlink.LinkSetMTU(face, c.MTU); err != nil {
+		return fmt.Errorf("set the MTU to %d: %w", c.MTU, err)
+	}
+	// Without a link-local address of its own making the kernel does not look for
+	// routers. Kernels without IPv6 refuse this, and need it not.
+	_ = netlink.LinkSetIP6AddrGenMode(face, addrGenModeNone)
+	for _, a := range c.KernelAddrs {
+		if err := netlink.AddrAdd(face, address(a)); err != nil {
+			return fmt.Errorf("set the address %v: %w", a, err)
+		}
+	}
+	if err := netlink.LinkSetUp(face); err != nil {
+		return fmt.Errorf("bring it up: %w", err)
+	}
+	return nil
+}
+
+func address(p netip.Prefix) *netlink.Addr {
+	a := &netlink.Addr{IPNet: &net.IPNet{
+		IP:   p.Addr().AsSlice(),
+		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
+	}}
+	if p.Addr().Is6() {
+		// Nobody else can have the address, and looking for one takes a second.
+		a.Flags = unix.IFA_F_NODAD
+	}
+	return a
+}
+
+// kernel is the port to Linux.
+type kernel struct {
+	face *water.Interface
+	conn syscall.RawConn
+
+	// What try writes and what became of it. It is a field so that a write makes no
+	// closure.
+	try    func(fd uintptr) bool
+	packet []byte
+	err    error
+}
+
+func newKernel(face *water.Interface) (*kernel, error) {
+	file, ok := face.ReadWriteCloser.(*os.File)
+	if !ok {
+		return nil, errors.New("water's interface is not a file")
+	}
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	k := &kernel{face: face, conn: conn}
+	k.try = func(fd uintptr) bool {
+		for {
+			_, k.err = unix.Write(int(fd), k.packet)
+			if k.err != unix.EINTR {
+				return true // also when there is no room: the clock must not wait
+			}
+		}
+	}
+	return k, nil
+}
+
+func (k *kernel) read(b []byte) (int, error) { return k.face.Read(b) }
+
+func (k *kernel) write(b []byte) error {
+	k.packet = b
+	err := k.conn.Write(k.try)
+	k.packet = nil
+	switch {
+	case err != nil:
+		return err
+	case k.err == unix.EAGAIN || k.err == unix.ENOBUFS:
+		return errNoRoom
+	}
+	return k.err
+}
+
+func (k *kernel) close() error { return k.face.Close() }

@@ -1,0 +1,362 @@
+package tun_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/tun"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// namespace is where tun interfaces can be made.
+func namespace(t testing.TB) {
+	t.Helper()
+	linktest.Namespace(t)
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		linktest.Skip(t, "there is no /dev/net/tun")
+	}
+}
+
+func openTun(t testing.TB, clk clock.Clock, c *tun.Config) *tun.Device {
+	t.Helper()
+	d, err := tun.Open(clk, c)
+	if errors.Is(err, fs.ErrPermission) {
+		linktest.Skip(t, err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// A tap sees and sends whole packets on the kernel's side of an interface.
+type tap struct {
+	fd   int
+	left [][]byte
+}
+
+func newTap(t *testing.T, name string) *tap {
+	t.Helper()
+	protocol := int(unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	face, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: uint16(protocol), Ifindex: face.Index}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20); err != nil {
+		t.Log(err)
+	}
+	return &tap{fd: fd}
+}
+
+// Left returns what the kernel received so far.
+func (p *tap) Left() [][]byte {
+	b := make([]byte, 1<<16)
+	for {
+		n, from, err := unix.Recvfrom(p.fd, b, 0)
+		if err != nil {
+			return p.left
+		}
+		if from.(*unix.SockaddrLinklayer).Pkttype != unix.PACKET_OUTGOING {
+			p.left = append(p.left, bytes.Clone(b[:n]))
+		}
+	}
+}
+
+// Arrive lets the kernel send a packet.
+func (p *tap) Arrive(b []byte) {
+	if _, err := unix.Write(p.fd, b); err != nil {
+		panic(err)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	for _, mtu := range []int{1500, 576} {
+		linktest.Run(t, func(t *testing.T) linktest.Harness {
+			namespace(t)
+			clk := clock.NewReal()
+			t.Cleanup(func() { clk.Close() })
+			d := openTun(t, clk, &tun.Config{Name: "cal0", MTU: mtu})
+			tap := newTap(t, "cal0")
+			return linktest.Harness{
+				Device: d, Clock: clk,
+				Left: tap.Left, Arrive: tap.Arrive,
+				Stats: func() link.Stats { sent, _ := d.Stats(); return sent },
+			}
+		})
+	}
+}
+
+// echo answers UDP packets from above the device, with the same payload.
+type echo struct {
+	t   *testing.T
+	clk clock.Clock
+	dev link.Device
+}
+
+func (e *echo) Ready() {}
+
+func (e *echo) Receive(frames []*link.Frame) {
+	for _, f := range frames {
+		f.Measure(0)
+		if f.Flow.Proto != pacer.ProtoUDP {
+			f.Free() // the kernel looking for its neighbours
+			continue
+		}
+		src := netip.AddrPortFrom(netip.AddrFrom16(f.Flow.Src).Unmap(), f.Flow.SrcPort)
+		dst := netip.AddrPortFrom(netip.AddrFrom16(f.Flow.Dst).Unmap(), f.Flow.DstPort)
+		answer := linktest.FrameOf(linktest.UDP(dst, src, f.Bytes()[f.Len()-f.Size.Payload:]))
+		f.Free()
+		if n, err := e.dev.Transmit([]*link.Frame{answer}); n != 1 || err != nil {
+			e.t.Errorf("Transmit = %d, %v", n, err)
+		}
+	}
+}
+
+// The kernel's sockets reach us, and we them, over IPv4 and IPv6, as soon as Open returns.
+func TestKernelSockets(t *testing.T) {
+	namespace(t)
+	ignore := goleak.IgnoreCurrent()
+	before := descriptors(t)
+	clk := clock.NewReal()
+	d := openTun(t, clk, &tun.Config{Name: "cal0", MTU: 9000, KernelAddrs: []netip.Prefix{
+		netip.MustParsePrefix("10.99.0.1/24"), netip.MustParsePrefix("fd99::1/64"),
+	}})
+	clk.Do(func() { d.Attach(&echo{t, clk, d}) })
+	if face, err := net.InterfaceByName("cal0"); err != nil || face.MTU != 9000 || face.Flags&net.FlagUp == 0 {
+		t.Errorf("the kernel's interface: %+v, %v", face, err)
+	}
+	for _, to := range []string{"10.99.0.77:7", "[fd99::77]:7"} {
+		c, err := net.Dial("udp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{0, 1, 8900} {
+			sent, got := bytes.Repeat([]byte{'a'}, n), make([]byte, 10_000)
+			if _, err := c.Write(sent); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := c.Read(got); err != nil || !bytes.Equal(got[:m], sent) {
+				t.Errorf("%s: %d bytes came back of %d, %v", to, m, n, err)
+			}
+		}
+		c.Close()
+	}
+	clk.Do(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if sent, received := d.Stats(); sent.Frames != 6 || received.Frames < 6 || sent.Dropped()+received.Dropped() != 0 {
+			t.Errorf("sent %+v, received %+v", sent, received)
+		}
+	})
+	clk.Close()
+	if err := d.Err(); err != nil {
+		t.Error(err)
+	}
+	if _, err := net.InterfaceByName("cal0"); err == nil {
+		t.Error("the interface is still there after Close")
+	}
+	goleak.VerifyNone(t, ignore)
+	if after := descriptors(t); after != before {
+		t.Errorf("open files before:\n%safter:\n%s", before, after)
+	}
+}
+
+// Close ends a device that nobody was attached to.
+func TestCloseUnattached(t *testing.T) {
+	namespace(t)
+	d := openTun(t, clock.NewVirtual(), nil)
+	name := d.Info().Name
+	if _, err := net.InterfaceByName(name); err != nil {
+		t.Errorf("the kernel's choice of a name, %q: %v", name, err)
+	}
+	d.Close()
+	if _, err := net.InterfaceByName(name); err == nil {
+		t.Error("the interface is still there after Close")
+	}
+}
+
+// The interface can be taken away by others. Then sending is counted as an error.
+func TestTakenAway(t *testing.T) {
+	namespace(t)
+	clk := clock.NewReal()
+	defer clk.Close()
+	d := openTun(t, clk, &tun.Config{Name: "cal0"})
+	clk.Do(func() { d.Attach(new(linktest.Null)) })
+	ip(t, "link", "del", "cal0")
+	clk.Do(func() {
+		d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, 100))})
+		if sent, _ := d.Stats(); sent.Drops[link.LinkError] != 1 || d.Err() == nil {
+			t.Errorf("sent %+v, Err = %v", sent, d.Err())
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A failed start says why and leaves nothing.
+func TestOpenFails(t *testing.T) {
+	namespace(t)
+	openTun(t, clock.NewVirtual(), nil).Close() // skips without rights
+	ip(t, "tuntap", "add", "dev", "tun0", "mode", "tun")
+	faces, files := interfaces(t), descriptors(t)
+	ignore := goleak.IgnoreCurrent()
+	address := netip.MustParsePrefix("10.99.0.1/24")
+	for _, c := range []struct {
+		config tun.Config
+		want   string
+	}{
+		{tun.Config{Name: "lo"}, "there is an interface of that name"},
+		{tun.Config{Name: "tun0"}, "ip link del tun0"},
+		{tun.Config{Name: "cal0", KernelAddrs: []netip.Prefix{address, address}}, "set the address 10.99.0.1/24"},
+		{tun.Config{Name: "cal0", MTU: 1000, KernelAddrs: []netip.Prefix{netip.MustParsePrefix("fd99::1/64")}}, "1280"},
+		{tun.Config{Name: "a/b"}, "cannot be a name"},
+	} {
+		d, err := tun.Open(clock.NewVirtual(), &c.config)
+		if err == nil {
+			d.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Open(%+v): %v, want %q", c.config, err, c.want)
+		}
+	}
+	if now := interfaces(t); now != faces {
+		t.Errorf("interfaces before:\n%safter:\n%s", faces, now)
+	}
+	if now := descriptors(t); now != files {
+		t.Errorf("open files before:\n%safter:\n%s", files, now)
+	}
+	goleak.VerifyNone(t, ignore)
+}
+
+// Without the right to it the error names what is missing and what to do, and is a
+// permission error to programs. The test drops the rights of its own thread.
+func TestNotPermitted(t *testing.T) {
+	linktest.Namespace(t)
+	files := descriptors(t)
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tun.Open(clock.NewVirtual(), &tun.Config{Name: "cal0"})
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Fatalf("Open: %v", err)
+	}
+	for _, want := range []string{"cal0", "CAP_NET_ADMIN", "/dev/net/tun", "unshare -Urn", "setcap"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
+	}
+	if now := descriptors(t); now != files {
+		t.Errorf("open files before:\n%safter:\n%s", files, now)
+	}
+}
+
+func ip(t *testing.T, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath("ip")
+	if err != nil {
+		linktest.Skip(t, "there is no program ip")
+	}
+	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func interfaces(t *testing.T) string {
+	t.Helper()
+	all, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s strings.Builder
+	for _, i := range all {
+		s.WriteString(i.Name + "\n")
+	}
+	return s.String()
+}
+
+// descriptors lists the process's open files that could be left behind.
+func descriptors(t *testing.T) string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s strings.Builder
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		// The runtime keeps the poller's.
+		if err == nil && !strings.Contains(to, "anon_inode:[event") {
+			s.WriteString(to + "\n")
+		}
+	}
+	return s.String()
+}
+
+// BenchmarkTransmit writes 1500-byte packets to the kernel, which throws them away.
+func BenchmarkTransmit(b *testing.B) {
+	namespace(b)
+	clk := clock.NewVirtual()
+	d := openTun(b, clk, nil)
+	defer d.Close()
+	packet := linktest.Packet(d.Info(), 0, 1500)
+	batch := make([]*link.Frame, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		batch[0] = linktest.FrameOf(packet)
+		d.Transmit(batch)
+	}
+	if sent, _ := d.Stats(); sent.Dropped() > 0 {
+		b.Errorf("sent %+v", sent)
+	}
+}
+
+// BenchmarkReceive reads packets that the kernel sends from a UDP socket, and reports how
+// many of them were there in time.
+func BenchmarkReceive(b *testing.B) {
+	namespace(b)
+	clk := clock.NewReal()
+	defer clk.Close()
+	d := openTun(b, clk, &tun.Config{KernelAddrs: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}})
+	defer clk.Do(func() { d.Close() })
+	null := new(linktest.Null)
+	clk.Do(func() { d.Attach(null) })
+	c, err := net.Dial("udp", "10.99.0.2:9")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	payload := make([]byte, 1472)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Write(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	clk.Do(func() { b.ReportMetric(float64(null.Frames)/float64(b.N), "received/op") })
+}

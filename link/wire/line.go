@@ -1,0 +1,181 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// A line is one direction of a wire. Its frames stand in one ring, in the order in which
+// they came, which is also the order in which they start and arrive:
+//
+//	slots[head:next]  have started, and fly
+//	slots[next:tail]  wait for the line
+//
+// One timer stands for whatever is the earliest, the next start or the next arrival.
+type line struct {
+	clk   clock.Clock
+	timer clock.Timer
+	armed clock.Time // what the timer is set to, or Never
+	to    *End
+
+	rate      int64
+	delay     time.Duration
+	header    int // length of the link header
+	maxLen    int // of a frame with its link header
+	maxFrames int // of the queue; 0 is no bound
+	maxBytes  int
+
+	// The line is free from exactly free + part/rate nanoseconds on.
+	free clock.Time
+	part int64
+
+	slots            []slot // a power of two of them
+	head, next, tail uint   // counted on, taken modulo len(slots)
+
+	batch []*link.Frame // what is being delivered
+	sent  link.Stats
+	queue Queue
+}
+
+type slot struct {
+	f      *link.Frame
+	wire   int        // byte times that it holds the line
+	arrive clock.Time // at the other end; set when it starts
+}
+
+func (l *line) slot(i uint) *slot { return &l.slots[i&uint(len(l.slots)-1)] }
+
+// freeAt is when the line is free, rounded up.
+func (l *line) freeAt() clock.Time {
+	if l.part > 0 {
+		return l.free + 1
+	}
+	return l.free
+}
+
+// send puts a frame on the line, into the queue, or away.
+func (l *line) send(f *link.Frame, now clock.Time) {
+	n := f.Len()
+	if n > l.maxLen {
+		l.sent.Drop(f, link.TooLong)
+		return
+	}
+	// Frames due to start at this instant make room before the new one asks for it,
+	// whichever event the clock runs first.
+	l.start(now)
+	if l.next == l.tail && l.freeAt() <= now {
+		l.free, l.part = now, 0
+	} else if l.maxFrames > 0 && l.queue.Frames >= l.maxFrames || l.maxBytes > 0 && l.queue.Bytes+n > l.maxBytes {
+		l.sent.Drop(f, link.QueueFull)
+		return
+	}
+	wire := f.Size.Wire
+	if wire == 0 {
+		wire = link.WireBytes(n - l.header + link.EthernetHeader)
+	}
+	l.push(slot{f: f, wire: wire})
+	l.queue.Frames++
+	l.queue.Bytes += n
+	l.start(now)
+	l.queue.MaxFrames = max(l.queue.MaxFrames, l.queue.Frames)
+	l.queue.MaxBytes = max(l.queue.MaxBytes, l.queue.Bytes)
+}
+
+func (l *line) push(s slot) {
+	if l.tail-l.head == uint(len(l.slots)) {
+		more := make([]slot, 2*len(l.slots))
+		for i := l.head; i != l.tail; i++ {
+			more[i&uint(len(more)-1)] = *l.slot(i)
+		}
+		l.slots = more
+	}
+	*l.slot(l.tail) = s
+	l.tail++
+}
+
+// start puts frames on the line whose turn has come. Each one's Origin is told last, as
+// it may send the next frame.
+func (l *line) start(now clock.Time) {
+	for l.next != l.tail && l.freeAt() <= now {
+		begin := l.freeAt()
+		s := l.slot(l.next)
+		f := s.f
+		if l.rate > 0 {
+			bits := l.part + int64(s.wire)*8*int64(time.Second)
+			l.free += clock.Time(bits / l.rate)
+			l.part = bits % l.rate
+		}
+		s.arrive = l.freeAt().Add(l.delay)
+		l.next++
+		l.queue.Frames--
+		l.queue.Bytes -= f.Len()
+		l.sent.Frames++
+		l.sent.Bytes += uint64(f.Len())
+		f.Left(begin)
+	}
+}
+
+// deliver hands over the frames that have arrived.
+func (l *line) deliver(now clock.Time) {
+	batch := l.batch[:0]
+	for l.head != l.next && l.slot(l.head).arrive <= now {
+		s := l.slot(l.head)
+		batch = append(batch, s.f)
+		s.f = nil
+		l.head++
+	}
+	if len(batch) > 0 {
+		l.to.receive(batch)
+	}
+	clear(batch)
+	l.batch = batch
+}
+
+// run is called at the next start or arrival.
+func (l *line) run() {
+	l.armed = clock.Never
+	now := l.clk.Now()
+	l.start(now)
+	l.deliver(now)
+	l.arm()
+}
+
+// arm sets the timer to the next start or arrival.
+func (l *line) arm() {
+	next := clock.Never
+	if l.head != l.next {
+		next = l.slot(l.head).arrive
+	}
+	if l.next != l.tail {
+		next = min(next, l.freeAt())
+	}
+	if next == l.armed {
+		return
+	}
+	l.armed = next
+	l.timer.ResetAt(next) // Never stops it
+}
+
+// setRate rounds up to whole nanoseconds when the line is free, as the remainder is
+// counted in the old rate.
+func (l *line) setRate(rate int64) {
+	l.start(l.clk.Now())
+	l.free, l.part = l.freeAt(), 0
+	l.rate = rate
+	l.arm()
+}
+
+// clear drops what waits for the line.
+func (l *line) clear() {
+	l.start(l.clk.Now())
+	for i := l.next; i != l.tail; i++ {
+		s := l.slot(i)
+		l.sent.Drop(s.f, link.Closed)
+		s.f = nil
+	}
+	l.tail = l.next
+	l.queue.Frames, l.queue.Bytes = 0, 0
+	l.arm()
+}

@@ -1,0 +1,82 @@
+package netfpga_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/netfpga"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// BenchmarkCard sends frames at line rate in virtual time, from Transmit to the device
+// below, which frees them. "ahead" is how many are handed over before the first leaves.
+func BenchmarkCard(b *testing.B) {
+	for _, size := range []int{64, 1518} { // with FCS
+		for _, ahead := range []int{1, 8, 32} {
+			b.Run(fmt.Sprintf("%dB/ahead=%d", size, ahead), func(b *testing.B) { benchmark(b, 1, size-4, ahead, nil) })
+		}
+	}
+}
+
+// BenchmarkCards does so with many cards in one simulation.
+func BenchmarkCards(b *testing.B) {
+	for _, cards := range []int{1, 4, 16, 64} {
+		b.Run(fmt.Sprint(cards), func(b *testing.B) { benchmark(b, cards, 1514, 1, nil) })
+	}
+}
+
+// BenchmarkInfinite has frames take no time, and 32 leave at a tick.
+func BenchmarkInfinite(b *testing.B) {
+	benchmark(b, 1, 1514, 32, &netfpga.Config{Speed: netfpga.Infinite})
+}
+
+func benchmark(b *testing.B, cards, size, ahead int, cfg *netfpga.Config) {
+	clk := clock.NewVirtual()
+	null := &linktest.Null{Is: link.Info{Name: "null", MTU: 1500, Address: make([]byte, 6)}}
+	all := make([]*netfpga.Card, cards)
+	for i := range all {
+		all[i] = newCard(b, clk, null, cfg)
+	}
+	gap := link.WireTime(link.WireBytes(size), all[0].Info().Speed)
+	at := clk.Now().Add(time.Millisecond)
+	batch := make([]*link.Frame, ahead)
+	send := func() {
+		for _, card := range all {
+			due := at
+			for i := range batch {
+				f := link.NewFrame(size)
+				f.Size.Wire = link.WireBytes(size)
+				f.Depart, f.Paced = due, true
+				due = due.Add(gap)
+				batch[i] = f
+			}
+			if n, err := card.Transmit(batch); err != nil {
+				b.Fatalf("Transmit = %d, %v", n, err)
+			}
+		}
+		at = at.Add(max(time.Duration(ahead)*gap, 8*time.Nanosecond))
+		for clk.Next() <= at-1 {
+			clk.Step()
+		}
+	}
+	send()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += ahead * cards {
+		send()
+	}
+	b.StopTimer()
+	for clk.Step() {
+	}
+	var s netfpga.Stats
+	for _, card := range all {
+		s = card.Stats()
+		if s.Frames == 0 || s.Late.Frames()+s.Driver.Disordered+s.Dropped() != 0 {
+			b.Fatalf("%+v", s)
+		}
+	}
+	b.ReportMetric(float64(s.Frames)/float64(s.Driver.Messages), "packets/message")
+}

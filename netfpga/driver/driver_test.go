@@ -1,0 +1,307 @@
+package driver
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/pci"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// card is the other end of the bus: it keeps the messages, and answers when it is told to.
+type card struct {
+	t        *testing.T
+	clk      *clock.Virtual
+	bus      *pci.Bus
+	driver   *Driver
+	messages [][]byte
+	taken    int
+	ready    int
+	log      strings.Builder
+	reply    [drivercomm.ReplyLen]byte
+}
+
+func newCard(t *testing.T, cost pci.Cost) *card {
+	c := &card{t: t, clk: clock.NewVirtual()}
+	c.bus = pci.New(c.clk, cost)
+	c.driver = New(c.clk, c.bus, Config{
+		Tick:  drivercomm.NetFPGATick(),
+		Ready: func() { c.ready++ },
+		Trace: func(s Step) { fmt.Fprintf(&c.log, "%d %v %d\n", int64(s.At), s.Kind, s.N) },
+	})
+	c.bus.Connect(c.driver, c)
+	return c
+}
+
+// newUpCard returns a card whose driver is up.
+func newUpCard(t *testing.T) *card {
+	c := newCard(t, pci.Cost{})
+	c.driver.Up()
+	c.answer(drivercomm.ResetDone, 0)
+	c.messages = nil
+	c.log.Reset()
+	return c
+}
+
+func (c *card) Receive(msg []byte) { c.messages = append(c.messages, bytes.Clone(msg)) }
+func (c *card) Taken()             { c.taken++ }
+
+func (c *card) answer(typ drivercomm.Type, quota int32) {
+	c.bus.Offer(drivercomm.Reply{Type: typ, Quota: quota}.Put(c.reply[:]))
+}
+
+// send sends frames of n bytes, and returns how many were taken before there was no room.
+func (c *card) send(frames, n int) int {
+	for i := range frames {
+		if !c.driver.Send(make([]byte, n), max(drivercomm.MinWire, n), 0) {
+			return i
+		}
+	}
+	c.driver.Flush()
+	return frames
+}
+
+func (c *card) expect(want string) {
+	c.t.Helper()
+	if got := c.log.String(); got != strings.ReplaceAll(strings.TrimLeft(want, "\n"), "\t", "") {
+		c.t.Errorf("steps:\n%swant:%s", got, want)
+	}
+	c.log.Reset()
+}
+
+// A reset comes first, and packets wait until it is answered.
+func TestResetHandshake(t *testing.T) {
+	c := newCard(t, pci.Cost{})
+	if c.send(1, 100) != 1 || len(c.messages) != 0 {
+		t.Fatalf("down: %d messages", len(c.messages))
+	}
+	c.driver.Up()
+	c.send(1, 100)
+	c.answer(drivercomm.Quota, 4) // not an answer
+	if len(c.messages) != 1 || drivercomm.TypeOf(c.messages[0]) != drivercomm.Reset || len(c.messages[0]) != 60 {
+		t.Fatalf("before the answer the card has %x", c.messages)
+	}
+	c.clk.RunUntil(1000)
+	c.answer(drivercomm.ResetDone, 0)
+	c.expect(`
+		0 UP 0
+		0 DMA_TX 60
+		0 DMA_TX_COMPLETE 0
+		0 PKT_AVAIL 0
+		0 DMA_RX 48
+		0 DMA_RX_COMPLETE 0
+		1000 PKT_AVAIL 0
+		1000 DMA_RX 48
+		1000 DMA_RX_COMPLETE 0
+		1000 RESET 8
+		1000 DMA_TX 244
+		1000 DMA_TX_COMPLETE 0
+	`)
+	if len(c.messages) != 2 || c.taken != 2 {
+		t.Errorf("%d messages, %d answers taken", len(c.messages), c.taken)
+	}
+	c.driver.Up() // is up
+	c.expect("\n")
+}
+
+func TestDepartureIsRoundedUp(t *testing.T) {
+	c := newUpCard(t)
+	for _, at := range []clock.Time{-5, 0, 1, 8, 13560, 13561} {
+		c.driver.Send([]byte("x"), 60, at)
+	}
+	c.driver.Flush()
+	var got []uint64
+	for off := drivercomm.FirstPacket; ; {
+		h, _, ok := drivercomm.Packet(c.messages[0], off)
+		if !ok {
+			t.Fatal("not a packet")
+		}
+		got = append(got, h.Clock)
+		if h.Next == 0 {
+			break
+		}
+		off += h.Next
+	}
+	if want := "[0 0 1 1 1695 1696]"; fmt.Sprint(got) != want {
+		t.Errorf("departures %v, want %s", got, want)
+	}
+}
+
+// The card grants 8 messages; then the driver waits for it to grant more.
+func TestQuota(t *testing.T) {
+	c := newUpCard(t)
+	for range 9 {
+		c.send(1, 1514)
+	}
+	if len(c.messages) != 8 {
+		t.Fatalf("%d messages within the quota of 8", len(c.messages))
+	}
+	c.send(2, 1514)
+	c.log.Reset()
+	c.answer(drivercomm.Quota, 2)
+	c.expect(`
+		0 PKT_AVAIL 0
+		0 DMA_RX 48
+		0 DMA_RX_COMPLETE 0
+		0 QUOTA 2
+		0 DMA_TX 1538
+		0 DMA_TX_COMPLETE 0
+		0 DMA_TX 1538
+		0 DMA_TX_COMPLETE 0
+	`)
+	s := c.driver.Stats()
+	if len(c.messages) != 10 || s.NoQuota != 2 || s.Quotas != 1 {
+		t.Errorf("%d messages; %+v", len(c.messages), s)
+	}
+}
+
+func TestQuotaThatCannotBe(t *testing.T) {
+	c := newUpCard(t)
+	for _, n := range []int32{-1, 3, 11, 1<<31 - 1, -1 << 31} {
+		c.answer(drivercomm.Quota, n)
+	}
+	c.answer(drivercomm.ResetDone, 0) // nobody asked
+	c.answer(7, 0)
+	c.bus.Offer([]byte("short"))
+	if s := c.driver.Stats(); s.Malformed != 8 || s.Quotas != 0 {
+		t.Errorf("%+v", s)
+	}
+	for range 20 {
+		c.send(1, 1514)
+	}
+	if len(c.messages) != 8 {
+		t.Errorf("%d messages, want 8", len(c.messages))
+	}
+}
+
+// While the quota is used up, packets gather in the 16 buffers: as many as fit each.
+func TestBuffersFillUp(t *testing.T) {
+	for _, x := range []struct{ size, each int }{{42, 24}, {54, 22}, {66, 18}, {200, 7}, {1514, 1}} {
+		c := newUpCard(t)
+		for range 8 {
+			c.send(1, 1514)
+		}
+		if n := c.send(1000, x.size); n != 16*x.each {
+			t.Errorf("%d packets of %d bytes wait in the buffers, want %d", n, x.size, 16*x.each)
+		}
+		if s := c.driver.Stats(); s.HighWater != 16 || s.NoBuffer != 1 {
+			t.Errorf("%+v", s)
+		}
+		if c.ready != 0 {
+			t.Error("ready without room")
+		}
+		c.answer(drivercomm.Quota, 4)
+		if c.ready != 1 {
+			t.Errorf("told of room %d times, want once", c.ready)
+		}
+		if n := c.send(1000, x.size); n != 4*x.each {
+			t.Errorf("after 4 buffers were copied there is room for %d packets of %d bytes, want %d", n, x.size, 4*x.each)
+		}
+	}
+}
+
+// One that is refused and asks again from within Ready is told again.
+func TestReadyFromWithinReady(t *testing.T) {
+	c := newUpCard(t)
+	left := 40
+	refill := func() {
+		left -= c.send(left, 1514)
+	}
+	c.driver.config.Ready = func() { c.ready++; refill() }
+	refill()
+	for range 4 {
+		c.answer(drivercomm.Quota, 4)
+	}
+	if left != 0 || c.ready != 4 || len(c.messages) != 24 {
+		t.Errorf("%d left, ready %d times, %d messages", left, c.ready, len(c.messages))
+	}
+}
+
+// With a bus that takes time there is one transfer at a time, and what comes meanwhile
+// is combined. The card's message goes before the next buffer.
+func TestOneTransferAtATime(t *testing.T) {
+	c := newCard(t, pci.Cost{Transfer: 1000})
+	c.driver.Up()
+	c.clk.RunUntil(1000)
+	c.answer(drivercomm.ResetDone, 0)
+	c.clk.RunUntil(2000)
+	c.log.Reset()
+	for range 3 {
+		c.send(1, 42)
+	}
+	c.answer(drivercomm.Quota, 1)
+	for c.clk.Step() {
+	}
+	c.expect(`
+		2000 DMA_TX 66
+		2000 PKT_AVAIL 0
+		3000 DMA_TX_COMPLETE 0
+		3000 DMA_RX 48
+		4000 DMA_RX_COMPLETE 0
+		4000 QUOTA 1
+		4000 DMA_TX 130
+		5000 DMA_TX_COMPLETE 0
+	`)
+	if s := c.driver.Stats(); s.BusBusy != 1 || s.Messages != 3 || s.Packets != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Down clears what waits, a transfer under way included, and later interrupts are
+// ignored. Up begins anew.
+func TestDown(t *testing.T) {
+	c := newCard(t, pci.Cost{Transfer: 1000})
+	c.driver.Up()
+	c.clk.RunUntil(1000)
+	c.answer(drivercomm.ResetDone, 0)
+	c.clk.RunUntil(2000)
+	c.send(1, 42)
+	c.send(30, 42)
+	c.driver.Down()
+	c.driver.Down()
+	before := len(c.messages)
+	c.log.Reset()
+	c.answer(drivercomm.Quota, 4)
+	for c.clk.Step() {
+	}
+	c.expect("\n")
+	if s := c.driver.Stats(); s.Cleared != 31 || s.Ignored != 1 || len(c.messages) != before {
+		t.Errorf("%+v, %d messages after Down", s, len(c.messages)-before)
+	}
+	c.driver.Up()
+	c.clk.RunUntil(3000)
+	c.answer(drivercomm.ResetDone, 0)
+	c.clk.RunUntil(4000)
+	if n := c.send(1000, 1514); n != 16 { // a buffer each, the one that is being copied included
+		t.Errorf("%d packets taken after Up, want 16", n)
+	}
+}
+
+func TestDisordered(t *testing.T) {
+	c := newUpCard(t)
+	for _, at := range []clock.Time{8, 16, 9, 8, 100} {
+		c.driver.Send([]byte("x"), 60, at)
+	}
+	if s := c.driver.Stats(); s.Disordered != 1 { // 9 and 16 are the same tick
+		t.Errorf("%d out of order, want 1", s.Disordered)
+	}
+}
+
+// Whatever the card says, the driver keeps to what it was granted.
+func FuzzReceive(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 100, 0, 0, 0, 4, 0, 0, 0, 100, 0x7f, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, replies []byte) {
+		c := newUpCard(t)
+		for ; len(replies) >= 8; replies = replies[8:] {
+			c.send(3, 1514)
+			msg := append(bytes.Clone(replies[:8]), make([]byte, 40)...)
+			c.bus.Offer(msg)
+			if a := c.driver.allowedSend; a < 0 || a > drivercomm.Slots {
+				t.Fatalf("%d messages allowed", a)
+			}
+		}
+	})
+}

@@ -1,0 +1,67 @@
+package driver
+
+import "github.com/netcaliper/caliper/netfpga/drivercomm"
+
+// attemptSend starts to copy the next buffer to the card, if there is one, no transfer
+// is under way, and the card has room for a message (tech doc section 3.4). It reports
+// whether it did.
+func (d *Driver) attemptSend() bool {
+	if d.state != up || d.waiting.Len() == 0 && d.building == nil {
+		d.stalled = nil
+		return false
+	}
+	switch {
+	case d.transfer != none:
+		d.stall(&d.stats.BusBusy)
+		return false
+	case d.allowedSend == 0:
+		d.stall(&d.stats.NoQuota)
+		return false
+	}
+	d.stalled = nil
+	d.allowedSend--
+	d.copying = d.nextWaiting()
+	d.write(d.copying.Bytes())
+	return true
+}
+
+// write starts a transfer to the card.
+func (d *Driver) write(msg []byte) {
+	d.transfer = toCard
+	d.stats.Messages++
+	d.trace(DMATx, len(msg))
+	d.bus.Write(msg)
+}
+
+// stall counts that something has to wait, once for as long as it waits for the same.
+func (d *Driver) stall(cause *uint64) {
+	if d.stalled != cause {
+		*cause++
+	}
+	d.stalled = cause
+}
+
+// moreQuota adds what a quota message grants. The card cannot grant more than it has
+// slots for.
+func (d *Driver) moreQuota(n int32) {
+	if n < 0 || n > drivercomm.Slots || d.allowedSend+int(n) > drivercomm.Slots {
+		d.stats.Malformed++
+		return
+	}
+	d.stats.Quotas++
+	d.allowedSend += int(n)
+	d.trace(Quota, int(n))
+}
+
+// receive handles a message from the card.
+func (d *Driver) receive(msg []byte) {
+	r, ok := drivercomm.ParseReply(msg)
+	switch {
+	case ok && r.Type == drivercomm.ResetDone && d.state == resetting:
+		d.resetDone()
+	case ok && r.Type == drivercomm.Quota && d.state == up:
+		d.moreQuota(r.Quota)
+	default:
+		d.stats.Malformed++
+	}
+}

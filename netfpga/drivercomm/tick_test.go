@@ -1,0 +1,84 @@
+package drivercomm
+
+import (
+	"math/big"
+	"testing"
+
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+func TestNetFPGATick(t *testing.T) {
+	tick := NetFPGATick()
+	for _, c := range []struct {
+		at       clock.Time
+		up, down uint64
+	}{
+		{-1, 0, 0}, {0, 0, 0}, {1, 1, 0}, {7, 1, 0}, {8, 1, 1}, {9, 2, 1},
+		{13560, 1695, 1695}, {1<<63 - 1, 1 << 60, 1<<60 - 1},
+	} {
+		if up, down := tick.Up(c.at), tick.Down(c.at); up != c.up || down != c.down {
+			t.Errorf("%d ns: up %d, down %d, want %d, %d", int64(c.at), up, down, c.up, c.down)
+		}
+	}
+	for _, c := range []struct {
+		tick uint64
+		want clock.Time
+	}{
+		{0, 0}, {1, 8}, {1695, 13560}, {1<<60 - 1, 1<<63 - 8}, {1 << 60, clock.Never - 1}, {1<<64 - 1, clock.Never - 1},
+	} {
+		if got := tick.Time(c.tick); got != c.want {
+			t.Errorf("tick %d is at %d, want %d", c.tick, int64(got), int64(c.want))
+		}
+	}
+}
+
+// Conversions agree with arithmetic without bounds, and a time that is a tick's stays it.
+func FuzzTick(f *testing.F) {
+	f.Add(uint64(32), uint64(5), int64(1<<62), uint64(1<<59)) // 6.4 ns
+	f.Add(uint64(80008), uint64(10000), int64(1e18), uint64(1e17))
+	f.Add(uint64(8), uint64(1), int64(-5), uint64(1<<64-1))
+	f.Fuzz(func(t *testing.T, num, den uint64, ns int64, k uint64) {
+		tick := Tick{num, den}
+		if tick.Check() != nil {
+			return
+		}
+		at := clock.Time(ns)
+		down := new(big.Int).Quo(new(big.Int).Mul(big.NewInt(max(ns, 0)), u(den)), u(num)).Uint64()
+		if tick.Down(at) != down {
+			t.Errorf("%v: %d ns: down %d, want %d", tick, ns, tick.Down(at), down)
+		}
+		if up := tick.Up(at); at > 0 && (tick.Time(up) < at || tick.Time(up-1) >= at) && tick.Time(up) < clock.Never-1 {
+			t.Errorf("%v: %d ns: up %d, which is at %d", tick, ns, up, int64(tick.Time(up)))
+		}
+		q, r := new(big.Int).QuoRem(new(big.Int).Mul(u(k), u(num)), u(den), new(big.Int))
+		if r.Sign() > 0 {
+			q.Add(q, big.NewInt(1))
+		}
+		want := clock.Never - 1
+		if q.Cmp(big.NewInt(int64(want))) < 0 {
+			want = clock.Time(q.Int64())
+			if tick.Down(want) != k || tick.Up(want) != k {
+				t.Errorf("%v: tick %d is at %d, which is tick %d", tick, k, int64(want), tick.Down(want))
+			}
+		}
+		if got := tick.Time(k); got != want {
+			t.Errorf("%v: tick %d is at %d, want %d", tick, k, int64(got), int64(want))
+		}
+	})
+}
+
+func u(x uint64) *big.Int { return new(big.Int).SetUint64(x) }
+
+func TestTickCheck(t *testing.T) {
+	for _, c := range []struct {
+		tick Tick
+		ok   bool
+	}{
+		{Tick{8, 1}, true}, {Tick{32, 5}, true}, {Tick{1, 1}, true}, {Tick{1e9, 1}, true},
+		{Tick{}, false}, {Tick{8, 0}, false}, {Tick{1, 2}, false}, {Tick{1e9 + 1, 1}, false}, {Tick{1 << 63, 1 << 62}, false},
+	} {
+		if err := c.tick.Check(); (err == nil) != c.ok {
+			t.Errorf("%v: %v", c.tick, err)
+		}
+	}
+}

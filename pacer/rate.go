@@ -1,0 +1,136 @@
+package pacer
+
+import (
+	"fmt"
+
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// Unit says which of a packet's bytes a rate counts.
+type Unit uint8
+
+// The units.
+const (
+	Wire    Unit = iota // all that takes time on the wire: Size.Wire
+	IP                  // from the IP header on: Size.IP
+	Payload             // above TCP or UDP, as iperf3's -b is meant: Size.Payload
+)
+
+func (u Unit) String() string {
+	switch u {
+	case Wire:
+		return "wire"
+	case IP:
+		return "IP"
+	case Payload:
+		return "payload"
+	}
+	return fmt.Sprintf("Unit(%d)", uint8(u))
+}
+
+// In returns how many bytes the packet counts for in the unit u.
+func (s Size) In(u Unit) int {
+	switch u {
+	case Wire:
+		return s.Wire
+	case IP:
+		return s.IP
+	case Payload:
+		return s.Payload
+	}
+	return 0
+}
+
+// Rate spaces packets out so that they leave at a constant rate.
+//
+// A packet leaves when the one before it is paid for: at the departure of the one before
+// plus that one's bits divided by the rate. If it is ready only later it leaves at once,
+// and the schedule starts afresh from there: time in which nothing was sent is lost and
+// gives no credit for a burst.
+//
+// The arithmetic is exact. Departures are whole nanoseconds, rounded down; the fraction
+// is kept and carried on as long as the schedule goes on without a break. The n-th
+// departure after a start at t is t + floor(bits of all packets before * 1e9 / rate).
+//
+// A packet that has no bytes in the unit of the rate, such as a pure ACK where payload
+// is counted, costs nothing and leaves as soon as it can without overtaking.
+type Rate struct {
+	// BitsPerSecond is the rate in bit/s; 0 or less means no limit. While packets are
+	// on their way SetRate changes it.
+	BitsPerSecond int64
+	// Unit says what is counted.
+	Unit Unit
+
+	last clock.Time // the departure before
+	next clock.Time // when what has left is paid for, rounded down
+	rest uint64     // the fraction of next, in ns/BitsPerSecond
+}
+
+// maxPacket bounds the size that a packet is charged for, 1 GiB, so that its cost in
+// bits * 1e9 and all sums with it stay within 64 bits.
+const maxPacket = 1 << 30
+
+// NewRate returns a Rate of so many bit/s, counted in the given unit. It returns an
+// error if the rate is not at least 1 bit/s or there is no such unit.
+func NewRate(bps int64, unit Unit) (*Rate, error) {
+	if unit > Payload {
+		return nil, fmt.Errorf("pacer: a rate counts wire, IP or payload bytes, not %v", unit)
+	}
+	r := &Rate{Unit: unit}
+	if err := r.SetRate(bps, 0); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Depart implements Pacer. An answer past the end of time is clock.Never.
+func (r *Rate) Depart(_ Flow, n Size, now clock.Time) clock.Time {
+	now = max(now, r.last)
+	size := n.In(r.Unit)
+	if size <= 0 || r.BitsPerSecond <= 0 {
+		r.last = now
+		return now
+	}
+	if now > r.next {
+		r.next, r.rest = now, 0
+	}
+	r.last = r.next
+	r.charge(uint64(min(size, maxPacket)) * 8 * 1e9)
+	return r.last
+}
+
+// SetRate changes the rate to bps, in bit/s, at the time now. Departures that were given
+// out stand. What is not yet paid of the packet before is paid at the new rate, so the
+// change shows from the next departure on. It returns an error, and changes nothing, if
+// bps is not at least 1.
+func (r *Rate) SetRate(bps int64, now clock.Time) error {
+	if bps < 1 {
+		return fmt.Errorf("pacer: a rate of %d bit/s is not possible, it must be at least 1 bit/s", bps)
+	}
+	var unpaid uint64 // bits * 1e9, at most those of one packet
+	if from := max(now, r.last); r.next > from {
+		unpaid = uint64(r.next-from)*uint64(r.BitsPerSecond) + r.rest
+		r.next = from
+	}
+	r.BitsPerSecond, r.rest = bps, 0
+	r.charge(unpaid)
+	return nil
+}
+
+// charge moves next on by the time that cost, in bits * 1e9, takes.
+func (r *Rate) charge(cost uint64) {
+	rate := uint64(r.BitsPerSecond)
+	gap := cost / rate
+	r.rest += cost % rate
+	if r.rest >= rate {
+		r.rest -= rate
+		gap++
+	}
+	r.next = later(r.next, gap)
+}
+
+// later returns t plus gap nanoseconds, or Never if that is past the end of time. t must
+// not be negative, and gap below 1<<63.
+func later(t clock.Time, gap uint64) clock.Time {
+	return clock.Time(min(uint64(t)+gap, uint64(clock.Never)))
+}
