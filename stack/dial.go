@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -28,8 +29,8 @@ func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return h.DialContext(context.Background(), network, address)
 }
 
-// DialContext is Dial with an end. In a world, ctx cannot be waited for: only its being
-// done already counts.
+// DialContext is Dial with an end. A deadline of ctx is meant on the host's clock. In a
+// world nobody else ends ctx while the call waits.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	remote, err := parse(network, address)
 	if err != nil {
@@ -66,6 +67,10 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 
 // connect connects the socket and waits until it is connected.
 func (c *TCPConn) connect(ctx context.Context, remote netip.AddrPort) error {
+	if d, ok := ctx.Deadline(); ok {
+		c.write.deadline(c.host, d)
+		defer c.write.deadline(c.host, time.Time{})
+	}
 	stop := context.AfterFunc(ctx, func() {
 		c.write.mu.Lock()
 		defer c.write.mu.Unlock()

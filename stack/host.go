@@ -51,9 +51,6 @@ type Config struct {
 
 	// Buffer is the size of TCP's send and receive buffers in bytes; 0 means 8 MiB.
 	Buffer int
-
-	// GRO joins TCP segments that arrive together. See endpoint.Config.
-	GRO bool
 }
 
 const nic tcpip.NICID = 1
@@ -70,7 +67,8 @@ type Host struct {
 	ended bool // its stack has no goroutines left to be brought to rest
 }
 
-// New makes a host in real time. clk is the clock of its devices.
+// New makes a host in real time. clk is the clock of its devices; New must not be called
+// from the clock's goroutine.
 func New(clk *clock.Real, config Config) (*Host, error) {
 	return newHost(&Host{clk: clk}, config)
 }
@@ -84,16 +82,8 @@ func newHost(h *Host, config Config) (*Host, error) {
 	}
 	h.addrs = config.Addrs
 	h.below = config.Device
-	link := endpoint.Config{GRO: config.GRO}
-	options := gstack.Options{
-		NetworkProtocols: []gstack.NetworkProtocolFactory{
-			ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol,
-		},
-		TransportProtocols: []gstack.TransportProtocolFactory{
-			tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
-		},
-		HandleLocal: true,
-	}
+	var link endpoint.Config
+	options := options()
 	creating.Lock()
 	if h.world != nil {
 		link.Enter = h.touch
@@ -110,12 +100,24 @@ func newHost(h *Host, config Config) (*Host, error) {
 	}
 	h.stack = gstack.New(options)
 	creating.Unlock()
-	h.ep = endpoint.New(config.Device, h.clk, link)
-	if err := h.setUp(config); err != nil {
+	h.onClock(func() { h.ep = endpoint.New(config.Device, h.clk, link) })
+	if err := h.setUp(config, h.ep); err != nil {
 		h.stack.Destroy()
 		return nil, fmt.Errorf("stack: %w", err)
 	}
 	return h, nil
+}
+
+func options() gstack.Options {
+	return gstack.Options{
+		NetworkProtocols: []gstack.NetworkProtocolFactory{
+			ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol,
+		},
+		TransportProtocols: []gstack.TransportProtocolFactory{
+			tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+		},
+		HandleLocal: true,
+	}
 }
 
 func (c *Config) check() error {
@@ -141,7 +143,7 @@ func (c *Config) check() error {
 }
 
 // setUp brings the new stack to what Config says and what the package comment promises.
-func (h *Host) setUp(config Config) error {
+func (h *Host) setUp(config Config, ep gstack.LinkEndpoint) error {
 	buffer := config.Buffer
 	if buffer == 0 {
 		buffer = 8 << 20
@@ -158,7 +160,7 @@ func (h *Host) setUp(config Config) error {
 			return fmt.Errorf("set up TCP: %v", err)
 		}
 	}
-	if err := h.stack.CreateNIC(nic, h.ep); err != nil {
+	if err := h.stack.CreateNIC(nic, ep); err != nil {
 		return fmt.Errorf("set up the interface: %v", err)
 	}
 	var routes []tcpip.Route
@@ -180,7 +182,7 @@ func (h *Host) setUp(config Config) error {
 		routes = append(routes, tcpip.Route{Destination: everywhere, Gateway: address(g), NIC: nic})
 	}
 	h.stack.SetRouteTable(routes)
-	if h.ep.Capabilities()&gstack.CapabilityResolutionRequired == 0 {
+	if ep.Capabilities()&gstack.CapabilityResolutionRequired == 0 {
 		return nil
 	}
 	for a, mac := range config.Neighbors {
@@ -210,6 +212,10 @@ func (h *Host) Pace(c any, remote net.Addr, p pacer.Pacer) error {
 	var flow pacer.Flow
 	switch c := c.(type) {
 	case *TCPConn:
+		if c.closed.Load() {
+			return fmt.Errorf("stack: pace: %w", net.ErrClosed)
+		}
+		c.paced.Store(true)
 		flow = c.flow()
 	case *UDPConn:
 		to := c.remote

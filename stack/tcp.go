@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -20,6 +21,7 @@ import (
 type TCPConn struct {
 	socket
 	local, remote netip.AddrPort
+	paced         atomic.Bool // the endpoint has a pacer for it
 }
 
 // connected completes a connection that has both its addresses.
@@ -74,6 +76,14 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 	return n, c.fail("write", err)
 }
 
+// SetNoDelay says whether small segments are sent at once (true, the default) or wait for
+// the acknowledgement of what is in flight (Nagle's algorithm, RFC 896).
+func (c *TCPConn) SetNoDelay(on bool) error {
+	c.host.touch()
+	c.ep.SocketOptions().SetDelayOption(!on)
+	return nil
+}
+
 // CloseWrite ends the connection's sending side, which the peer reads as EOF.
 func (c *TCPConn) CloseWrite() error {
 	c.host.touch()
@@ -103,6 +113,9 @@ func (c *TCPConn) Abort() {
 // unpaceAtEnd has the flow's pacer forgotten when TCP has sent all that was written and
 // has hung up.
 func (c *TCPConn) unpaceAtEnd() {
+	if !c.paced.Load() {
+		return
+	}
 	entry := waiter.NewFunctionEntry(waiter.EventHUp, func(waiter.EventMask) {
 		c.host.ep.SetPacer(c.flow(), nil)
 	})
@@ -122,7 +135,7 @@ func (c *TCPConn) fail(op string, err error) error {
 // TCPInfo is what the sender of a connection knows of its path.
 type TCPInfo struct {
 	Cwnd        int           // congestion window, in bytes of payload
-	Ssthresh    int           // in bytes of payload; 0 while none was set
+	Ssthresh    int           // slow start threshold, in bytes of payload; 0 while none was set
 	MSS         int           // largest payload of a segment, in bytes
 	RTT         time.Duration // smoothed; netstack's time stamps make 1 ms of it at least
 	RTTVar      time.Duration

@@ -21,7 +21,8 @@
 // # Limits
 //
 // Checksums are computed and verified in software. Segments are at most one MTU: there
-// is no GSO.
+// is no GSO. There is no GRO either: netstack takes joined segments only from an
+// interface that says it has verified all checksums.
 package endpoint
 
 import (
@@ -42,10 +43,6 @@ type Config struct {
 	// beyond it they are dropped and counted. 0 means 32 MiB, which is more than a
 	// connection with the buffers of package stack can have in flight.
 	FlowLimit int
-
-	// GRO joins TCP segments that arrive together before the stack sees them. It about
-	// doubles the speed of receiving and makes fewer ACKs.
-	GRO bool
 
 	// Enter, if not nil, is called on the clock's goroutine before packets are given to
 	// the stack, and before a release of packets may wake its sockets.
@@ -78,7 +75,6 @@ type Endpoint struct {
 	last    *flow
 	sweepAt int
 	spare   []*waiting
-	rx      receiver
 
 	// Sent and Received count frames and drops of either direction. They belong to the
 	// clock's goroutine.
@@ -111,7 +107,6 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 		flows:   make(map[pacer.Flow]*flow),
 		sweepAt: 1024,
 	}
-	e.rx.init(e)
 	e.wake = clk.AfterFunc(0, e.flush)
 	e.wake.Stop()
 	below.Attach(e)

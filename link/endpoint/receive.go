@@ -5,23 +5,9 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
-	"gvisor.dev/gvisor/pkg/tcpip/stack/gro"
 
 	"github.com/netcaliper/caliper/link"
 )
-
-// receiver gives the stack what arrives. It belongs to the clock's goroutine.
-type receiver struct {
-	e   *Endpoint
-	gro gro.GRO
-}
-
-func (r *receiver) init(e *Endpoint) {
-	r.e = e
-	if e.config.GRO {
-		r.gro.Init(true)
-	}
-}
 
 // Receive implements link.Handler.
 func (e *Endpoint) Receive(frames []*link.Frame) {
@@ -31,17 +17,13 @@ func (e *Endpoint) Receive(frames []*link.Frame) {
 			e.Received.Drop(f, link.Closed)
 			continue
 		}
-		e.rx.frame(up, address, f)
-	}
-	if e.config.GRO && up != nil {
-		e.rx.gro.Flush()
+		e.deliver(up, address, f)
 	}
 }
 
-// frame checks one frame and gives it to the stack. What the frame says of itself is not
+// deliver checks one frame and gives it to the stack. What the frame says of itself is not
 // believed: the stack parses the IP header by the bytes that are there.
-func (r *receiver) frame(up gstack.NetworkDispatcher, address tcpip.LinkAddress, f *link.Frame) {
-	e := r.e
+func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddress, f *link.Frame) {
 	if f.Len() > e.info.MTU+e.info.Header() {
 		e.Received.Drop(f, link.TooLong)
 		return
@@ -68,13 +50,7 @@ func (r *receiver) frame(up gstack.NetworkDispatcher, address tcpip.LinkAddress,
 		pkt.LinkHeader().Consume(header.EthernetMinimumSize)
 	}
 	e.enter()
-	if e.config.GRO {
-		r.gro.Dispatcher = up
-		pkt.NetworkProtocolNumber = proto
-		r.gro.Enqueue(pkt)
-	} else {
-		up.DeliverNetworkPacket(proto, pkt)
-	}
+	up.DeliverNetworkPacket(proto, pkt)
 	pkt.DecRef()
 }
 
