@@ -9,8 +9,8 @@ import (
 
 // HoldConfig sets up a Hold.
 type HoldConfig struct {
-	// Horizon is how long before its departure a frame is handed to a device that
-	// paces. It is 0 above every other device: there, Hold is the software pacer.
+	// Horizon is how long before its departure a paced frame is handed to a device
+	// that paces. It is 0 above every other device: there, Hold is the software pacer.
 	Horizon time.Duration
 
 	// Guard is how long a frame without a departure time may be kept off the wire by
@@ -22,11 +22,11 @@ type HoldConfig struct {
 // departure. It plans the wire: of the frames that it has handed on it knows when they
 // end, and so when the next one can start. That instant is written to Frame.Sched.
 //
-// A frame that nobody paces leaves when the wire is free, but only if it ends before the
-// next paced frame starts: the guard band of IEEE 802.1Qbv. So a pure ACK or a
-// handshake never shifts a departure that was asked for. Where paced frames leave no
-// hole for longer than HoldConfig.Guard, it goes all the same, and the paced frame
-// behind it is late by contention.
+// A frame that nobody paces is handed on when the wire is free, but only if it ends before
+// the next paced frame starts: the guard band of IEEE 802.1Qbv. So a pure ACK or a
+// handshake never shifts a departure that was asked for as long as a frame of full size
+// before. Where paced frames leave no hole for longer than HoldConfig.Guard, it goes all
+// the same, and the paced frame behind it is late by contention.
 //
 // Of frames for the same instant the one that came first leaves first.
 type Hold struct {
@@ -105,7 +105,11 @@ func (h *Hold) pump() {
 		if f == nil {
 			return
 		}
-		if near := start.Add(-h.horizon); near > now {
+		near := start
+		if paced {
+			near = start.Add(-h.horizon)
+		}
+		if near > now {
 			h.timer.ResetAt(near)
 			return
 		}

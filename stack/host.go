@@ -202,6 +202,10 @@ func (h *Host) Clock() clock.Clock { return h.clk }
 // Now returns the date on the host's clock. Deadlines are meant on it.
 func (h *Host) Now() time.Time { return h.clk.Wall(h.clk.Now()) }
 
+// Sent returns what the host's endpoint has sent, and dropped. It is called on the clock's
+// goroutine.
+func (h *Host) Sent() link.Stats { return h.ep.Sent }
+
 // Stats returns counters of netstack: retransmissions, checksum errors and so on.
 func (h *Host) Stats() tcpip.Stats { return h.stack.Stats() }
 

@@ -18,6 +18,7 @@ type process struct {
 	stop  func()
 	yield func(struct{}) bool
 	done  bool
+	dead  bool // it unwinds
 	// joined are the processes that wait for this one.
 	joined []*process
 
@@ -81,8 +82,11 @@ type killed struct{}
 // park gives the processor back until wake is called. It may return without a reason,
 // and so is called in a loop.
 func (p *process) park() {
-	p.world.current = nil
-	if !p.yield(struct{}{}) {
+	if !p.dead {
+		p.world.current = nil
+		p.dead = !p.yield(struct{}{})
+	}
+	if p.dead {
 		panic(killed{})
 	}
 }
@@ -130,7 +134,9 @@ func (p *process) end() {
 
 func (p *process) kill() {
 	if !p.done {
+		p.world.current = p // for what its deferred functions call
 		p.stop()
+		p.world.current = nil
 		p.end()
 	}
 }

@@ -9,6 +9,10 @@
 //	 Transmit      the device below (a link.Hold) has it
 //	Departed       it left, or was dropped: the flow has room again, the reference ends
 //
+// A pacer is asked for a departure at the earliest one full frame's wire time from now.
+// By then the wire is free of whatever nobody paces, and what is paced is not late from
+// its first packet on.
+//
 // The reference that is kept until then holds the bytes charged to the socket that wrote
 // them, and so a UDP writer is stopped by what waits for its departure. TCP knows no such
 // stop; for it the bound is Config.FlowLimit.
@@ -27,6 +31,7 @@ package endpoint
 
 import (
 	"sync"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -55,6 +60,7 @@ type Endpoint struct {
 	below  link.Device
 	info   link.Info
 	config Config
+	lead   time.Duration // from the asking of a pacer to the earliest departure
 
 	wake clock.Timer // runs flush
 
@@ -104,6 +110,7 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 		clk: clk, below: below, info: info, config: config,
 		mtu:     uint32(info.MTU),
 		address: tcpip.LinkAddress(info.Address),
+		lead:    link.WireTime(link.WireBytes(link.EthernetHeader+info.MTU), info.Speed),
 		flows:   make(map[pacer.Flow]*flow),
 		sweepAt: 1024,
 	}
@@ -180,7 +187,7 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 	f.Depart = now
 	if p := e.pacers.Lookup(f.Flow); p != nil {
 		f.Paced = true
-		f.Depart = p.Depart(f.Flow, f.Size, now)
+		f.Depart = p.Depart(f.Flow, f.Size, now.Add(e.lead))
 	}
 	return f
 }

@@ -40,11 +40,16 @@ func open(c *Config) (port, string, error) {
 	}
 	wc := water.Config{DeviceType: water.TUN}
 	wc.Name = c.Name
+	// Water lets programs that we start inherit the descriptor, and the interface would
+	// live as long as they do. None may be started before that is mended.
+	syscall.ForkLock.RLock()
 	face, err := water.New(wc)
 	if err != nil {
+		syscall.ForkLock.RUnlock()
 		return nil, "", err
 	}
 	p, err := newKernel(face)
+	syscall.ForkLock.RUnlock()
 	if err == nil {
 		err = setUp(face.Name(), c)
 	}
@@ -133,6 +138,9 @@ func newKernel(face *water.Interface) (*kernel, error) {
 	}
 	conn, err := file.SyscallConn()
 	if err != nil {
+		return nil, err
+	}
+	if err := conn.Control(func(fd uintptr) { syscall.CloseOnExec(int(fd)) }); err != nil {
 		return nil, err
 	}
 	k := &kernel{face: face, conn: conn}

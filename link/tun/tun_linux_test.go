@@ -197,6 +197,26 @@ func TestCloseUnattached(t *testing.T) {
 	}
 }
 
+// A program that we start does not keep the interface alive.
+func TestNotInherited(t *testing.T) {
+	namespace(t)
+	d := openTun(t, clock.NewVirtual(), &tun.Config{Name: "cal0"})
+	child := exec.Command("cat") // until its input ends
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		linktest.Skip(t, err.Error())
+	}
+	d.Close()
+	if _, err := net.InterfaceByName("cal0"); err == nil {
+		t.Error("the interface is still there after Close")
+	}
+	in.Close()
+	child.Wait()
+}
+
 // The interface can be taken away by others. Then sending is counted as an error.
 func TestTakenAway(t *testing.T) {
 	namespace(t)

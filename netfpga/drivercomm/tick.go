@@ -47,20 +47,19 @@ func (t Tick) Down(at clock.Time) uint64 {
 	return q
 }
 
-// Time returns when a tick is: the first nanosecond that is not before it, or one short
-// of clock.Never if the clock does not come that far.
+// Time returns when a tick is: the first nanosecond that is not before it, or clock.Never
+// if the clock does not come that far.
 func (t Tick) Time(tick uint64) clock.Time {
-	const end = clock.Never - 1
 	hi, lo := bits.Mul64(tick, t.Num)
 	if hi >= t.Den {
-		return end
+		return clock.Never
 	}
 	q, r := lo, uint64(0)
 	if t.Den > 1 {
 		q, r = bits.Div64(hi, lo, t.Den)
 	}
-	if q >= uint64(end) {
-		return end
+	if q >= uint64(clock.Never) {
+		return clock.Never
 	}
 	if r > 0 {
 		q++

@@ -1,0 +1,380 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+)
+
+const iperf3Help = `The flags are iperf3's. Without --port the test runs in virtual time between two
+hosts of this process, near and far, joined by an emulated wire:
+
+   caliper iperf3 -c far -b 500M -t 5
+
+With --port it runs in real time against whatever iperf3 is behind that port:
+
+   iperf3 -s &
+   caliper iperf3 -c 10.99.0.1 --port tun:cal0 --addr 10.99.0.2/24 -b 500M
+
+-b is iperf3's: bit/s of payload of each stream. Here the departure times of the packets
+keep it. Without -b a TCP flow is not paced.
+
+A tun interface needs CAP_NET_ADMIN; in a namespace of your own you have it:
+unshare -Urn caliper iperf3 ...`
+
+func iperf3Command(v *voice) *cli.Command {
+	return &cli.Command{
+		Name:                   "iperf3",
+		Usage:                  "measure throughput as iperf3, with every packet's departure",
+		Description:            iperf3Help,
+		UseShortOptionHandling: true,
+		HideHelpCommand:        true,
+		OnUsageError:           usageError,
+		Action: func(c *cli.Context) error {
+			t, err := newIperf3Test(c, v)
+			if err != nil {
+				return err
+			}
+			return t.run()
+		},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "client", Aliases: []string{"c"}, Usage: "test to the server at `HOST`: far, near or an IP address"},
+			&cli.BoolFlag{Name: "server", Aliases: []string{"s"}, Usage: "serve tests (with --port tun:...)"},
+			&cli.IntFlag{Name: "server-port", Aliases: []string{"p"}, Value: 5201, Usage: "TCP and UDP `PORT` of the server"},
+			&cli.StringFlag{Name: "time", Aliases: []string{"t"}, Usage: "`SECONDS` to send (default: 10)"},
+			&cli.StringFlag{Name: "bytes", Aliases: []string{"n"}, Usage: "`BYTES` to send, with K, M, G, instead of -t"},
+			&cli.StringFlag{Name: "blockcount", Aliases: []string{"k"}, Usage: "`BLOCKS` to send, instead of -t"},
+			&cli.StringFlag{Name: "bitrate", Aliases: []string{"b", "bandwidth"}, Usage: "payload bit/s of each stream, with K, M, G; 0 for unlimited (default: 1M with UDP, unlimited with TCP)"},
+			&cli.BoolFlag{Name: "udp", Aliases: []string{"u"}, Usage: "UDP instead of TCP"},
+			&cli.StringFlag{Name: "length", Aliases: []string{"l"}, Usage: "`BYTES` to write at a time; with UDP a datagram's payload (default: 128K, UDP 1448)"},
+			&cli.IntFlag{Name: "parallel", Aliases: []string{"P"}, Value: 1, Usage: "`N` streams in each direction"},
+			&cli.BoolFlag{Name: "reverse", Aliases: []string{"R"}, Usage: "the server sends"},
+			&cli.BoolFlag{Name: "bidir", Usage: "both send"},
+			&cli.IntFlag{Name: "omit", Aliases: []string{"O"}, Usage: "leave out the first `SECONDS`"},
+			&cli.Float64Flag{Name: "interval", Aliases: []string{"i"}, Value: 1, Usage: "`SECONDS` between reports; 0 for none"},
+			&cli.BoolFlag{Name: "json", Aliases: []string{"J"}, Usage: "print JSON, with the departures under the key caliper"},
+			&cli.BoolFlag{Name: "json-stream", Usage: "print a line of JSON an event"},
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "unit of rates: k, m, g, t for bits, K, M, G, T for bytes"},
+			&cli.BoolFlag{Name: "version4", Aliases: []string{"4"}, Usage: "IPv4 only"},
+			&cli.BoolFlag{Name: "version6", Aliases: []string{"6"}, Usage: "IPv6 only"},
+			&cli.BoolFlag{Name: "one-off", Aliases: []string{"1"}, Usage: "a server ends after one test"},
+			&cli.BoolFlag{Name: "no-delay", Aliases: []string{"N"}, Usage: "TCP without Nagle's algorithm"},
+			&cli.StringFlag{Name: "title", Aliases: []string{"T"}, Usage: "`TEXT` before every line"},
+			&cli.StringFlag{Name: "extra-data", Usage: "`TEXT` for both sides' JSON"},
+			&cli.BoolFlag{Name: "get-server-output", Usage: "print what the server printed"},
+			&cli.IntFlag{Name: "connect-timeout", Usage: "`MILLISECONDS` that the server may take to answer the connection"},
+			&cli.BoolFlag{Name: "udp-counters-64bit", Usage: "64-bit packet numbers in UDP"},
+			&cli.BoolFlag{Name: "repeating-payload", Usage: "digits as payload instead of noise"},
+
+			&cli.StringFlag{Name: "port", Value: "wire", Usage: "where the card's MAC leads: `PORT` is wire[:rate=1G,delay=200us,queue=1000] or tun:NAME"},
+			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun; once for each of IPv4 and IPv6"},
+			&cli.StringSliceFlag{Name: "peer", Usage: "`ADDRESS` of the kernel's side (default: -c's, or the first other one in the prefix of --addr)"},
+			&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: native, the 1 Gbit/s NetFPGA, or none, where software paces"},
+			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest IP packet in `BYTES`"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that decides all that is random in virtual time"},
+			&cli.StringFlag{Name: "pcap", Usage: "write every frame to `FILE` as pcapng, at its actual departure"},
+		},
+	}
+}
+
+// iperf3Test is one call of the command.
+type iperf3Test struct {
+	voice  *voice
+	bench  benchConfig
+	server bool
+	oneOff bool
+	json   bool
+	stream bool
+
+	address string // host:port
+	family  int
+	timeout time.Duration
+	params  iperf3.Params
+	report  iperf3.Report
+}
+
+// newIperf3Test reads the flags. Whatever is wrong with them is said here, before
+// anything is opened.
+func newIperf3Test(c *cli.Context, v *voice) (*iperf3Test, error) {
+	t := &iperf3Test{voice: v, server: c.Bool("server"), oneOff: c.Bool("one-off"),
+		json: c.Bool("json"), stream: c.Bool("json-stream")}
+	if c.Args().Present() {
+		return nil, badInput(nil, "%q is not a flag", c.Args().First()).hint("caliper iperf3 --help lists the flags")
+	}
+	if t.server == c.IsSet("client") {
+		return nil, badInput(nil, "give either -c HOST or -s").hint("for instance: caliper iperf3 -c far -b 500M -t 5")
+	}
+	if err := t.readPort(c); err != nil {
+		return nil, err
+	}
+	if err := t.readParams(c); err != nil {
+		return nil, err
+	}
+	if t.server {
+		return t, t.checkServer(c)
+	}
+	return t, t.checkClient(c)
+}
+
+// readPort reads what says where the test runs.
+func (t *iperf3Test) readPort(c *cli.Context) (err error) {
+	b := &t.bench
+	if b.port, err = parsePort(c.String("port")); err != nil {
+		return err
+	}
+	b.card, b.mtu, b.seed, b.pcap = c.String("card"), c.Int("mtu"), c.Uint64("seed"), c.String("pcap")
+	if b.card != "native" && b.card != "none" {
+		return badInput(nil, "--card %s: there is no such card", b.card).hint("give native or none")
+	}
+	most := 65535
+	if b.card == "native" || b.port.kind == "wire" {
+		most = 1500
+	}
+	if b.mtu < 576 || b.mtu > most {
+		return badInput(nil, "--mtu %d is not from 576 to %d", b.mtu, most).
+			hint("the card takes frames of up to 1514 bytes; --card none with a tun takes any MTU")
+	}
+	peers := c.StringSlice("peer")
+	if client := c.String("client"); len(peers) == 0 && client != "" {
+		if a, err := netip.ParseAddr(client); err == nil {
+			peers = []string{a.String()}
+		}
+	}
+	if b.own, b.kernel, err = parseAddrs(c.StringSlice("addr"), peers); err != nil {
+		return err
+	}
+	switch {
+	case b.port.kind == "tun" && len(b.own) == 0:
+		return badInput(nil, "--port %v needs an address for our side", b.port).hint("for instance --addr 10.99.0.2/24")
+	case b.port.kind == "wire" && (len(b.own) > 0 || c.IsSet("peer")):
+		return badInput(nil, "--addr and --peer are for a real port").hint("the hosts of a wire have their addresses; or give --port tun:cal0")
+	case c.Int("server-port") < 1 || c.Int("server-port") > 65535:
+		return badInput(nil, "-p %d is not a port from 1 to 65535", c.Int("server-port"))
+	case c.Bool("version4") && c.Bool("version6"):
+		return badInput(nil, "-4 and -6 exclude each other")
+	}
+	if c.Bool("version4") {
+		t.family = 4
+	}
+	if c.Bool("version6") {
+		t.family = 6
+	}
+	for _, p := range b.own {
+		if p.Addr().Is6() && b.mtu < 1280 {
+			return badInput(nil, "--mtu %d is too small for IPv6, which needs 1280", b.mtu)
+		}
+	}
+	return nil
+}
+
+// readParams reads what the test is to be.
+func (t *iperf3Test) readParams(c *cli.Context) (err error) {
+	p := &t.params
+	sizes := []struct {
+		flag string
+		to   *int64
+	}{{"bytes", &p.Bytes}, {"blockcount", &p.Blocks}}
+	for _, s := range sizes {
+		if c.IsSet(s.flag) {
+			if *s.to, err = iperf3.ParseSize(c.String(s.flag)); err == nil && *s.to == 0 {
+				err = errors.New("nothing to send")
+			}
+			if err != nil {
+				return badInput(err, "--%s", s.flag)
+			}
+		}
+	}
+	if c.IsSet("length") {
+		n, err := iperf3.ParseSize(c.String("length"))
+		if err != nil || n < 1 || n > 1<<30 {
+			return badInput(err, "-l %s is not a length in bytes", c.String("length"))
+		}
+		p.Length = int(n)
+	}
+	if c.IsSet("bitrate") {
+		if p.Bitrate, err = iperf3.ParseRate(c.String("bitrate")); err != nil {
+			return badInput(err, "-b")
+		}
+		if p.Bitrate == 0 {
+			p.Bitrate = iperf3.Unlimited
+		}
+	}
+	if c.IsSet("time") {
+		n, err := strconv.Atoi(c.String("time"))
+		if err != nil || n < 1 {
+			return badInput(nil, "-t %s is not a number of seconds from 1 on", c.String("time"))
+		}
+		p.Duration = time.Duration(n) * time.Second
+	}
+	p.UDP, p.Reverse, p.Bidir, p.NoDelay = c.Bool("udp"), c.Bool("reverse"), c.Bool("bidir"), c.Bool("no-delay")
+	p.Omit = time.Duration(c.Int("omit")) * time.Second
+	p.Streams = c.Int("parallel")
+	p.Title, p.ExtraData = c.String("title"), c.String("extra-data")
+	p.GetServerOutput, p.UDPCounters64, p.RepeatingPayload = c.Bool("get-server-output"), c.Bool("udp-counters-64bit"), c.Bool("repeating-payload")
+	if p.Streams < 1 {
+		return badInput(nil, "-P %d: there must be a stream", p.Streams)
+	}
+
+	r := &t.report
+	r.Out = t.voice
+	r.Interval = time.Duration(c.Float64("interval") * float64(time.Second))
+	if r.Interval == 0 {
+		r.Interval = -1
+	}
+	if f := c.String("format"); f != "" {
+		if len(f) != 1 {
+			return badInput(nil, "-f %s is not one letter", f)
+		}
+		r.Units = f[0]
+	}
+	switch {
+	case t.json && t.stream:
+		return badInput(nil, "-J and --json-stream exclude each other")
+	case t.json:
+		r.Format = iperf3.FormatJSON
+	case t.stream:
+		r.Format = iperf3.FormatJSONStream
+	}
+	if err := r.Validate(); err != nil {
+		return badInput(err, "")
+	}
+	return nil
+}
+
+// clientOnly are flags that say what to test, which a server is told by its clients.
+var clientOnly = []string{"time", "bytes", "blockcount", "bitrate", "udp", "length", "parallel", "reverse", "bidir",
+	"omit", "no-delay", "title", "extra-data", "get-server-output", "connect-timeout", "udp-counters-64bit", "repeating-payload"}
+
+func (t *iperf3Test) checkServer(c *cli.Context) error {
+	if t.bench.port.kind == "wire" {
+		return badInput(nil, "a server needs a real port: on a wire, far serves by itself").
+			hint("caliper iperf3 -s --port tun:cal0 --addr 10.99.0.2/24, or caliper iperf3 -c far")
+	}
+	for _, name := range clientOnly {
+		if c.IsSet(name) {
+			return badInput(nil, "--%s is the client's to say", name)
+		}
+	}
+	t.address = net.JoinHostPort("", strconv.Itoa(c.Int("server-port")))
+	return nil
+}
+
+func (t *iperf3Test) checkClient(c *cli.Context) error {
+	if t.oneOff {
+		return badInput(nil, "-1 is for a server")
+	}
+	if ms := c.Int("connect-timeout"); c.IsSet("connect-timeout") && ms < 1 {
+		return badInput(nil, "--connect-timeout %d is not a number of milliseconds from 1 on", ms)
+	}
+	t.timeout = time.Duration(c.Int("connect-timeout")) * time.Millisecond
+	p := &t.params
+	if err := p.Validate(); err != nil {
+		return badInput(err, "")
+	}
+	host := c.String("client")
+	t.address = net.JoinHostPort(host, strconv.Itoa(c.Int("server-port")))
+	target, err := t.target(host)
+	if err != nil {
+		return err
+	}
+	t.bench.farSend = p.Reverse || p.Bidir
+	if p.UDP && p.Length == 0 {
+		p.Length = min(1448, t.bench.mtu-headers(target))
+	}
+	if p.UDP && p.Length > t.bench.mtu-headers(target) {
+		return badInput(nil, "-l %d: a datagram of that length is sent in fragments, which cannot be paced", p.Length).
+			hint("at most %d bytes fit a packet with --mtu %d", t.bench.mtu-headers(target), t.bench.mtu)
+	}
+	return t.checkRate(target)
+}
+
+// headers returns the length of an IP and UDP header.
+func headers(target netip.Addr) int {
+	if target.Is4() {
+		return 28
+	}
+	return 48
+}
+
+// target returns the server's address.
+func (t *iperf3Test) target(host string) (netip.Addr, error) {
+	if t.bench.port.kind == "wire" {
+		switch {
+		case host != "far" && host != far4.Addr().String() && host != far6.Addr().String():
+			return netip.Addr{}, badInput(nil, "-c %s: without --port there is only the host far", host).
+				hint("caliper iperf3 -c far, or --port tun:cal0 --addr 10.99.0.2/24 for a real network")
+		case host == "far" && t.family == 6 || host == far6.Addr().String():
+			return far6.Addr(), nil
+		}
+		return far4.Addr(), nil
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return a, badInput(nil, "-c %s is not an IP address, and names are not looked up on a real port", host)
+	}
+	for _, own := range t.bench.own {
+		if own.Addr() == a {
+			return a, badInput(nil, "-c %s is our own address, --addr %v", host, own).hint("the server is on the kernel's side")
+		}
+		if own.Masked().Contains(a) {
+			return a, nil
+		}
+	}
+	return a, badInput(nil, "-c %s is in no prefix of --addr", host).hint("give --addr an address of the same network")
+}
+
+// checkRate refuses what the port cannot carry.
+func (t *iperf3Test) checkRate(target netip.Addr) error {
+	p := &t.params
+	speed, what := t.bench.port.rate, "the wire's"
+	if t.bench.card == "native" && (speed == 0 || speed > 1e9) {
+		speed, what = 1e9, "the card's"
+	}
+	if p.Bitrate <= 0 || speed == 0 {
+		return nil
+	}
+	most := payloadRate(speed, t.bench.mtu, p.Length, p.UDP, target.Is6()) / int64(p.Streams)
+	if p.Bitrate <= most {
+		return nil
+	}
+	streams := ""
+	if p.Streams > 1 {
+		streams = fmt.Sprintf(" with %d streams", p.Streams)
+	}
+	return badInput(nil, "-b %d is above %s line speed of %d bit/s: %s carry at most %d bit/s%s",
+		p.Bitrate, what, speed, describePayload(p.UDP, p.Length), most, streams).
+		hint("lower -b, or raise the rate of --port wire:rate=... together with --card none")
+}
+
+// run runs the test and prints what came of it.
+func (t *iperf3Test) run() error {
+	if t.bench.port.kind == "wire" && os.Getenv("GOMAXPROCS") == "" {
+		// A world keeps one processor busy. With more, Go wakes another one at each of
+		// its many short hand-overs, which takes longer than they do.
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	}
+	stop, signalled := watchSignals()
+	defer stop()
+	b, err := newBench(t.bench)
+	if err != nil {
+		return err
+	}
+	if t.server {
+		err = t.serve(b, signalled)
+	} else {
+		err = t.test(b, signalled)
+	}
+	if closed := b.close(); err == nil {
+		err = closed
+	}
+	return err
+}

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+	"github.com/netcaliper/caliper/link"
+)
+
+// watchSignals returns a context that ends with SIGINT or SIGTERM. A second signal ends
+// the process.
+func watchSignals() (stop func(), ctx context.Context) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel)
+	return cancel, ctx
+}
+
+// findings are what no iperf3 prints: the key caliper of the JSON.
+type findings struct {
+	Clock      string      `json:"clock"` // virtual or real
+	Card       string      `json:"card"`  // native or none
+	Port       string      `json:"port"`
+	Pacer      string      `json:"pacer"`
+	Seed       uint64      `json:"seed"`
+	Departures link.Report `json:"departures"`
+	Wire       *wireReport `json:"wire,omitempty"`
+	TraceHash  string      `json:"trace_hash"` // of time, device and bytes of every frame
+}
+
+// wireReport is what the emulated wire did to the frames.
+type wireReport struct {
+	Frames    uint64 `json:"frames"` // both directions
+	Dropped   uint64 `json:"dropped"`
+	QueuePeak int    `json:"queue_peak"` // frames
+}
+
+// findings gathers what was written down, on the clock's goroutine.
+func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
+	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: pacerName(bitrate), Seed: t.bench.seed}
+	senders := []*rig{b.near}
+	if b.world != nil {
+		f.Clock = "virtual"
+		if t.bench.farSend {
+			senders = append(senders, b.far)
+			if t.params.Reverse {
+				senders = senders[1:]
+			}
+		}
+		f.Wire = new(wireReport)
+		for _, w := range b.wires {
+			sent, _ := w.Stats()
+			f.Wire.Frames += sent.Frames
+			f.Wire.Dropped += sent.Dropped()
+			f.Wire.QueuePeak = max(f.Wire.QueuePeak, w.Queue().MaxFrames)
+		}
+	}
+	b.onClock(func() {
+		var all link.Departures
+		for _, r := range senders {
+			all.Merge(&r.trace.Departures)
+			all.Dropped += r.dropped()
+		}
+		f.Departures = all.Report()
+		f.TraceHash = b.recorder.Hash()
+	})
+	return f
+}
+
+// dropped returns how many frames the host's chain lost before they left.
+func (r *rig) dropped() (n uint64) {
+	sent := r.node.Host.Sent()
+	n = sent.Dropped()
+	if r.hold != nil {
+		n += r.hold.Stats.Dropped()
+	}
+	if r.card != nil {
+		s := r.card.Stats()
+		n += s.Dropped()
+	}
+	return n
+}
+
+func pacerName(bitrate int64) string {
+	if bitrate <= 0 {
+		return "none"
+	}
+	return fmt.Sprintf("rate %d bit/s of payload a stream", bitrate)
+}
+
+// print writes the findings below iperf3's summary.
+func (f *findings) print(w io.Writer) {
+	fmt.Fprintf(w, "\n%s", f.Departures)
+	fmt.Fprintf(w, "pacer: %s; card: %s; port: %s\n", f.Pacer, f.Card, f.Port)
+	if f.Wire != nil {
+		fmt.Fprintf(w, "wire: %d frames, %d dropped, at most %d in a queue\n", f.Wire.Frames, f.Wire.Dropped, f.Wire.QueuePeak)
+	}
+	if f.Clock == "virtual" {
+		fmt.Fprintf(w, "clock: virtual, seed %d, trace %s\n", f.Seed, f.TraceHash)
+	} else {
+		fmt.Fprintf(w, "clock: real, trace %s\n", f.TraceHash)
+	}
+}
+
+// effectiveRate is the rate that the test ran at, where iperf3 has a default.
+func (t *iperf3Test) effectiveRate() int64 {
+	if t.params.Bitrate == 0 && t.params.UDP {
+		return 1 << 20
+	}
+	return t.params.Bitrate
+}
+
+// test runs a client.
+func (t *iperf3Test) test(b *bench, signalled context.Context) error {
+	client := &iperf3.Client{
+		Host: b.near.node, Address: t.address, Family: t.family,
+		Params: t.params, Report: t.report, ConnectTimeout: t.timeout,
+	}
+	var result *iperf3.Result
+	var err error
+	if b.world != nil {
+		result, err = t.inWorld(b, client, signalled)
+	} else {
+		result, err = client.Run(signalled)
+	}
+	found := t.findings(b, t.effectiveRate())
+	t.voice.done()
+	if wrote := t.tell(result, found); wrote != nil && err == nil {
+		err = failed(wrote, "write the result")
+	}
+	return t.explain(err)
+}
+
+// tell prints the findings, and in JSON the whole result.
+func (t *iperf3Test) tell(result *iperf3.Result, found *findings) error {
+	switch {
+	case t.json:
+		result.Caliper = found
+		return result.Write(t.voice)
+	case t.stream:
+		return iperf3.WriteEvent(t.voice, "caliper", found)
+	case len(result.Start.Connected) > 0:
+		found.print(t.voice)
+	}
+	return nil
+}
+
+// inWorld runs the client and a server in virtual time.
+func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.Context) (result *iperf3.Result, err error) {
+	w := b.world
+	var seed [32]byte
+	seed[0], seed[1] = byte(t.bench.seed), byte(t.bench.seed>>8)
+	client.Rand = rand.NewChaCha8(seed)
+	server := &iperf3.Server{Host: b.far.node, Address: ":" + port(t.address), OneOff: true}
+	w.Go(func() { server.Serve(context.Background()) })
+
+	began := time.Now()
+	over := false
+	w.Go(func() {
+		for !over {
+			w.Sleep(10 * time.Millisecond)
+			if signalled.Err() != nil {
+				client.Stop()
+				return
+			}
+			t.progress(w.Clock().Now().Sub(0), time.Since(began))
+		}
+	})
+	ran := w.Run(func() {
+		result, err = client.Run(context.Background())
+		over = true
+	})
+	if err == nil && ran != nil {
+		err = ran
+	}
+	return result, err
+}
+
+// progress shows how far the virtual time has come.
+func (t *iperf3Test) progress(virtual, real time.Duration) {
+	whole := ""
+	if d := t.params.Duration; d > 0 {
+		whole = fmt.Sprintf(" of %v", d+t.params.Omit)
+	}
+	t.voice.show("%.1f s%s in virtual time, %.1f x real time", virtual.Seconds(), whole, virtual.Seconds()/real.Seconds())
+}
+
+// serve runs a server until it is interrupted, or for one test.
+func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
+	server := &iperf3.Server{
+		Host: b.near.node, Address: t.address, Family: t.family, OneOff: t.oneOff, Report: t.report,
+		OnTest: func(r *iperf3.Result, err error) {
+			if err != nil && !errors.Is(err, iperf3.ErrInterrupted) {
+				t.voice.remark(err)
+			}
+			if r == nil {
+				return
+			}
+			if err := t.tell(r, t.findings(b, 0)); err != nil {
+				t.voice.remark(err)
+			}
+		},
+	}
+	return t.explain(server.Serve(signalled))
+}
+
+// explain adds to an error what can be done about it.
+func (t *iperf3Test) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, iperf3.ErrInterrupted):
+		return &problem{err: err, code: exitInterrupted}
+	case errors.Is(err, iperf3.ErrBusy):
+		return failed(err, "").hint("wait for the other test to end, or use another server with -p")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return failed(err, "").hint("is a server running there? iperf3 -s -p %s", port(t.address))
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ETIMEDOUT):
+		return failed(err, "").hint("nothing answers at %s: check -c, -p, --addr and --peer", t.address)
+	}
+	var p *problem
+	if errors.As(err, &p) {
+		return err
+	}
+	return failed(err, "")
+}
+
+// port returns the port of host:port.
+func port(address string) string {
+	_, p, _ := net.SplitHostPort(address)
+	return p
+}

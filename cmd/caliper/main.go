@@ -1,0 +1,48 @@
+// Caliper is a closed-loop packet pacer: real TCP and UDP flows whose packets leave at the
+// time that was asked for, in virtual time and on real interfaces.
+//
+// Results go to standard output; progress, errors and hints to standard error. See voice.go
+// for the exit codes.
+package main
+
+import (
+	"os"
+
+	"github.com/urfave/cli/v2"
+)
+
+func main() {
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// run is the program, but for the process around it.
+func run(args []string, stdout, stderr *os.File) int {
+	v := newVoice(stdout, stderr)
+	app := &cli.App{
+		Name:                   "caliper",
+		Usage:                  "closed-loop packet pacing: real TCP and UDP flows, each packet at its departure time",
+		UseShortOptionHandling: true,
+		HideVersion:            true,
+		Writer:                 stdout,
+		ErrWriter:              stderr,
+		ExitErrHandler:         func(*cli.Context, error) {}, // voice tells errors
+		Commands:               []*cli.Command{iperf3Command(v)},
+		Action: func(c *cli.Context) error {
+			if name := c.Args().First(); name != "" {
+				return badInput(nil, "there is no command %q", name).hint("caliper help lists the commands")
+			}
+			return cli.ShowAppHelp(c)
+		},
+		OnUsageError: usageError,
+	}
+	return v.exit(app.Run(args))
+}
+
+// usageError is what the flag parser found wrong with the command line.
+func usageError(c *cli.Context, err error, _ bool) error {
+	help := "caliper help"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "caliper" {
+		help = "caliper " + c.Command.Name + " --help"
+	}
+	return badInput(err, "bad command line").hint("%s lists the flags", help)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+)
+
+// portSpec says where the card's MAC leads: what --port is given.
+//
+//	wire[:rate=R,delay=D,queue=N]   an emulated wire to the host "far", in virtual time
+//	tun:NAME                        a tun interface to this machine's kernel, in real time
+type portSpec struct {
+	kind string // wire or tun
+	name string // of the tun interface
+
+	rate  int64 // of the wire, in bit/s
+	delay time.Duration
+	queue int // frames
+}
+
+// parsePort reads a port's specification.
+func parsePort(s string) (portSpec, error) {
+	kind, rest, _ := strings.Cut(s, ":")
+	p := portSpec{kind: kind}
+	switch kind {
+	case "wire":
+		p.rate, p.delay, p.queue = 1e9, 200*time.Microsecond, 1000
+		for _, option := range strings.FieldsFunc(rest, func(r rune) bool { return r == ',' }) {
+			if err := p.option(option); err != nil {
+				return p, badInput(err, "--port %s", s)
+			}
+		}
+		return p, nil
+	case "tun":
+		if rest == "" {
+			return p, badInput(nil, "--port %s: the tun interface needs a name", s).hint("for instance --port tun:cal0")
+		}
+		p.name = rest
+		return p, nil
+	}
+	return p, badInput(nil, "--port %s: there is no port %q", s, kind).
+		hint("a port is wire[:rate=1G,delay=200us,queue=1000] or tun:NAME")
+}
+
+func (p *portSpec) option(s string) error {
+	key, value, ok := strings.Cut(s, "=")
+	if !ok {
+		return fmt.Errorf("%q is not of the form key=value", s)
+	}
+	var err error
+	switch key {
+	case "rate":
+		p.rate, err = iperf3.ParseRate(value)
+		if err == nil && (p.rate < 1000 || p.rate > 1e12) {
+			err = fmt.Errorf("a rate of %s is not from 1K to 1T bit/s", value)
+		}
+	case "delay":
+		p.delay, err = time.ParseDuration(value)
+		if err == nil && (p.delay < 0 || p.delay > time.Minute) {
+			err = fmt.Errorf("a delay of %s is not from 0 to 1m", value)
+		}
+	case "queue":
+		p.queue, err = strconv.Atoi(value)
+		if err != nil || p.queue < 1 || p.queue > 10_000_000 {
+			err = fmt.Errorf("a queue of %s is not from 1 to 10000000 packets", value)
+		}
+	default:
+		err = fmt.Errorf("a wire has no %q: it has rate, delay and queue", key)
+	}
+	return err
+}
+
+// String writes the port as it is reported.
+func (p portSpec) String() string {
+	if p.kind == "tun" {
+		return "tun:" + p.name
+	}
+	return fmt.Sprintf("wire:rate=%d,delay=%v,queue=%d", p.rate, p.delay, p.queue)
+}
+
+// parseAddrs reads the stack's addresses on a real port, and gives the kernel's side of
+// each prefix the first other address in it, unless peers say otherwise.
+func parseAddrs(addrs, peers []string) (own, kernel []netip.Prefix, err error) {
+	for _, s := range addrs {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, nil, badInput(nil, "--addr %s is not an address with a prefix length", s).hint("for instance --addr 10.99.0.2/24")
+		}
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits())
+		if !p.IsValid() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
+			return nil, nil, badInput(nil, "--addr %s is not the address of a host", s)
+		}
+		own = append(own, p)
+	}
+	for _, p := range own {
+		peer, err := peerOf(p, peers)
+		if err != nil {
+			return nil, nil, err
+		}
+		kernel = append(kernel, netip.PrefixFrom(peer, p.Bits()))
+	}
+	return own, kernel, nil
+}
+
+// peerOf returns the kernel's address in the prefix of p.
+func peerOf(p netip.Prefix, peers []string) (netip.Addr, error) {
+	for _, s := range peers {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Addr{}, badInput(nil, "--peer %s is not an IP address", s)
+		}
+		if p.Masked().Contains(a.Unmap()) {
+			if a.Unmap() == p.Addr() {
+				return netip.Addr{}, badInput(nil, "--peer %s is the same address as --addr", s)
+			}
+			return a.Unmap(), nil
+		}
+	}
+	first := p.Masked().Addr()
+	if p.Bits() < p.Addr().BitLen()-1 {
+		first = first.Next() // the lowest address names the network itself
+	}
+	if first == p.Addr() {
+		first = first.Next()
+	}
+	if !p.Contains(first) {
+		return netip.Addr{}, badInput(nil, "--addr %s leaves no address for the kernel's side", p).
+			hint("give the address a shorter prefix, for instance %v/%d", p.Addr(), p.Addr().BitLen()-8)
+	}
+	return first, nil
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/tun"
+	"github.com/netcaliper/caliper/link/wire"
+	"github.com/netcaliper/caliper/netfpga"
+	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/stack"
+)
+
+// horizon is how long before its departure a frame goes to the card: enough for a bus and
+// a busy host, and little next to a round trip.
+const horizon = 200 * time.Microsecond
+
+// rig is one host with its chain of devices:
+//
+//	host -> hold -> card -> trace -> capture -> the port
+//
+// The hold and the card are there where the host sends the data; the capture where a file
+// was asked for.
+type rig struct {
+	node  *node
+	hold  *link.Hold
+	card  *netfpga.Card
+	trace *link.Trace
+}
+
+// bench is all that one run needs: hosts, clock, and what is written down.
+type bench struct {
+	world *stack.World // nil in real time
+	real  *clock.Real  // nil in virtual time
+	near  *rig
+	far   *rig // nil on a real port
+
+	recorder *link.Recorder
+	capture  *link.CaptureFile // nil without --pcap
+	wires    []*wire.End       // near's and far's end
+	tun      *tun.Device
+}
+
+// benchConfig says what to put together.
+type benchConfig struct {
+	port    portSpec
+	card    string // native or none
+	mtu     int
+	seed    uint64
+	pcap    string
+	own     []netip.Prefix // of near, on a real port
+	kernel  []netip.Prefix // of the kernel's side
+	farSend bool           // far sends data, too
+}
+
+// newBench puts a run together. What it has opened when something fails it closes again.
+func newBench(c benchConfig) (b *bench, err error) {
+	b = &bench{recorder: new(link.Recorder)}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if c.pcap != "" {
+		if b.capture, err = link.CreateCapture(c.pcap); err != nil {
+			return b, badInput(err, "--pcap")
+		}
+	}
+	if c.port.kind == "tun" {
+		return b, b.openTun(c)
+	}
+	return b, b.openWorld(c)
+}
+
+// Addresses of the hosts of a world.
+var (
+	nearMAC = net.HardwareAddr{0x02, 0, 0, 0, 0, 0x01}
+	farMAC  = net.HardwareAddr{0x02, 0, 0, 0, 0, 0x02}
+
+	near4, far4 = netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.2/24")
+	near6, far6 = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
+)
+
+func (b *bench) openWorld(c benchConfig) error {
+	b.world = stack.NewWorld(c.seed)
+	config := wire.Config{Rate: c.port.rate, Delay: c.port.delay, QueueFrames: c.port.queue, MTU: c.mtu}
+	atNear, atFar := config, config
+	atNear.Name, atNear.Address = "near", nearMAC
+	atFar.Name, atFar.Address = "far", farMAC
+	x, y := wire.New(b.world.Clock(), &atNear, &atFar)
+	b.wires = []*wire.End{x, y}
+
+	hosts := stack.Config{MinRTO: minRTO(2 * c.port.delay)}
+	hosts.Addrs = []netip.Prefix{near4, near6}
+	hosts.Neighbors = map[netip.Addr]net.HardwareAddr{far4.Addr(): farMAC, far6.Addr(): farMAC}
+	var err error
+	if b.near, err = b.newRig(x, c.card, hosts); err != nil {
+		return err
+	}
+	hosts.Addrs = []netip.Prefix{far4, far6}
+	hosts.Neighbors = map[netip.Addr]net.HardwareAddr{near4.Addr(): nearMAC, near6.Addr(): nearMAC}
+	card := ""
+	if c.farSend {
+		card = c.card
+	}
+	b.far, err = b.newRig(y, card, hosts)
+	return err
+}
+
+func (b *bench) openTun(c benchConfig) error {
+	b.real = clock.NewReal()
+	var err error
+	b.tun, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel})
+	if err != nil {
+		return err
+	}
+	// The other end is this machine's kernel: round trips of some ten microseconds.
+	b.near, err = b.newRig(b.tun, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0)})
+	return err
+}
+
+// minRTO is TCP's minimum retransmission timeout for a path with that round trip. There
+// is no tail loss probe, and Linux's 200 ms would be most of a short test.
+func minRTO(rtt time.Duration) time.Duration {
+	return min(max(10*time.Millisecond, 4*rtt), 200*time.Millisecond)
+}
+
+// newRig puts a host above a port. card is native, none for pacing by software, or
+// nothing for a host that sends no data: its frames leave as they come.
+func (b *bench) newRig(port link.Device, card string, config stack.Config) (*rig, error) {
+	r := new(rig)
+	r.node = &node{world: b.world}
+	var err error
+	b.onClock(func() { config.Device, err = b.chain(r, port, card) })
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
+	if b.world != nil {
+		r.node.names = map[string]netip.Addr{"near": near4.Addr(), "far": far4.Addr()}
+		r.node.Host, err = b.world.NewHost(config)
+	} else {
+		r.node.Host, err = stack.New(b.real, config)
+	}
+	if err != nil {
+		b.onClock(func() { config.Device.Close() })
+		return nil, badInput(err, "")
+	}
+	return r, nil
+}
+
+// chain puts the devices of a rig on top of each other.
+func (b *bench) chain(r *rig, port link.Device, card string) (link.Device, error) {
+	top := port
+	if b.capture != nil {
+		top = link.NewCapture(top, b.clock(), b.capture)
+	}
+	r.trace = link.NewTrace(top, b.clock(), b.recorder)
+	top = r.trace
+	if card == "native" {
+		c, err := netfpga.New(b.clock(), top, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.card, top = c, c
+	}
+	if card != "" {
+		r.hold = link.NewHold(top, b.clock(), &link.HoldConfig{Horizon: horizon})
+		top = r.hold
+	}
+	return top, nil
+}
+
+func (b *bench) clock() clock.Clock {
+	if b.world != nil {
+		return b.world.Clock()
+	}
+	return b.real
+}
+
+func (b *bench) onClock(f func()) {
+	if b.real != nil {
+		b.real.Do(f)
+		return
+	}
+	f()
+}
+
+// close closes everything, in order, and returns what went wrong with the capture.
+func (b *bench) close() error {
+	if b.world != nil {
+		b.world.Close()
+	}
+	if b.real != nil {
+		if b.near != nil {
+			b.near.node.Host.Close()
+		}
+		if b.tun != nil {
+			b.onClock(func() { b.tun.Close() })
+		}
+		b.real.Close()
+	}
+	if b.capture == nil {
+		return nil
+	}
+	if err := b.capture.Close(); err != nil {
+		return failed(fmt.Errorf("%w (%d frames are missing)", err, b.capture.Lost()), "--pcap")
+	}
+	return nil
+}

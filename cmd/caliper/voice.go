@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1   // the run failed
+	exitBadInput    = 2   // flags, files or addresses are wrong: nothing was changed
+	exitNoRights    = 3   // a capability is missing: nothing was changed
+	exitInterrupted = 130 // by SIGINT or SIGTERM; what was measured until then is printed
+)
+
+// problem is an error with what to do about it and the code that the program ends with.
+type problem struct {
+	text string
+	err  error // the cause, may be nil
+	todo string
+	code int
+}
+
+func (p *problem) Error() string {
+	switch {
+	case p.err == nil:
+		return p.text
+	case p.text == "":
+		return p.err.Error()
+	}
+	return p.text + ": " + p.err.Error()
+}
+
+func (p *problem) Unwrap() error { return p.err }
+
+func (p *problem) hint(format string, args ...any) *problem {
+	p.todo = fmt.Sprintf(format, args...)
+	return p
+}
+
+func badInput(err error, format string, args ...any) *problem {
+	return &problem{text: fmt.Sprintf(format, args...), err: err, code: exitBadInput}
+}
+
+func failed(err error, format string, args ...any) *problem {
+	return &problem{text: fmt.Sprintf(format, args...), err: err, code: exitFailed}
+}
+
+// voice is how the program speaks to people: results on standard output, all else on
+// standard error, and progress only where a terminal shows it.
+type voice struct {
+	stdout, stderr *os.File
+	terminal       bool
+
+	mu       sync.Mutex
+	progress string
+	shown    time.Time
+}
+
+func newVoice(stdout, stderr *os.File) *voice {
+	_, err := unix.IoctlGetTermios(int(stderr.Fd()), unix.TCGETS)
+	return &voice{stdout: stdout, stderr: stderr, terminal: err == nil}
+}
+
+// Write writes a result, above the line of progress if there is one.
+func (v *voice) Write(b []byte) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	line := v.progress
+	v.clear()
+	n, err := v.stdout.Write(b)
+	v.draw(line)
+	return n, err
+}
+
+var _ io.Writer = (*voice)(nil)
+
+// show replaces the line of progress, ten times a second at most.
+func (v *voice) show(format string, args ...any) {
+	if !v.terminal {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if time.Since(v.shown) < 100*time.Millisecond {
+		return
+	}
+	v.shown = time.Now()
+	v.clear()
+	v.draw(fmt.Sprintf(format, args...))
+}
+
+// done takes the line of progress away.
+func (v *voice) done() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.clear()
+}
+
+func (v *voice) draw(line string) {
+	if line != "" {
+		fmt.Fprint(v.stderr, line)
+		v.progress = line
+	}
+}
+
+func (v *voice) clear() {
+	if v.progress != "" {
+		fmt.Fprint(v.stderr, "\r\x1b[K")
+		v.progress = ""
+	}
+}
+
+// remark tells of an error that does not end the program.
+func (v *voice) remark(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	line := v.progress
+	v.clear()
+	fmt.Fprintf(v.stderr, "caliper: %v\n", err)
+	v.draw(line)
+}
+
+// exit tells of the error, if there is one, and returns the exit code.
+func (v *voice) exit(err error) int {
+	v.done()
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(v.stderr, "caliper: %v\n", err)
+	var p *problem
+	if !errors.As(err, &p) {
+		return exitFailed
+	}
+	if p.todo != "" {
+		fmt.Fprintf(v.stderr, "hint: %s\n", p.todo)
+	}
+	return p.code
+}
