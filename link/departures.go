@@ -56,17 +56,20 @@ func (d *Departures) Add(x *Departure) {
 	}
 	d.paced.add(x)
 	lateness := x.Sent.Sub(x.Depart)
-	tick := d.Tick
-	if tick == 0 {
-		tick = DefaultTick
-	}
 	switch {
 	case lateness < 0:
 		d.early++
-	case lateness > tick:
+	case lateness > d.tick():
 		d.late++
 		d.lateBy.add(x)
 	}
+}
+
+func (d *Departures) tick() time.Duration {
+	if d.Tick == 0 {
+		return DefaultTick
+	}
+	return d.Tick
 }
 
 // Merge adds what other has gathered, at another port or in another run. A gap between a
@@ -221,10 +224,13 @@ type Report struct {
 	GapError Quantiles `json:"gap_error_ns"`
 	Lateness Quantiles `json:"lateness_ns"`
 
-	Late    uint64 `json:"late"` // by more than the tick
+	Late    uint64 `json:"late"` // by more than LateAbove
 	LateBy  LateBy `json:"late_by"`
 	Early   uint64 `json:"early,omitempty"` // before the asked time, which no device should do
 	Dropped uint64 `json:"dropped"`
+
+	// LateAbove is the lateness in ns that is not counted as late: Departures.Tick.
+	LateAbove int64 `json:"late_above_ns"`
 
 	// RateError is the sum of all actual gaps over the sum of those asked for, minus 1,
 	// in ppm. It is positive where the packets left more slowly than asked.
@@ -246,6 +252,8 @@ func (d *Departures) Report() Report {
 		LateBy:   d.lateBy,
 		Early:    d.early,
 		Dropped:  d.Dropped,
+
+		LateAbove: int64(d.tick()),
 	}
 	if asked := d.paced.asked; asked > 0 {
 		r.RateError = float64(d.paced.actual-asked) * 1e6 / float64(asked)
@@ -275,7 +283,7 @@ func (r Report) String() string {
 	case r.Paced == 0:
 		fmt.Fprintf(&b, "%d packets, not paced: measured against when each was ready", r.Packets)
 	default:
-		fmt.Fprintf(&b, "%d packets, %d paced, rate error %+.3f ppm, %d late", r.Packets, r.Paced, r.RateError, r.Late)
+		fmt.Fprintf(&b, "%d packets, %d paced, rate error %+.3f ppm, %d late by more than %v", r.Packets, r.Paced, r.RateError, r.Late, time.Duration(r.LateAbove))
 		if r.Late > 0 {
 			fmt.Fprintf(&b, " (contention %d, host %d, card %d)", r.LateBy.Contention, r.LateBy.Host, r.LateBy.Card)
 		}

@@ -230,7 +230,7 @@ func TestReportJSON(t *testing.T) {
 	}
 	want := `{"packets":3,"paced":2,"gap_error_ns":{"p50":100,"p95":100,"p99":100,"p999":100,"max":100},` +
 		`"lateness_ns":{"p50":0,"p95":100,"p99":100,"p999":100,"max":100},"late":1,"late_by":{"contention":1,"host":0,"card":0},` +
-		`"dropped":7,"rate_error_ppm":100000}`
+		`"dropped":7,"late_above_ns":8,"rate_error_ppm":100000}`
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -280,13 +280,13 @@ func TestReportText(t *testing.T) {
 Departures, ns        p50        p95        p99      p99.9        max
 gap error               0          0          0          0          0
 lateness                0          0          0          0          0
-2000 packets, 2000 paced, rate error +0.000 ppm, 0 late, 0 dropped
+2000 packets, 2000 paced, rate error +0.000 ppm, 0 late by more than 8ns, 0 dropped
 `},
 		{"a host that stalls", stalled.Report(), `
 Departures, ns        p50        p95        p99      p99.9        max
 gap error               0          0      40000      40000      40000
 lateness                0          0          0      40000      40000
-1000 packets, 1000 paced, rate error +0.000 ppm, 10 late (contention 0, host 10, card 0), 2 dropped
+1000 packets, 1000 paced, rate error +0.000 ppm, 10 late by more than 8ns (contention 0, host 10, card 0), 2 dropped
 `},
 		{"not paced", sendLate(false, 2000, 100, 2*time.Millisecond), `
 Departures, ns        p50        p95        p99      p99.9        max

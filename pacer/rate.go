@@ -60,11 +60,19 @@ type Rate struct {
 	BitsPerSecond int64
 	// Unit says what is counted.
 	Unit Unit
+	// Line is the speed of the line in bit/s. A packet is never asked to leave before
+	// the one in front of it is off the line, as a short packet at a high rate of payload
+	// else would be; the packets behind make up for it. 0 means that there is no line.
+	Line int64
 
 	last clock.Time // the departure before
+	off  clock.Time // when that packet is off the line
 	next clock.Time // when what has left is paid for, rounded down
 	rest uint64     // the fraction of next, in ns/BitsPerSecond
 }
+
+// mostBehind is how far the schedule may fall behind the line and still be made up for.
+const mostBehind = 100_000 // ns
 
 // maxPacket bounds the size that a packet is charged for, 1 GiB, so that its cost in
 // bits * 1e9 and all sums with it stay within 64 bits.
@@ -85,17 +93,22 @@ func NewRate(bps int64, unit Unit) (*Rate, error) {
 
 // Depart implements Pacer. An answer past the end of time is clock.Never.
 func (r *Rate) Depart(_ Flow, n Size, now clock.Time) clock.Time {
-	now = max(now, r.last)
-	size := n.In(r.Unit)
-	if size <= 0 || r.BitsPerSecond <= 0 {
-		r.last = now
-		return now
-	}
-	if now > r.next {
+	if now > max(r.next, r.last, r.off) {
 		r.next, r.rest = now, 0
 	}
-	r.last = r.next
-	r.charge(uint64(min(size, maxPacket)) * 8 * 1e9)
+	earliest := max(now, r.last, r.off)
+	if r.next < earliest-mostBehind {
+		r.next, r.rest = earliest-mostBehind, 0
+	}
+	r.last = earliest
+	if size := n.In(r.Unit); size > 0 && r.BitsPerSecond > 0 {
+		r.last = max(r.next, earliest)
+		r.charge(uint64(min(size, maxPacket)) * 8 * 1e9)
+	}
+	if r.Line > 0 {
+		wire := uint64(min(n.Wire, maxPacket)) * 8 * 1e9
+		r.off = later(r.last, (wire+uint64(r.Line)-1)/uint64(r.Line))
+	}
 	return r.last
 }
 

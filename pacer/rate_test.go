@@ -329,3 +329,30 @@ func BenchmarkRate(b *testing.B) {
 		r.Depart(pacer.Flow{}, n, 0)
 	}
 }
+
+func TestRateKeepsShortPacketsApart(t *testing.T) {
+	// # 940 Mbit/s of payload on a line of 1 Gbit/s: a full packet is charged 12085 ns
+	// # and takes 12080 on the line, a short one is charged 3676 and takes 4176
+	r, err := pacer.NewRate(940_000_000, pacer.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Line = 1e9
+	full, short := pacer.Size{Wire: 1510, Payload: 1420}, pacer.Size{Wire: 522, Payload: 432}
+	var departures []clock.Time
+	for i := range 200 {
+		size := full
+		if i == 1 {
+			size = short
+		}
+		departures = append(departures, r.Depart(pacer.Flow{}, size, 0))
+	}
+	// # the packet behind the short one waits for the line, not only for the rate
+	if got, want := departures[2]-departures[1], clock.Time(4176); got != want {
+		t.Errorf("behind the short packet there are %d ns, want %d", got, want)
+	}
+	// # and the 500 ns are made up for, 5 ns a packet: in the end the rate is right
+	if got, want := departures[199], clock.Time((198*1420+432)*8*1000/940); got != want {
+		t.Errorf("the last packet leaves at %d, want %d", got, want)
+	}
+}

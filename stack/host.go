@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -202,6 +203,9 @@ func (h *Host) Clock() clock.Clock { return h.clk }
 // Now returns the date on the host's clock. Deadlines are meant on it.
 func (h *Host) Now() time.Time { return h.clk.Wall(h.clk.Now()) }
 
+// Speed returns the line speed of the host's port in bit/s; 0 if it has none.
+func (h *Host) Speed() int64 { return h.below.Info().Speed }
+
 // Sent returns what the host's endpoint has sent, and dropped. It is called on the clock's
 // goroutine.
 func (h *Host) Sent() link.Stats { return h.ep.Sent }
@@ -253,6 +257,33 @@ func (h *Host) sourceOf(local netip.AddrPort, remote netip.AddrPort) (netip.Addr
 	}
 	defer r.Release()
 	return netip.AddrPortFrom(addr(r.LocalAddress()), local.Port()), nil
+}
+
+// Flush waits until the peers have acknowledged all that was written to connections that
+// are closed since, as a kernel goes on to do behind a process that has ended. It waits
+// for limit at most, and reports whether nothing is left. It is for hosts in real time.
+func (h *Host) Flush(limit time.Duration) bool {
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		if !slices.ContainsFunc(h.stack.RegisteredEndpoints(), closing) {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
+}
+
+// closing reports whether a closed TCP connection still has something to send.
+func closing(ep gstack.TransportEndpoint) bool {
+	t, ok := ep.(*tcp.Endpoint)
+	if !ok {
+		return false
+	}
+	switch t.EndpointState() {
+	case tcp.StateFinWait1, tcp.StateClosing, tcp.StateLastAck:
+		return true
+	}
+	return false
 }
 
 // Close ends all connections at once, closes the devices and waits for the stack's

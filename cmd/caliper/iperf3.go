@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -348,20 +349,16 @@ func (t *iperf3Test) checkRate(target netip.Addr) error {
 	}
 	streams := ""
 	if p.Streams > 1 {
-		streams = fmt.Sprintf(" with %d streams", p.Streams)
+		streams = fmt.Sprintf(" each with %d streams", p.Streams)
 	}
-	return badInput(nil, "-b %d is above %s line speed of %d bit/s: %s carry at most %d bit/s%s",
-		p.Bitrate, what, speed, describePayload(p.UDP, p.Length), most, streams).
+	return badInput(nil, "-b %s is above %s line speed of %sbit/s: %s carry at most %sbit/s%s",
+		rateText(p.Bitrate), what, rateText(speed), describePayload(p.UDP, p.Length), rateText(most), streams).
 		hint("lower -b, or raise the rate of --port wire:rate=... together with --card none")
 }
 
 // run runs the test and prints what came of it.
 func (t *iperf3Test) run() error {
-	if t.bench.port.kind == "wire" && os.Getenv("GOMAXPROCS") == "" {
-		// A world keeps one processor busy. With more, Go wakes another one at each of
-		// its many short hand-overs, which takes longer than they do.
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	}
+	defer t.tuneRuntime()()
 	stop, signalled := watchSignals()
 	defer stop()
 	b, err := newBench(t.bench)
@@ -377,4 +374,24 @@ func (t *iperf3Test) run() error {
 		err = closed
 	}
 	return err
+}
+
+// tuneRuntime sets Go's runtime up for the kind of time that the test runs in, as far as
+// the environment does not say how. It returns what undoes it.
+func (t *iperf3Test) tuneRuntime() (undo func()) {
+	switch {
+	case t.bench.port.kind == "wire" && os.Getenv("GOMAXPROCS") == "":
+		// A world keeps one processor busy. With more, Go wakes another one at each of
+		// its many short hand-overs, which takes longer than they do.
+		n := runtime.GOMAXPROCS(1)
+		return func() { runtime.GOMAXPROCS(n) }
+	case t.bench.port.kind != "wire" && os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "":
+		// Packets are late while garbage is collected: not before there is much of it.
+		percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(1<<30)
+		return func() {
+			debug.SetGCPercent(percent)
+			debug.SetMemoryLimit(limit)
+		}
+	}
+	return func() {}
 }

@@ -45,7 +45,7 @@ type wireReport struct {
 
 // findings gathers what was written down, on the clock's goroutine.
 func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
-	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: pacerName(bitrate), Seed: t.bench.seed}
+	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: t.pacer(bitrate), Seed: t.bench.seed}
 	senders := []*rig{b.near}
 	if b.world != nil {
 		f.Clock = "virtual"
@@ -64,7 +64,7 @@ func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
 		}
 	}
 	b.onClock(func() {
-		var all link.Departures
+		all := link.Departures{Tick: senders[0].trace.Departures.Tick}
 		for _, r := range senders {
 			all.Merge(&r.trace.Departures)
 			all.Dropped += r.dropped()
@@ -89,11 +89,17 @@ func (r *rig) dropped() (n uint64) {
 	return n
 }
 
-func pacerName(bitrate int64) string {
-	if bitrate <= 0 {
+// pacer names who asks for the departures of the data.
+func (t *iperf3Test) pacer(bitrate int64) string {
+	switch {
+	case t.server:
+		return "rate as each client says"
+	case t.bench.port.kind != "wire" && t.params.Reverse:
+		return "none: the other side sends"
+	case bitrate <= 0:
 		return "none"
 	}
-	return fmt.Sprintf("rate %d bit/s of payload a stream", bitrate)
+	return fmt.Sprintf("rate %sbit/s of payload a stream", rateText(bitrate))
 }
 
 // print writes the findings below iperf3's summary.
@@ -160,7 +166,7 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 	seed[0], seed[1] = byte(t.bench.seed), byte(t.bench.seed>>8)
 	client.Rand = rand.NewChaCha8(seed)
 	server := &iperf3.Server{Host: b.far.node, Address: ":" + port(t.address), OneOff: true}
-	w.Go(func() { server.Serve(context.Background()) })
+	served := w.Go(func() { server.Serve(context.Background()) })
 
 	began := time.Now()
 	over := false
@@ -177,6 +183,9 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 	ran := w.Run(func() {
 		result, err = client.Run(context.Background())
 		over = true
+		if err == nil {
+			served()
+		}
 	})
 	if err == nil && ran != nil {
 		err = ran

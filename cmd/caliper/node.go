@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/stack"
 )
@@ -17,14 +19,17 @@ import (
 // node is a stack.Host as an iperf3.Host.
 type node struct {
 	*stack.Host
-	world *stack.World          // nil in real time
-	names map[string]netip.Addr // of hosts, in a world
+	world *stack.World             // nil in real time
+	names map[string][2]netip.Addr // of hosts, in a world: IPv4 and IPv6
 }
 
 func (n *node) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if a, known := n.names[host]; err == nil && known {
-		address = net.JoinHostPort(a.String(), port)
+		address = net.JoinHostPort(a[0].String(), port)
+		if strings.HasSuffix(network, "6") {
+			address = net.JoinHostPort(a[1].String(), port)
+		}
 	}
 	return n.Host.DialContext(ctx, network, address)
 }
@@ -55,6 +60,7 @@ func (n *node) Pace(c any, remote net.Addr, bps int64) error {
 	if err != nil {
 		return err
 	}
+	p.Line = n.Host.Speed()
 	return n.Host.Pace(c, remote, p)
 }
 
@@ -89,20 +95,30 @@ func (n *node) CPUTime() (user, system time.Duration) {
 var _ iperf3.Host = (*node)(nil)
 
 // payloadRate returns the highest rate of payload in bit/s that fits a port of the given
-// speed in bit/s: full segments of TCP, or datagrams of length bytes.
+// speed in bit/s, where length bytes are written at a time: a datagram, or a block that
+// TCP cuts into full segments and a short one.
 func payloadRate(speed int64, mtu, length int, udp, ipv6 bool) int64 {
 	ip := 20
 	if ipv6 {
 		ip = 40
 	}
-	payload, packet := length, length+ip+8
-	if !udp {
-		// netstack keeps 40 bytes for TCP options and uses 12 of them, for time stamps.
-		payload = mtu - ip - 20 - 40
-		packet = ip + 20 + 12 + payload
+	wire := func(payload, headers int) int64 {
+		return int64(link.WireBytes(link.EthernetHeader + ip + headers + payload))
 	}
-	wire := int64(max(64, packet+14+4) + 20)
-	return speed * int64(payload) / wire
+	if udp {
+		return speed * int64(length) / wire(length, 8)
+	}
+	if length == 0 {
+		length = 128 << 10
+	}
+	// netstack keeps 40 bytes for TCP options and uses 12 of them, for time stamps.
+	const tcp, options, kept = 20, 12, 40
+	mss := mtu - ip - tcp - kept
+	total := int64(length/mss) * wire(mss, tcp+options)
+	if rest := length % mss; rest > 0 {
+		total += wire(rest, tcp+options)
+	}
+	return speed * int64(length) / total
 }
 
 // describePayload says what a rate was computed for, for errors.
@@ -110,5 +126,5 @@ func describePayload(udp bool, length int) string {
 	if udp {
 		return fmt.Sprintf("datagrams of %d bytes", length)
 	}
-	return "full TCP segments"
+	return "TCP segments"
 }

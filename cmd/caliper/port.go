@@ -80,7 +80,21 @@ func (p portSpec) String() string {
 	if p.kind == "tun" {
 		return "tun:" + p.name
 	}
-	return fmt.Sprintf("wire:rate=%d,delay=%v,queue=%d", p.rate, p.delay, p.queue)
+	delay := strings.ReplaceAll(p.delay.String(), "µ", "u")
+	return fmt.Sprintf("wire:rate=%s,delay=%s,queue=%d", rateText(p.rate), delay, p.queue)
+}
+
+// rateText writes a rate in bit/s as it is given on the command line, without loss.
+func rateText(bps int64) string {
+	for _, u := range []struct {
+		unit int64
+		name string
+	}{{1e9, "G"}, {1e6, "M"}, {1e3, "K"}} {
+		if bps >= u.unit {
+			return strconv.FormatFloat(float64(bps)/float64(u.unit), 'f', -1, 64) + u.name
+		}
+	}
+	return strconv.FormatInt(bps, 10)
 }
 
 // parseAddrs reads the stack's addresses on a real port, and gives the kernel's side of
