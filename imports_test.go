@@ -1,0 +1,98 @@
+// Package caliper holds no code: the test of the import law stands at the module's root.
+package caliper
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/netcaliper/caliper/"
+
+// law says what a package of ours, by the start of its path, may import of ours. Below
+// netfpga the parts know each other downwards only.
+var law = []struct{ packages, may string }{
+	{"pacer/clock", ""},
+	{"pacer", "pacer/clock"},
+	{"link/linktest", "pacer/clock pacer link"},
+	{"link/endpoint", "pacer/clock pacer link"},
+	{"link/wire", "pacer/clock pacer link"},
+	{"link/tun", "pacer/clock pacer link"},
+	{"link", "pacer/clock pacer"},
+	{"netfpga/internal/fifo", ""},
+	{"netfpga/drivercomm", "pacer/clock"},
+	{"netfpga/pci", "pacer/clock netfpga/drivercomm netfpga/internal/fifo"},
+	{"netfpga/port", "pacer/clock netfpga/drivercomm netfpga/internal/fifo"},
+	{"netfpga/pktgen", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/port"},
+	{"netfpga/driver", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/pci"},
+	{"netfpga", "pacer/clock pacer link netfpga/drivercomm netfpga/internal/fifo netfpga/pci netfpga/port netfpga/pktgen netfpga/driver"},
+	{"stack", "pacer/clock pacer link link/endpoint"},
+	{"cmd/caliper/internal/iperf3", ""},
+	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/wire link/tun netfpga stack cmd/caliper/internal/iperf3"},
+}
+
+// gvisor are the only packages of ours that may import gVisor.
+var gvisor = []string{"link/endpoint", "stack", "cmd/caliper"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func TestImportLaw(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps", "./...").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	seen := 0
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours {
+			continue
+		}
+		seen++
+		check(t, name, p)
+	}
+	if seen != len(law) {
+		t.Errorf("%d packages, and the law knows %d", seen, len(law))
+	}
+}
+
+func check(t *testing.T, name string, p goPackage) {
+	may, known := "", false
+	for _, l := range law {
+		if l.packages == name {
+			may, known = l.may, true
+		}
+	}
+	if !known {
+		t.Errorf("%s is not in the law: say what it may import", name)
+		return
+	}
+	for _, i := range p.Imports {
+		if other, ours := strings.CutPrefix(i, module); ours && !slices.Contains(strings.Fields(may), other) {
+			t.Errorf("%s may not import %s", name, other)
+		}
+	}
+	for _, d := range p.Deps {
+		if strings.HasPrefix(d, "gvisor.dev/") && !slices.Contains(gvisor, name) {
+			t.Errorf("%s may not depend on gVisor, and has %s", name, d)
+			return
+		}
+	}
+}
