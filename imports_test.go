@@ -26,7 +26,7 @@ var law = []struct{ packages, may string }{
 	{"netfpga/internal/fifo", ""},
 	{"netfpga/drivercomm", "pacer/clock"},
 	{"netfpga/pci", "pacer/clock netfpga/drivercomm netfpga/internal/fifo"},
-	{"netfpga/port", "pacer/clock netfpga/drivercomm netfpga/internal/fifo"},
+	{"netfpga/port", "pacer/clock link netfpga/drivercomm netfpga/internal/fifo"},
 	{"netfpga/pktgen", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/port"},
 	{"netfpga/driver", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/pci"},
 	{"netfpga", "pacer/clock pacer link netfpga/drivercomm netfpga/internal/fifo netfpga/pci netfpga/port netfpga/pktgen netfpga/driver"},
