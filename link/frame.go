@@ -39,7 +39,7 @@ type Frame struct {
 // An Origin made a frame and keeps account of it until it has left.
 type Origin interface {
 	// Departed is called on the clock's goroutine when the frame has left or has been
-	// dropped. It must not keep f.
+	// dropped. It must not keep f, and must not transmit.
 	Departed(f *Frame)
 }
 

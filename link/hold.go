@@ -61,7 +61,8 @@ func NewHold(below Device, clk clock.Clock, config *HoldConfig) *Hold {
 	if h.guard == 0 {
 		h.guard = 100 * time.Millisecond
 	}
-	h.timer = clk.AfterFunc(0, h.pump)
+	// A timer can only be made running.
+	h.timer = clk.AfterFunc(time.Duration(clock.Never), h.pump)
 	h.timer.Stop()
 	below.Attach(h)
 	return h

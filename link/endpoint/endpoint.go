@@ -114,7 +114,8 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 		flows:   make(map[pacer.Flow]*flow),
 		sweepAt: 1024,
 	}
-	e.wake = clk.AfterFunc(0, e.flush)
+	// A timer can only be made running.
+	e.wake = clk.AfterFunc(time.Duration(clock.Never), e.flush)
 	e.wake.Stop()
 	below.Attach(e)
 	return e

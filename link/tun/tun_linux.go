@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
@@ -104,7 +105,26 @@ func setUp(name string, c *Config) error {
 	if err := netlink.LinkSetUp(face); err != nil {
 		return fmt.Errorf("bring it up: %w", err)
 	}
+	for _, a := range c.KernelAddrs {
+		if err := awaitUse(a.Addr()); err != nil {
+			return fmt.Errorf("set the address %v: %w", a, err)
+		}
+	}
 	return nil
+}
+
+// awaitUse waits until the kernel takes packets to the address as its own. With an IPv6
+// address it begins to only when a worker of its own comes round to it, which on a busy
+// machine was seen to take 40 ms.
+func awaitUse(a netip.Addr) error {
+	const patience = 5 * time.Second
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		routes, err := netlink.RouteGet(a.AsSlice())
+		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+	}
+	return fmt.Errorf("the kernel did not begin to use it within %v", patience)
 }
 
 func address(p netip.Prefix) *netlink.Addr {

@@ -1,6 +1,7 @@
 package tun_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io/fs"
@@ -215,6 +216,39 @@ func TestNotInherited(t *testing.T) {
 	}
 	in.Close()
 	child.Wait()
+}
+
+const openVariable = "TUNTEST_OPEN"
+
+// TestKilled kills a process, this program run again, that has an interface open.
+func TestKilled(t *testing.T) {
+	if name := os.Getenv(openVariable); name != "" {
+		openTun(t, clock.NewVirtual(), &tun.Config{Name: name})
+		os.Stdout.WriteString("open\n")
+		select {}
+	}
+	namespace(t)
+	openTun(t, clock.NewVirtual(), nil).Close() // skips without rights
+	child := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	child.Env = append(os.Environ(), openVariable+"=cal0")
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "open\n" {
+		t.Fatalf("the child says %q, %v", line, err)
+	}
+	if _, err := net.InterfaceByName("cal0"); err != nil {
+		t.Error(err)
+	}
+	child.Process.Kill()
+	child.Wait()
+	if _, err := net.InterfaceByName("cal0"); err == nil {
+		t.Error("the interface is still there after the process was killed")
+	}
 }
 
 // The interface can be taken away by others. Then sending is counted as an error.
