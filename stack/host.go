@@ -239,6 +239,9 @@ func (h *Host) Pace(c any, remote net.Addr, p pacer.Pacer) error {
 			return fmt.Errorf("stack: pace: %w", err)
 		}
 		flow = pacer.FlowOf(pacer.ProtoUDP, from, to)
+		if err := c.pace(flow); err != nil {
+			return fmt.Errorf("stack: pace: %w", err)
+		}
 	default:
 		return fmt.Errorf("stack: pace: %T is no connection of a Host", c)
 	}

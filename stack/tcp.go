@@ -117,7 +117,7 @@ func (c *TCPConn) unpaceAtEnd() {
 		return
 	}
 	entry := waiter.NewFunctionEntry(waiter.EventHUp, func(waiter.EventMask) {
-		c.host.ep.SetPacer(c.flow(), nil)
+		c.host.ep.Forget(c.flow())
 	})
 	c.queue.EventRegister(&entry)
 }

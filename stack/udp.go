@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // UDPConn is a UDP socket of a Host. It implements net.PacketConn and, where it is
@@ -15,6 +19,9 @@ import (
 type UDPConn struct {
 	socket
 	remote netip.AddrPort // not valid if it is not connected
+
+	pacedMu sync.Mutex
+	paced   []pacer.Flow // have a pacer
 }
 
 // ReadFrom implements net.PacketConn. What of a datagram does not fit b is lost.
@@ -73,6 +80,11 @@ func (c *UDPConn) Close() error {
 	}
 	c.host.touch()
 	c.ep.Close()
+	c.pacedMu.Lock()
+	defer c.pacedMu.Unlock()
+	for _, f := range c.paced {
+		c.host.ep.Forget(f)
+	}
 	return nil
 }
 
@@ -100,4 +112,17 @@ func (c *UDPConn) fail(op string, to net.Addr, err error) error {
 		return nil
 	}
 	return fail(op, "udp", c.LocalAddr(), to, err)
+}
+
+// pace notes that a flow of the socket gets a pacer, to be forgotten with the socket.
+func (c *UDPConn) pace(f pacer.Flow) error {
+	c.pacedMu.Lock()
+	defer c.pacedMu.Unlock()
+	if c.closed.Load() {
+		return net.ErrClosed
+	}
+	if !slices.Contains(c.paced, f) {
+		c.paced = append(c.paced, f)
+	}
+	return nil
 }

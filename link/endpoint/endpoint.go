@@ -34,7 +34,6 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/netcaliper/caliper/link"
@@ -70,6 +69,7 @@ type Endpoint struct {
 	address  tcpip.LinkAddress
 	up       gstack.NetworkDispatcher
 	pacers   pacer.PerFlow
+	ended    []pacer.Flow // to be forgotten
 	onClose  func()
 	detached bool
 
@@ -129,6 +129,15 @@ func (e *Endpoint) SetPacer(f pacer.Flow, p pacer.Pacer) {
 	e.pacers.Set(f, p)
 }
 
+// Forget ends the pacing of a flow behind the last packet that was written. It may be
+// called from any goroutine.
+func (e *Endpoint) Forget(f pacer.Flow) {
+	e.mu.Lock()
+	e.ended = append(e.ended, f)
+	e.mu.Unlock()
+	e.wake.Reset(0)
+}
+
 // WritePackets implements LinkWriter. It takes a reference of each packet and returns;
 // TCP would not hear of an error, and UDP is stopped by the reference.
 func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error) {
@@ -159,6 +168,10 @@ func (e *Endpoint) flush() {
 			e.frames = append(e.frames, f)
 		}
 	}
+	for _, f := range e.ended {
+		e.pacers.Remove(f)
+	}
+	e.ended = e.ended[:0]
 	e.mu.Unlock()
 	e.transmit()
 }
@@ -292,19 +305,6 @@ func (e *Endpoint) enter() {
 	}
 }
 
-// Close implements LinkEndpoint. The stack calls it when it is closed; the device below
-// is closed by who made it.
-func (e *Endpoint) Close() {
-	e.mu.Lock()
-	e.detached = true
-	onClose := e.onClose
-	e.onClose = nil
-	e.mu.Unlock()
-	if onClose != nil {
-		onClose()
-	}
-}
-
 // Drain drops what was written and did not reach the device below. It is called on the
 // clock's goroutine when the device has been closed.
 func (e *Endpoint) Drain() {
@@ -312,108 +312,3 @@ func (e *Endpoint) Drain() {
 	e.flush()
 	e.drop(link.Closed)
 }
-
-// The rest of LinkEndpoint.
-
-// MTU implements LinkEndpoint: the largest IP packet in bytes.
-func (e *Endpoint) MTU() uint32 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.mtu
-}
-
-// SetMTU implements LinkEndpoint. It cannot make the MTU larger than the device's.
-func (e *Endpoint) SetMTU(mtu uint32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mtu = min(mtu, uint32(e.info.MTU))
-}
-
-// MaxHeaderLength implements LinkEndpoint.
-func (e *Endpoint) MaxHeaderLength() uint16 { return uint16(e.info.Header()) }
-
-// LinkAddress implements LinkEndpoint.
-func (e *Endpoint) LinkAddress() tcpip.LinkAddress {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.address
-}
-
-// SetLinkAddress implements LinkEndpoint.
-func (e *Endpoint) SetLinkAddress(a tcpip.LinkAddress) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.address = a
-}
-
-// Capabilities implements LinkEndpoint.
-func (e *Endpoint) Capabilities() gstack.LinkEndpointCapabilities {
-	if e.info.Address != nil {
-		return gstack.CapabilityResolutionRequired
-	}
-	return 0
-}
-
-// Attach implements LinkEndpoint.
-func (e *Endpoint) Attach(up gstack.NetworkDispatcher) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.up = up
-}
-
-// IsAttached implements LinkEndpoint.
-func (e *Endpoint) IsAttached() bool {
-	up, _ := e.upper()
-	return up != nil
-}
-
-func (e *Endpoint) upper() (gstack.NetworkDispatcher, tcpip.LinkAddress) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.up, e.address
-}
-
-// Wait implements LinkEndpoint: the endpoint has no goroutines.
-func (*Endpoint) Wait() {}
-
-// ARPHardwareType implements LinkEndpoint.
-func (e *Endpoint) ARPHardwareType() header.ARPHardwareType {
-	if e.info.Address != nil {
-		return header.ARPHardwareEther
-	}
-	return header.ARPHardwareNone
-}
-
-// AddHeader implements LinkEndpoint.
-func (e *Endpoint) AddHeader(pkt *gstack.PacketBuffer) {
-	if e.info.Address == nil {
-		return
-	}
-	header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize)).Encode(&header.EthernetFields{
-		SrcAddr: pkt.EgressRoute.LocalLinkAddress,
-		DstAddr: pkt.EgressRoute.RemoteLinkAddress,
-		Type:    pkt.NetworkProtocolNumber,
-	})
-}
-
-// ParseHeader implements LinkEndpoint.
-func (e *Endpoint) ParseHeader(pkt *gstack.PacketBuffer) bool {
-	if e.info.Address == nil {
-		return true
-	}
-	_, ok := pkt.LinkHeader().Consume(header.EthernetMinimumSize)
-	return ok
-}
-
-// SetOnCloseAction implements LinkEndpoint.
-func (e *Endpoint) SetOnCloseAction(f func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.onClose = f
-}
-
-var (
-	_ gstack.LinkEndpoint = (*Endpoint)(nil)
-	_ link.Handler        = (*Endpoint)(nil)
-	_ link.Origin         = (*Endpoint)(nil)
-)
