@@ -1,0 +1,73 @@
+package iperf3
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
+
+// A Host is the machine that a client or a server runs on. A test that runs on it calls
+// it from several tasks, which in real time are goroutines.
+//
+// Deadlines of its connections, and those that a context carries, are times of Now. A
+// deadline that lies in the past ends a call that is blocked already, from any task. So
+// does Close, with net.ErrClosed. A connection which can choose whether small segments
+// wait for one another has a method SetNoDelay(bool) error.
+type Host interface {
+	// DialContext connects; network is tcp or udp, with 4 or 6 behind it for only that
+	// version of IP. A context may have a deadline without anybody who watches it but
+	// the Host.
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Listen accepts TCP connections.
+	Listen(network, address string) (net.Listener, error)
+
+	// ListenPacket receives UDP datagrams.
+	ListenPacket(network, address string) (net.PacketConn, error)
+
+	// Now returns the time.
+	Now() time.Time
+
+	// Sleep returns when d has passed.
+	Sleep(d time.Duration)
+
+	// Go runs f beside the caller. The function that it returns waits until f has
+	// returned.
+	Go(f func()) (wait func())
+
+	// Pace asks that what c, a net.Conn or a net.PacketConn, sends to remote leaves at
+	// bps bit/s of payload, spaced frame by frame, until c is closed. It returns
+	// ErrNotPaced where the Host cannot.
+	Pace(c any, remote net.Addr, bps int64) error
+
+	// TCPInfo returns what the Host knows of a TCP connection; ok is false if nothing.
+	TCPInfo(c net.Conn) (info TCPInfo, ok bool)
+
+	// CPUTime returns the processor time that this process has used, or 0, 0 where time
+	// is virtual and processor time says nothing.
+	CPUTime() (user, system time.Duration)
+}
+
+// ErrNotPaced is returned by Host.Pace where the sender must keep to the rate itself.
+var ErrNotPaced = errors.New("this host does not pace")
+
+// TCPInfo is the state of a TCP connection at one moment. What is unknown is 0.
+type TCPInfo struct {
+	Retransmits int64 // segments sent again since the connection began
+	Cwnd        int64 // congestion window, bytes
+	SendWindow  int64 // window that the peer offers, bytes
+	RTT         time.Duration
+	RTTVar      time.Duration
+	PMTU        int    // path MTU, bytes
+	MSS         int    // segment payload, bytes
+	Congestion  string // name of the congestion control, such as cubic
+}
+
+// deadlineContext has a deadline that the Host keeps on its own clock; there is no timer.
+type deadlineContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c deadlineContext) Deadline() (time.Time, bool) { return c.deadline, true }

@@ -1,0 +1,324 @@
+package iperf3
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Times of the running test.
+const (
+	// silence is how long a test may run without a byte in either direction.
+	silence = 120 * time.Second
+	// grace is how long the control connection has to explain why a stream broke.
+	grace = 5 * time.Second
+)
+
+// A test is one side of one test, once its parameters are known. The task that reads the
+// control connection owns it.
+type test struct {
+	host   Host
+	ctl    *control
+	server bool
+	cookie string
+	params Params // complete
+	report *reporter
+
+	mu      sync.Mutex
+	streams []*stream // a server's grow in another task until all are there
+	socket  func()    // closes the socket of a server's UDP streams, nil if there is none
+
+	payload  []byte    // what TCP streams send and datagrams begin as
+	epoch    time.Time // that datagrams' stamps count from
+	start    time.Time // of the measurement; moved when the omitted time is over
+	last     time.Time // end of the last interval
+	end      time.Time // of the measurement
+	cpu      cpuMeter
+	quietest int64     // bytes when progress was last seen
+	progress time.Time // and when
+
+	omitting atomic.Bool
+	stopping atomic.Bool  // senders shall stop
+	over     atomic.Bool  // the amount asked for has passed
+	senders  atomic.Int32 // that still run
+	blocks   atomic.Int64 // left to be written
+	received atomic.Int64 // bytes, when a client waits for an amount
+}
+
+// wanted returns the amount that ends a client's test in bytes, 0 if it is time that does.
+func (t *test) wanted() int64 {
+	if t.server {
+		return 0
+	}
+	if t.params.Blocks > math.MaxInt64/int64(t.params.Length) {
+		return math.MaxInt64
+	}
+	return max(t.params.Bytes, t.params.Blocks*int64(t.params.Length))
+}
+
+// add takes a stream that has been opened.
+func (t *test) add(conn outlet, reader io.Reader) *stream {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := len(t.streams)
+	s := newStream(i, t.params.sends(i, t.server), conn, reader)
+	t.streams = append(t.streams, s)
+	return s
+}
+
+// complete tells whether all streams are there.
+func (t *test) complete() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.streams) == t.params.streams()
+}
+
+// measure starts the streams and counts until the test is over: until the peer speaks,
+// whose state is returned, until this side ends it, with state 0, or until it fails.
+func (t *test) measure() (state, error) {
+	if err := t.begin(); err != nil {
+		return 0, err
+	}
+	var tick, ends, omitted, broken time.Time
+	t.last, t.progress = t.start, t.start
+	schedule := func() {
+		tick, ends = time.Time{}, time.Time{}
+		if t.report.Interval > 0 {
+			tick = t.start.Add(t.report.Interval)
+		}
+		ends = t.lasts()
+	}
+	schedule()
+	if t.params.Omit > 0 {
+		omitted, ends = t.start.Add(t.params.Omit), time.Time{}
+	}
+	for {
+		if t.over.Load() {
+			return 0, nil
+		}
+		if broken.IsZero() && t.broken() != nil {
+			broken = t.host.Now().Add(grace)
+		}
+		st, err := t.ctl.state(earliest(tick, ends, omitted, broken, t.progress.Add(t.patience())))
+		switch {
+		case err == nil:
+			return st, nil
+		case errors.Is(err, errWoken):
+			continue
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return 0, err
+		}
+		now := t.host.Now()
+		reached := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+		switch {
+		case reached(omitted):
+			t.interval(now)
+			t.restart(now)
+			omitted = time.Time{}
+			schedule()
+		case reached(ends) && t.server:
+			return 0, fmt.Errorf("the client has not ended the test when its time was over")
+		case reached(ends):
+			return 0, nil
+		case reached(broken):
+			return 0, t.broken()
+		case reached(tick):
+			t.interval(now)
+			for reached(tick) {
+				tick = tick.Add(t.report.Interval)
+			}
+		}
+		if !t.moving(now) {
+			return 0, fmt.Errorf("no data has passed for %v: the peer has gone silent", t.patience())
+		}
+	}
+}
+
+// lasts returns when the measurement that has begun is over; zero if time does not end it.
+// A server waits for the client's word, but not forever.
+func (t *test) lasts() time.Time {
+	switch {
+	case t.params.Duration == 0 && t.server:
+		return t.start.Add(maxTime)
+	case t.params.Duration == 0:
+		return time.Time{}
+	case t.server:
+		return t.start.Add(t.params.Duration + patience)
+	}
+	return t.start.Add(t.params.Duration)
+}
+
+// begin starts a task for every stream.
+func (t *test) begin() error {
+	p := &t.params
+	t.payload = payload(p.Length, p.RepeatingPayload)
+	limit := p.Blocks
+	if p.Bytes > 0 {
+		limit = (p.Bytes-1)/int64(p.Length) + 1
+	}
+	t.blocks.Store(limit)
+	t.omitting.Store(p.Omit > 0)
+	for _, s := range t.streams {
+		if !p.UDP && s.ask(t.host) {
+			s.baseResent = s.info.Retransmits
+		}
+		if !s.sends {
+			continue
+		}
+		t.senders.Add(1)
+		if p.rate() == 0 {
+			continue
+		}
+		err := t.host.Pace(pacedConn(s.conn), s.conn.RemoteAddr(), p.rate())
+		switch {
+		case err == nil:
+			s.paced, t.report.result.Paced = true, true
+		case !errors.Is(err, ErrNotPaced):
+			return fmt.Errorf("cannot pace stream %d at %d bit/s: %w", s.id, p.rate(), err)
+		}
+	}
+	t.cpu = startCPU(t.host)
+	t.start = t.host.Now()
+	for _, s := range t.streams {
+		t.run(s)
+	}
+	return nil
+}
+
+// run starts the task of one stream, if it has one.
+func (t *test) run(s *stream) {
+	var task func(*stream) error
+	switch {
+	case s.sends && t.params.UDP:
+		task = t.sendUDP
+	case s.sends:
+		task = t.sendTCP
+	case s.reader == nil:
+		return
+	case t.params.UDP:
+		task = t.receiveUDP
+	default:
+		task = t.receiveTCP
+	}
+	s.wait = t.host.Go(func() {
+		if err := task(s); err != nil && !t.stopping.Load() {
+			s.fail(fmt.Errorf("stream %d: %w", s.id, err))
+			t.ctl.wake()
+		}
+		if s.sends && t.senders.Add(-1) == 0 && t.wanted() > 0 {
+			t.finish()
+		}
+	})
+}
+
+// take takes one block from those that are left, and is false if there is none. While
+// the beginning is omitted there is no end.
+func (t *test) take() bool {
+	return t.wanted() == 0 || t.omitting.Load() || t.blocks.Add(-1) >= 0
+}
+
+// arrived notes n bytes received, for a client that waits for an amount.
+func (t *test) arrived(n int) {
+	if w := t.wanted(); w > 0 && !t.omitting.Load() && t.received.Add(int64(n)) >= w {
+		t.finish()
+	}
+}
+
+// finish says that the amount asked for has passed.
+func (t *test) finish() {
+	if !t.over.Swap(true) {
+		t.ctl.wake()
+	}
+}
+
+// restart begins the measurement anew when the omitted time is over.
+func (t *test) restart(now time.Time) {
+	for _, s := range t.streams {
+		s.reset()
+	}
+	t.omitting.Store(false)
+	t.start, t.last = now, now
+}
+
+// broken returns why a stream ended before its time, if one did.
+func (t *test) broken() error {
+	for _, s := range t.streams {
+		if err := s.failure(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patience is how long the test may stand still: longer than a slow rate takes for a block.
+func (t *test) patience() time.Duration {
+	if r := t.params.rate(); r > 0 {
+		block := float64(t.params.Length) * 8 / float64(r)
+		return silence + time.Duration(min(block, maxTime.Seconds())*2*float64(time.Second))
+	}
+	return silence
+}
+
+// moving tells whether anything has passed for as long as the test may stand still.
+func (t *test) moving(now time.Time) bool {
+	var sum int64
+	for _, s := range t.streams {
+		sum += s.snapshot().bytes
+	}
+	if sum != t.quietest {
+		t.quietest, t.progress = sum, now
+	}
+	return now.Before(t.progress.Add(t.patience()))
+}
+
+// halt ends the measurement: the senders stop, and the rest is reported as the last
+// interval. Receivers go on, uncounted, so that the peer is not stuck on a full pipe.
+func (t *test) halt() {
+	t.end = t.host.Now()
+	t.stopping.Store(true)
+	for _, s := range t.streams {
+		if s.sends {
+			s.conn.SetWriteDeadline(past(t.host))
+		}
+	}
+	for _, s := range t.streams {
+		if s.sends {
+			s.join()
+		}
+	}
+	t.interval(t.end)
+	t.cpu.stop(t.host)
+}
+
+// close ends all tasks and connections of the streams.
+func (t *test) close() {
+	t.stopping.Store(true)
+	t.mu.Lock()
+	streams := t.streams
+	t.mu.Unlock()
+	for _, s := range streams {
+		s.conn.Close()
+	}
+	if t.socket != nil {
+		t.socket()
+		t.socket = nil
+	}
+	for _, s := range streams {
+		s.join()
+	}
+}
+
+// earliest returns the first of those times that are not zero.
+func earliest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}

@@ -1,0 +1,171 @@
+package iperf3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// An encounter is a client and a server in a world, and what came of it.
+type encounter struct {
+	w          *world
+	near, far  *worldHost
+	client     Client
+	server     Server
+	text       bytes.Buffer // of the client
+	serverText bytes.Buffer
+
+	result, serverResult *Result
+	err, serverErr       error
+	serveErr             error
+}
+
+func newEncounter(t testing.TB, p Params) *encounter {
+	e := &encounter{w: newWorld(t)}
+	e.near, e.far = e.w.hosts(4)
+	e.client = Client{
+		Host: e.near, Address: "10.0.0.2:5201", Params: p, Report: Report{Out: &e.text},
+		Rand: strings.NewReader(strings.Repeat("chance", 10)),
+	}
+	e.server = Server{
+		Host: e.far, Address: ":5201", OneOff: true, Report: Report{Out: &e.serverText},
+		OnTest: func(r *Result, err error) { e.serverResult, e.serverErr = r, err },
+	}
+	return e
+}
+
+// run runs both to their ends.
+func (e *encounter) run() {
+	e.w.spawn(func() { e.serveErr = e.server.Serve(context.Background()) })
+	e.w.spawn(func() { e.result, e.err = e.client.Run(context.Background()) })
+	e.w.run()
+}
+
+// check fails the test if something went wrong.
+func (e *encounter) check(t *testing.T) {
+	t.Helper()
+	if e.err != nil || e.serverErr != nil || e.serveErr != nil {
+		t.Fatalf("client: %v; test on the server: %v; server: %v", e.err, e.serverErr, e.serveErr)
+	}
+}
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	name = filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(name, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+	}
+}
+
+// TestVirtual runs client and server in virtual time over 100 Mbit/s with 1 ms each way,
+// and compares all that they print.
+func TestVirtual(t *testing.T) {
+	const second = time.Second
+	for _, test := range []struct {
+		name   string
+		params Params
+		with   func(*encounter)
+	}{
+		{name: "tcp", params: Params{Duration: 3 * second}},
+		{name: "tcp-rate", params: Params{Duration: 3 * second, Bitrate: 20e6}},
+		{name: "tcp-parallel", params: Params{Duration: 2 * second, Streams: 3}},
+		{name: "tcp-reverse", params: Params{Duration: 2 * second, Reverse: true, GetServerOutput: true}},
+		{name: "tcp-bidir", params: Params{Duration: 2 * second, Bidir: true, Streams: 2, Bitrate: 10e6}},
+		{name: "tcp-bytes", params: Params{Bytes: 10 << 20}},
+		{name: "tcp-blocks-reverse", params: Params{Blocks: 80, Reverse: true}},
+		{name: "tcp-omit", params: Params{Duration: 2 * second, Omit: second, Title: "title"}},
+		{name: "udp", params: Params{UDP: true, Duration: 2 * second, Bitrate: 10e6}},
+		{name: "udp-unlimited", params: Params{UDP: true, Duration: second, Bitrate: 200e6}},
+		{name: "udp-parallel", params: Params{UDP: true, Duration: second, Streams: 3}},
+		{name: "udp-reverse", params: Params{UDP: true, Duration: 2 * second, Reverse: true}},
+		{name: "udp-bidir", params: Params{UDP: true, Duration: 2 * second, Bidir: true, UDPCounters64: true}},
+		{name: "udp-bytes", params: Params{UDP: true, Bytes: 1 << 20, Bitrate: 10e6}},
+		{
+			name: "udp-faults", params: Params{UDP: true, Duration: 2 * second, Omit: second, Bitrate: 1448 * 8 * 100},
+			with: func(e *encounter) {
+				// Of each hundred, one is lost and one overtaken.
+				e.w.faults = func(n int, _ []byte) (bool, time.Duration) {
+					if n%100 == 50 {
+						return false, 15 * time.Millisecond
+					}
+					return n%100 == 99, 0
+				}
+			},
+		},
+		{
+			name: "udp-ipv6-kbytes", params: Params{UDP: true, Duration: second, Bitrate: 10e6},
+			with: func(e *encounter) {
+				e.near, e.far = e.w.hosts(6)
+				e.client.Host, e.server.Host = e.near, e.far
+				e.client.Address, e.client.Units = "[fd00::2]:5201", 'K'
+			},
+		},
+		{
+			name: "tcp-no-interval", params: Params{Duration: 2 * second},
+			with: func(e *encounter) { e.client.Interval, e.server.Interval = -1, -1 },
+		},
+		{
+			name: "tcp-paced", params: Params{Duration: 2 * second, Bitrate: 20e6},
+			with: func(e *encounter) { e.near.paces = true },
+		},
+		{
+			name: "udp-paced-bidir", params: Params{UDP: true, Duration: 2 * second, Bitrate: 20e6, Bidir: true},
+			with: func(e *encounter) { e.near.paces, e.far.paces = true, true },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := newEncounter(t, test.params)
+			if test.with != nil {
+				test.with(e)
+			}
+			e.run()
+			golden(t, test.name+".txt", e.text.String()+"== server\n"+e.serverText.String())
+			e.check(t)
+		})
+	}
+}
+
+// A strangeHost does not pace, and not because it cannot.
+type strangeHost struct{ *worldHost }
+
+func (strangeHost) Pace(any, net.Addr, int64) error { return errors.New("no room for the flow") }
+
+func TestPace(t *testing.T) {
+	for _, paces := range []bool{false, true} {
+		e := newEncounter(t, Params{Duration: time.Second, Bitrate: 10e6})
+		e.near.paces = paces
+		e.run()
+		e.check(t)
+		if e.result.Paced != paces {
+			t.Errorf("the host paces: %v, and the result says %v", paces, e.result.Paced)
+		}
+	}
+	e := newEncounter(t, Params{Duration: time.Second, Bitrate: 10e6})
+	e.client.Host = strangeHost{e.near}
+	e.run()
+	if e.err == nil || !strings.Contains(e.err.Error(), "cannot pace stream 1 at 10000000 bit/s: no room for the flow") {
+		t.Errorf("got %v", e.err)
+	}
+	if e.serverErr == nil || !strings.Contains(e.serverErr.Error(), "the client has terminated") {
+		t.Errorf("server: %v", e.serverErr)
+	}
+}
