@@ -8,6 +8,10 @@ import "github.com/netcaliper/caliper/pacer/clock"
 // arrived, and the bytes are those on the wire. Frames that the device has no room for
 // are not written, until it takes them.
 type Capture struct {
+	// SentOnly leaves out what arrives. Where both ends of a wire are captured, each frame
+	// is then in the file once, at its departure.
+	SentOnly bool
+
 	below   Device
 	handler Handler
 	clk     clock.Clock
@@ -51,8 +55,10 @@ func (c *Capture) Transmit(frames []*Frame) (int, error) {
 
 // Receive implements Handler.
 func (c *Capture) Receive(frames []*Frame) {
-	blocks, ends := c.encode(frames, flagInbound)
-	c.commit(blocks, ends, len(frames))
+	if !c.SentOnly {
+		blocks, ends := c.encode(frames, flagInbound)
+		c.commit(blocks, ends, len(frames))
+	}
 	c.handler.Receive(frames)
 }
 

@@ -322,3 +322,27 @@ func FuzzCapture(f *testing.F) {
 		}
 	})
 }
+
+func TestCaptureSentOnly(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.pcapng")
+	file := createCapture(t, name)
+	clk := clock.NewVirtual()
+	sink := linktest.NewSink(clk, link.Info{Name: "sink", MTU: 1500})
+	c := link.NewCapture(sink, clk, file)
+	c.SentOnly = true
+	c.Attach(&linktest.Null{})
+	sink.Arrive([]byte("arrives"))
+	if _, err := c.Transmit([]*link.Frame{linktest.FrameOf([]byte("leaves"))}); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(b, []byte("arrives")) || !bytes.Contains(b, []byte("leaves")) {
+		t.Errorf("the file holds %q", b)
+	}
+}

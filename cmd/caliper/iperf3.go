@@ -170,9 +170,16 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 		t.family = 6
 	}
 	for _, p := range b.own {
-		if p.Addr().Is6() && b.mtu < 1280 {
-			return badInput(nil, "--mtu %d is too small for IPv6, which needs 1280", b.mtu)
+		if err := b.checkMTU(p.Addr()); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (b *benchConfig) checkMTU(a netip.Addr) error {
+	if a.Is6() && b.mtu < minMTU6 {
+		return badInput(nil, "--mtu %d is too small for IPv6, which needs %d", b.mtu, minMTU6)
 	}
 	return nil
 }
@@ -287,6 +294,9 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := t.bench.checkMTU(target); err != nil {
+		return err
+	}
 	t.bench.farSend = p.Reverse || p.Bidir
 	if p.UDP && p.Length == 0 {
 		p.Length = min(1448, t.bench.mtu-headers(target))
@@ -379,19 +389,26 @@ func (t *iperf3Test) run() error {
 // tuneRuntime sets Go's runtime up for the kind of time that the test runs in, as far as
 // the environment does not say how. It returns what undoes it.
 func (t *iperf3Test) tuneRuntime() (undo func()) {
+	set := func(name string) bool { return os.Getenv(name) != "" }
+	n, percent, limit := runtime.GOMAXPROCS(0), debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
+	debug.SetGCPercent(percent)
 	switch {
-	case t.bench.port.kind == "wire" && os.Getenv("GOMAXPROCS") == "":
+	case t.bench.port.kind == "wire" && !set("GOMAXPROCS"):
 		// A world keeps one processor busy. With more, Go wakes another one at each of
 		// its many short hand-overs, which takes longer than they do.
-		n := runtime.GOMAXPROCS(1)
-		return func() { runtime.GOMAXPROCS(n) }
-	case t.bench.port.kind != "wire" && os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "":
-		// Packets are late while garbage is collected: not before there is much of it.
-		percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(1<<30)
-		return func() {
-			debug.SetGCPercent(percent)
-			debug.SetMemoryLimit(limit)
-		}
+		runtime.GOMAXPROCS(1)
+	case t.bench.port.kind != "wire" && !set("GOMAXPROCS"):
+		// The thread that packets leave on shall not wait for the others' turns.
+		runtime.GOMAXPROCS(runtime.NumCPU() + 1)
 	}
-	return func() {}
+	if t.bench.port.kind != "wire" && !set("GOGC") && !set("GOMEMLIMIT") {
+		// Packets are late while garbage is collected: not before there is much of it.
+		debug.SetGCPercent(-1)
+		debug.SetMemoryLimit(1 << 30)
+	}
+	return func() {
+		runtime.GOMAXPROCS(n)
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
 }
