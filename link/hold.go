@@ -37,13 +37,14 @@ type Hold struct {
 	horizon time.Duration
 	guard   time.Duration
 
-	paced  frameHeap
-	asap   frameRing
-	free   clock.Time // when the wire is free of what was handed on
-	timer  clock.Timer
-	full   bool // below has no room
-	closed bool
-	one    [1]*Frame
+	paced   frameHeap
+	asap    frameRing
+	free    clock.Time // when the wire is free of what was handed on
+	timer   clock.Timer
+	full    bool // below has no room
+	closed  bool
+	pumping bool
+	one     [1]*Frame
 
 	// Stats counts the frames that were handed on, and those dropped by Close.
 	Stats Stats
@@ -98,8 +99,14 @@ func (h *Hold) Transmit(frames []*Frame) (int, error) {
 	return len(frames), nil
 }
 
-// pump hands on what is near enough and sets the timer for the rest.
+// pump hands on what is near enough and sets the timer for the rest. What is sent from
+// within, by somebody who hears of a departure, waits for its turn.
 func (h *Hold) pump() {
+	if h.pumping {
+		return
+	}
+	h.pumping = true
+	defer func() { h.pumping = false }()
 	for !h.full && !h.closed {
 		now := h.clk.Now()
 		f, start, paced := h.next(now)

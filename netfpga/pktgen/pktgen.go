@@ -92,6 +92,7 @@ type Generator struct {
 	freeOut  []*output
 	prepared [outputSlots]*output // by id modulo its length
 	running  bool
+	at       clock.Time // of this run
 	stopped  bool
 	sending  sending
 	quota    quota
@@ -137,26 +138,37 @@ func (g *Generator) Receive(msg []byte) {
 // once, leaves the work to the outer one.
 func (g *Generator) wake() {
 	if !g.running {
-		g.run(g.clk.Now())
+		g.run(unread)
 	}
 }
 
-func (g *Generator) run(now clock.Time) {
-	g.running = true
-	for !g.stopped && (g.popWork(now) || g.prepareWork() || g.manageSending(now) || g.sendSpecial(now)) {
+func (g *Generator) run(at clock.Time) {
+	g.running, g.at = true, at
+	for !g.stopped && (g.popWork() || g.prepareWork() || g.manageSending() || g.sendSpecial()) {
 	}
 	g.running = false
 }
 
+// unread stands for a time that nobody has asked the clock for.
+const unread clock.Time = -1
+
+// now returns the time. The clock is asked at most once a run.
+func (g *Generator) now() clock.Time {
+	if g.at == unread {
+		g.at = g.clk.Now()
+	}
+	return g.at
+}
+
 // popWork turns the oldest message into jobs.
-func (g *Generator) popWork(now clock.Time) bool {
+func (g *Generator) popWork() bool {
 	if g.arrived.Len() == 0 {
 		return false
 	}
 	in := g.arrived.Pop()
 	switch drivercomm.TypeOf(in.msg) {
 	case drivercomm.Reset:
-		g.reset(now)
+		g.reset(g.now())
 		g.quota.answer = true
 		return true
 	case drivercomm.Packets:

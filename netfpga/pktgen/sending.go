@@ -24,7 +24,7 @@ func (s *sending) reset(now uint64) {
 // manageSending launches the next packet if it is prepared and its departure imminent.
 // The card's time has 64 bits: the 32-bit counter, and the high word that the sending
 // thread of the original keeps.
-func (g *Generator) manageSending(now clock.Time) bool {
+func (g *Generator) manageSending() bool {
 	s := &g.sending
 	if s.launched != nil || s.waiting {
 		return false
@@ -37,6 +37,7 @@ func (g *Generator) manageSending(now clock.Time) bool {
 	if !out.h.Absolute {
 		departure = after(s.last, out.h.Clock)
 	}
+	now := g.now()
 	ticks := g.tick.Down(now)
 	if departure > after(ticks, Horizon) {
 		s.waiting = true
@@ -91,7 +92,7 @@ type quota struct {
 }
 
 // sendSpecial offers the driver the answer to a reset, or tells it of freed input slots.
-func (g *Generator) sendSpecial(now clock.Time) bool {
+func (g *Generator) sendSpecial() bool {
 	q := &g.quota
 	if q.offered {
 		return false
@@ -107,7 +108,7 @@ func (g *Generator) sendSpecial(now clock.Time) bool {
 	default:
 		return false
 	}
-	r.Time = g.tick.Down(now)
+	r.Time = g.tick.Down(g.now())
 	q.offered = true
 	g.stats.Replies++
 	g.host.Offer(r.Put(q.mem[:]))

@@ -146,8 +146,8 @@ func (p *Port) firstFree() uint64 {
 // fire sends the launched frame, and those that are launched behind it for the same time.
 func (p *Port) fire() {
 	p.firing = true
+	now := p.clk.Now()
 	for p.frame != nil {
-		now := p.clk.Now()
 		if p.due > now {
 			p.timer.ResetAt(p.due)
 			break

@@ -1,0 +1,68 @@
+package netfpga_test
+
+import (
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/netfpga"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// printer is a device in memory: what leaves the card is printed.
+type printer struct{}
+
+func (printer) Info() link.Info {
+	return link.Info{Name: "printer", MTU: 1500, Address: make([]byte, 6)}
+}
+func (printer) Attach(link.Handler) {}
+func (printer) Close() error        { return nil }
+
+func (printer) Transmit(frames []*link.Frame) (int, error) {
+	for _, f := range frames {
+		fmt.Printf("%d bytes, asked for %v = tick %.2f, left at tick %d\n",
+			f.Len(), f.Depart, float64(f.Depart)/8, f.Sent/8)
+		f.Free()
+	}
+	return len(frames), nil
+}
+
+// A card sends ten frames of 1518 bytes (1514 and FCS), one every 13,560 ns from 1001 ns
+// on, in virtual time.
+func Example() {
+	clk := clock.NewVirtual()
+	card, err := netfpga.New(clk, printer{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer card.Close()
+
+	var frames []*link.Frame
+	for i := range 10 {
+		f := link.NewFrame(1514)
+		f.Paced = true
+		f.Depart = clock.Time(1001).Add(time.Duration(i) * 13560)
+		frames = append(frames, f)
+	}
+	if _, err := card.Transmit(frames); err != nil {
+		log.Fatal(err)
+	}
+	for clk.Step() {
+	}
+
+	s := card.Stats()
+	fmt.Printf("%d frames in %d messages, %d late\n", s.Frames, s.Driver.Messages, s.Late.Frames())
+	// Output:
+	// 1514 bytes, asked for 0.000001001s = tick 125.12, left at tick 126
+	// 1514 bytes, asked for 0.000014561s = tick 1820.12, left at tick 1821
+	// 1514 bytes, asked for 0.000028121s = tick 3515.12, left at tick 3516
+	// 1514 bytes, asked for 0.000041681s = tick 5210.12, left at tick 5211
+	// 1514 bytes, asked for 0.000055241s = tick 6905.12, left at tick 6906
+	// 1514 bytes, asked for 0.000068801s = tick 8600.12, left at tick 8601
+	// 1514 bytes, asked for 0.000082361s = tick 10295.12, left at tick 10296
+	// 1514 bytes, asked for 0.000095921s = tick 11990.12, left at tick 11991
+	// 1514 bytes, asked for 0.000109481s = tick 13685.12, left at tick 13686
+	// 1514 bytes, asked for 0.000123041s = tick 15380.12, left at tick 15381
+	// 10 frames in 11 messages, 0 late
+}
