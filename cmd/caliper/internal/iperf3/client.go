@@ -163,6 +163,9 @@ func (c *Client) converse(ctx context.Context, t *test) error {
 		return err
 	}
 
+	if err := t.begin(); err != nil {
+		return err
+	}
 	st, err := t.measure()
 	t.halt()
 	if st != 0 {
@@ -190,9 +193,7 @@ func (c *Client) converse(ctx context.Context, t *test) error {
 	}
 	t.close()
 	t.report.ended(t.summary(peer))
-	if err := ctl.send(iperfDone); err != nil {
-		return err
-	}
+	_ = ctl.send(iperfDone) // the server may take leave without it
 	t.report.text("\niperf Done.\n")
 	return nil
 }

@@ -292,6 +292,7 @@ func TestHostileServers(t *testing.T) {
 		sends  string // at once, and then nothing
 		then   func(v *visitor)
 		udp    bool
+		bytes  int64
 		says   string
 		within time.Duration
 	}{
@@ -307,6 +308,7 @@ func TestHostileServers(t *testing.T) {
 		{name: "terminates early", sends: "\x09\x0b", says: "the server has terminated", within: second},
 		{name: "ends in the middle", sends: begin, then: func(v *visitor) { v.host.Sleep(second); v.ctl.Close() }, says: "the server has gone away", within: 2 * second},
 		{name: "speaks out of turn", sends: begin + "\x0e", says: "DISPLAY_RESULTS where TEST_END was expected", within: second},
+		{name: "closes the stream", bytes: 10 << 20, sends: begin, then: func(v *visitor) { v.host.Sleep(second / 2); v.open[1].Close() }, says: "stream 1: connection reset", within: 6 * second},
 		{name: "is silent at the end", sends: begin, says: "has not answered for 30s", within: 34 * second},
 		{name: "has 4 GB of results", sends: begin, then: later("\x0d\xff\xff\xff\xff"), says: "4294967295 bytes is announced", within: 4 * second},
 		{name: "cuts its results", sends: begin, then: later("\x0d\x00\x00\x01\x00{"), says: "has not answered for 30s", within: 35 * second},
@@ -316,7 +318,11 @@ func TestHostileServers(t *testing.T) {
 		{name: "does not answer UDP", udp: true, sends: "\x09\x0a", says: "no answer to 10 datagrams", within: 11 * second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			e := newEncounter(t, Params{Duration: 2 * time.Second, UDP: test.udp})
+			p := Params{Duration: 2 * time.Second, UDP: test.udp}
+			if test.bytes > 0 {
+				p = Params{Bytes: test.bytes}
+			}
+			e := newEncounter(t, p)
 			ln, _ := e.far.Listen("tcp", ":5201")
 			v := &visitor{t: t, host: e.far}
 			e.w.spawn(func() {

@@ -69,6 +69,10 @@ func (s *Server) converse(t *test) error {
 		return err
 	}
 
+	if err := t.begin(); err != nil {
+		_ = ctl.sendError(codeStream)
+		return err
+	}
 	st, err := t.measure()
 	t.halt()
 	if err != nil && !errors.Is(err, ErrInterrupted) {

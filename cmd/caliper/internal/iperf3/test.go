@@ -45,7 +45,7 @@ type test struct {
 	omitting atomic.Bool
 	stopping atomic.Bool  // senders shall stop
 	over     atomic.Bool  // the amount asked for has passed
-	senders  atomic.Int32 // that still run
+	senders  atomic.Int32 // that have something left to write
 	blocks   atomic.Int64 // left to be written
 	received atomic.Int64 // bytes, when a client waits for an amount
 }
@@ -76,81 +76,6 @@ func (t *test) complete() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.streams) == t.params.streams()
-}
-
-// measure starts the streams and counts until the test is over: until the peer speaks,
-// whose state is returned, until this side ends it, with state 0, or until it fails.
-func (t *test) measure() (state, error) {
-	if err := t.begin(); err != nil {
-		return 0, err
-	}
-	var tick, ends, omitted, broken time.Time
-	t.last, t.progress = t.start, t.start
-	schedule := func() {
-		tick, ends = time.Time{}, time.Time{}
-		if t.report.Interval > 0 {
-			tick = t.start.Add(t.report.Interval)
-		}
-		ends = t.lasts()
-	}
-	schedule()
-	if t.params.Omit > 0 {
-		omitted, ends = t.start.Add(t.params.Omit), time.Time{}
-	}
-	for {
-		if t.over.Load() {
-			return 0, nil
-		}
-		if broken.IsZero() && t.broken() != nil {
-			broken = t.host.Now().Add(grace)
-		}
-		st, err := t.ctl.state(earliest(tick, ends, omitted, broken, t.progress.Add(t.patience())))
-		switch {
-		case err == nil:
-			return st, nil
-		case errors.Is(err, errWoken):
-			continue
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, err
-		}
-		now := t.host.Now()
-		reached := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
-		switch {
-		case reached(omitted):
-			t.interval(now)
-			t.restart(now)
-			omitted = time.Time{}
-			schedule()
-		case reached(ends) && t.server:
-			return 0, fmt.Errorf("the client has not ended the test when its time was over")
-		case reached(ends):
-			return 0, nil
-		case reached(broken):
-			return 0, t.broken()
-		case reached(tick):
-			t.interval(now)
-			for reached(tick) {
-				tick = tick.Add(t.report.Interval)
-			}
-		}
-		if !t.moving(now) {
-			return 0, fmt.Errorf("no data has passed for %v: the peer has gone silent", t.patience())
-		}
-	}
-}
-
-// lasts returns when the measurement that has begun is over; zero if time does not end it.
-// A server waits for the client's word, but not forever.
-func (t *test) lasts() time.Time {
-	switch {
-	case t.params.Duration == 0 && t.server:
-		return t.start.Add(maxTime)
-	case t.params.Duration == 0:
-		return time.Time{}
-	case t.server:
-		return t.start.Add(t.params.Duration + patience)
-	}
-	return t.start.Add(t.params.Duration)
 }
 
 // begin starts a task for every stream.
@@ -206,14 +131,90 @@ func (t *test) run(s *stream) {
 		task = t.receiveTCP
 	}
 	s.wait = t.host.Go(func() {
-		if err := task(s); err != nil && !t.stopping.Load() {
+		err := task(s)
+		switch {
+		case t.stopping.Load():
+		case err != nil:
 			s.fail(fmt.Errorf("stream %d: %w", s.id, err))
 			t.ctl.wake()
-		}
-		if s.sends && t.senders.Add(-1) == 0 && t.wanted() > 0 {
+		case t.senders.Add(-1) == 0: // there is nothing left to be written
 			t.finish()
 		}
 	})
+}
+
+// measure counts until the test that has begun is over: until the peer speaks, whose state
+// is returned, until this side ends it, with state 0, or until it fails.
+func (t *test) measure() (state, error) {
+	var tick, ends, omitted, broken time.Time
+	t.last, t.progress = t.start, t.start
+	schedule := func() {
+		tick, ends = time.Time{}, time.Time{}
+		if t.report.Interval > 0 {
+			tick = t.start.Add(t.report.Interval)
+		}
+		ends = t.lasts()
+	}
+	schedule()
+	if t.params.Omit > 0 {
+		omitted, ends = t.start.Add(t.params.Omit), time.Time{}
+	}
+	for {
+		if t.over.Load() {
+			return 0, nil
+		}
+		if broken.IsZero() && t.broken() != nil {
+			broken = t.host.Now().Add(grace)
+		}
+		st, err := t.ctl.state(earliest(tick, ends, omitted, broken, t.progress.Add(t.patience())))
+		switch {
+		case err == nil:
+			return st, nil
+		case errors.Is(err, errWoken):
+			continue
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return 0, err
+		}
+		now := t.host.Now()
+		reached := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+		switch {
+		case reached(omitted):
+			if t.report.Interval > 0 {
+				t.interval(now)
+			}
+			t.restart(now)
+			omitted = time.Time{}
+			schedule()
+		case reached(ends) && t.server:
+			return 0, fmt.Errorf("the client has not ended the test when its time was over")
+		case reached(ends):
+			return 0, nil
+		case reached(broken):
+			return 0, t.broken()
+		case reached(tick):
+			t.interval(now)
+			for reached(tick) {
+				tick = tick.Add(t.report.Interval)
+			}
+		}
+		if !t.moving(now) {
+			return 0, fmt.Errorf("no data has passed for %v: the peer has gone silent", t.patience())
+		}
+	}
+}
+
+// lasts returns when the measurement that has begun is over; zero if time does not end it.
+// A server waits for the client's word, but not forever.
+func (t *test) lasts() time.Time {
+	switch {
+	case t.params.Duration == 0 && t.server:
+		return t.start.Add(maxTime)
+	case t.params.Duration == 0:
+		return time.Time{}
+	case t.server:
+		return t.start.Add(t.params.Duration + patience)
+	}
+	return t.start.Add(t.params.Duration)
 }
 
 // take takes one block from those that are left, and is false if there is none. While
@@ -239,6 +240,9 @@ func (t *test) finish() {
 // restart begins the measurement anew when the omitted time is over.
 func (t *test) restart(now time.Time) {
 	for _, s := range t.streams {
+		if !t.params.UDP {
+			s.ask(t.host)
+		}
 		s.reset()
 	}
 	t.omitting.Store(false)
