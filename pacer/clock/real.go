@@ -23,16 +23,26 @@ type Real struct {
 
 	next   atomic.Int64 // time of the earliest timer, for the spinning loop
 	asleep atomic.Bool  // the loop is in, or about to enter, its sleep
-	wake   chan struct{}
+	bed    sleeper
 	quit   atomic.Bool
 	done   chan struct{}
+}
+
+// sleeper is how the loop sleeps, which is the system's matter.
+type sleeper interface {
+	// sleep returns after d, after wake, or now and then for no reason.
+	sleep(d time.Duration)
+	// wake ends the sleep that is under way, or the next one. It may be called from any
+	// goroutine, also after close.
+	wake()
+	close()
 }
 
 // NewReal starts a clock. Close ends it.
 func NewReal() *Real {
 	r := &Real{
 		start: time.Now(),
-		wake:  make(chan struct{}, 1),
+		bed:   newSleeper(),
 		done:  make(chan struct{}),
 	}
 	r.next.Store(int64(Never))
@@ -77,8 +87,7 @@ func (r *Real) loop() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(r.done)
-	sleep := time.NewTimer(0)
-	defer sleep.Stop()
+	defer r.bed.close()
 	for !r.quit.Load() {
 		now := r.Now()
 		next := Time(r.next.Load())
@@ -87,7 +96,7 @@ func (r *Real) loop() {
 			continue
 		}
 		if next.Sub(now) > spin {
-			r.sleep(sleep)
+			r.sleep()
 		}
 	}
 }
@@ -107,16 +116,12 @@ func (r *Real) run(now Time) {
 }
 
 // sleep returns shortly before the next timer, or when a new timer is the earliest.
-func (r *Real) sleep(timer *time.Timer) {
+func (r *Real) sleep() {
 	r.asleep.Store(true)
 	// Look again: a timer may have come, and a wake-up not, before asleep was set.
 	d := Time(r.next.Load()).Sub(r.Now()) - spin
 	if d > 0 && !r.quit.Load() {
-		timer.Reset(d)
-		select {
-		case <-r.wake:
-		case <-timer.C:
-		}
+		r.bed.sleep(d)
 	}
 	r.asleep.Store(false)
 }
@@ -124,12 +129,30 @@ func (r *Real) sleep(timer *time.Timer) {
 // rouse ends the loop's sleep, if it sleeps.
 func (r *Real) rouse() {
 	if r.asleep.Load() {
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
+		r.bed.wake()
 	}
 }
+
+// goSleeper sleeps by Go's own timers, which wake up to a millisecond late.
+type goSleeper chan struct{}
+
+func (s goSleeper) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s:
+	case <-t.C:
+	}
+}
+
+func (s goSleeper) wake() {
+	select {
+	case s <- struct{}{}:
+	default:
+	}
+}
+
+func (goSleeper) close() {}
 
 func (r *Real) set(t *timer, at Time) bool {
 	r.mu.Lock()

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package clock
+
+func newSleeper() sleeper { return make(goSleeper, 1) }
