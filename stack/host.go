@@ -250,6 +250,9 @@ func (h *Host) Close() (err error) {
 		}
 		h.stack.Close()
 		h.onClock(func() {
+			if h.world == nil { // there the resets would come in any order
+				h.ep.Flush()
+			}
 			err = h.below.Close()
 			h.ep.Drain()
 		})

@@ -4,7 +4,7 @@
 // # The way of a packet down
 //
 //	WritePackets   any goroutine, a connection's lock held: keep a reference, return
-//	flush          the clock's goroutine: copy into a link.Frame, find its flow
+//	Flush          the clock's goroutine: copy into a link.Frame, find its flow
 //	 pacer.Depart  the flow's pacer says when it may leave; none: as soon as it can
 //	 Transmit      the device below (a link.Hold) has it
 //	Departed       it left, or was dropped: the flow has room again, the reference ends
@@ -61,7 +61,7 @@ type Endpoint struct {
 	config Config
 	lead   time.Duration // from the asking of a pacer to the earliest departure
 
-	wake clock.Timer // runs flush
+	wake clock.Timer // runs Flush
 
 	mu       sync.Mutex // for the fields that follow, which other goroutines use
 	queue    []*gstack.PacketBuffer
@@ -115,7 +115,7 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 		sweepAt: 1024,
 	}
 	// A timer can only be made running.
-	e.wake = clk.AfterFunc(time.Duration(clock.Never), e.flush)
+	e.wake = clk.AfterFunc(time.Duration(clock.Never), e.Flush)
 	e.wake.Stop()
 	below.Attach(e)
 	return e
@@ -157,8 +157,9 @@ func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error)
 	return pkts.Len(), nil
 }
 
-// flush makes frames of the packets that were written and sends them.
-func (e *Endpoint) flush() {
+// Flush makes frames of the packets that were written and sends them. It is called on the
+// clock's goroutine, by itself when there are packets.
+func (e *Endpoint) Flush() {
 	now := e.clk.Now()
 	e.mu.Lock()
 	e.taken, e.queue = e.queue, e.taken[:0]
@@ -309,6 +310,6 @@ func (e *Endpoint) enter() {
 // clock's goroutine when the device has been closed.
 func (e *Endpoint) Drain() {
 	e.wake.Stop()
-	e.flush()
+	e.Flush()
 	e.drop(link.Closed)
 }
