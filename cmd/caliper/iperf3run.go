@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -163,7 +164,7 @@ func (t *iperf3Test) tell(result *iperf3.Result, found *findings) error {
 func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.Context) (result *iperf3.Result, err error) {
 	w := b.world
 	var seed [32]byte
-	seed[0], seed[1] = byte(t.bench.seed), byte(t.bench.seed>>8)
+	binary.LittleEndian.PutUint64(seed[:], t.bench.seed)
 	client.Rand = rand.NewChaCha8(seed)
 	server := &iperf3.Server{Host: b.far.node, Address: ":" + port(t.address), OneOff: true}
 	served := w.Go(func() { server.Serve(context.Background()) })
