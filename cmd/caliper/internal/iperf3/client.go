@@ -123,7 +123,7 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	switch {
 	case err == nil:
 		return conn, nil
-	case c.stopped.Load():
+	case c.stopped.Load() || errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("%w - the client has terminated", ErrInterrupted)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("unable to connect to server: nothing listens there; start a server with -s, or give its port with -p: %w", err)
