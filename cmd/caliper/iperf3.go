@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,10 +43,10 @@ func iperf3Command(v *voice) *cli.Command {
 		OnUsageError:           usageError,
 		Action: func(c *cli.Context) error {
 			t, err := newIperf3Test(c, v)
-			if err != nil {
-				return err
+			if err == nil {
+				err = t.run()
 			}
-			return t.run()
+			return orHelp(err, c.Command.Name)
 		},
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "client", Aliases: []string{"c"}, Usage: "test to the server at `HOST`: far, near or an IP address"},
@@ -56,7 +57,7 @@ func iperf3Command(v *voice) *cli.Command {
 			&cli.StringFlag{Name: "blockcount", Aliases: []string{"k"}, Usage: "`BLOCKS` to send, instead of -t"},
 			&cli.StringFlag{Name: "bitrate", Aliases: []string{"b", "bandwidth"}, Usage: "payload bit/s of each stream, with K, M, G; 0 for unlimited (default: 1M with UDP, unlimited with TCP)"},
 			&cli.BoolFlag{Name: "udp", Aliases: []string{"u"}, Usage: "UDP instead of TCP"},
-			&cli.StringFlag{Name: "length", Aliases: []string{"l"}, Usage: "`BYTES` to write at a time; with UDP a datagram's payload (default: 128K, UDP 1448)"},
+			&cli.StringFlag{Name: "length", Aliases: []string{"l"}, Usage: "`BYTES` to write at a time; with UDP a datagram's payload (default: 128K, UDP what TCP's segment has)"},
 			&cli.IntFlag{Name: "parallel", Aliases: []string{"P"}, Value: 1, Usage: "`N` streams in each direction"},
 			&cli.BoolFlag{Name: "reverse", Aliases: []string{"R"}, Usage: "the server sends"},
 			&cli.BoolFlag{Name: "bidir", Usage: "both send"},
@@ -144,13 +145,7 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 		return badInput(nil, "--mtu %d is not from 576 to %d", b.mtu, most).
 			hint("the card takes frames of up to 1514 bytes; --card none with a tun takes any MTU")
 	}
-	peers := c.StringSlice("peer")
-	if client := c.String("client"); len(peers) == 0 && client != "" {
-		if a, err := netip.ParseAddr(client); err == nil {
-			peers = []string{a.String()}
-		}
-	}
-	if b.own, b.kernel, err = parseAddrs(c.StringSlice("addr"), peers); err != nil {
+	if b.own, err = parseAddrs(c.StringSlice("addr")); err != nil {
 		return err
 	}
 	switch {
@@ -162,12 +157,24 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 		return badInput(nil, "-p %d is not a port from 1 to 65535", c.Int("server-port"))
 	case c.Bool("version4") && c.Bool("version6"):
 		return badInput(nil, "-4 and -6 exclude each other")
-	}
-	if c.Bool("version4") {
+	case c.Bool("version4"):
 		t.family = 4
-	}
-	if c.Bool("version6") {
+	case c.Bool("version6"):
 		t.family = 6
+	}
+	usable := func(p netip.Prefix) bool { return t.wants(p.Addr()) }
+	if len(b.own) > 0 && !slices.ContainsFunc(b.own, usable) {
+		return badInput(nil, "-%d: no --addr is an IPv%[1]d address", t.family)
+	}
+	peers, err := parsePeers(c.StringSlice("peer"), b.own)
+	if err != nil {
+		return err
+	}
+	if a, err := netip.ParseAddr(c.String("client")); err == nil && len(peers) == 0 {
+		peers = append(peers, a.Unmap())
+	}
+	if b.kernel, err = kernelSide(b.own, peers); err != nil {
+		return err
 	}
 	for _, p := range b.own {
 		if err := b.checkMTU(p.Addr()); err != nil {
@@ -175,6 +182,11 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// wants tells whether -4 and -6 leave an address in use.
+func (t *iperf3Test) wants(a netip.Addr) bool {
+	return t.family == 0 || a.Is4() == (t.family == 4)
 }
 
 func (b *benchConfig) checkMTU(a netip.Addr) error {
@@ -218,10 +230,13 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 	}
 	if c.IsSet("time") {
 		n, err := strconv.Atoi(c.String("time"))
-		if err != nil || n < 1 {
-			return badInput(nil, "-t %s is not a number of seconds from 1 on", c.String("time"))
+		if err != nil || n < 1 || n > 86400 {
+			return badInput(nil, "-t %s is not a number of seconds from 1 to 86400", c.String("time"))
 		}
 		p.Duration = time.Duration(n) * time.Second
+	}
+	if n := c.Int("omit"); n < 0 || n > 600 {
+		return badInput(nil, "-O %d is not a number of seconds from 0 to 600", n)
 	}
 	p.UDP, p.Reverse, p.Bidir, p.NoDelay = c.Bool("udp"), c.Bool("reverse"), c.Bool("bidir"), c.Bool("no-delay")
 	p.Omit = time.Duration(c.Int("omit")) * time.Second
@@ -234,9 +249,13 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 
 	r := &t.report
 	r.Out = t.voice
-	r.Interval = time.Duration(c.Float64("interval") * float64(time.Second))
-	if r.Interval == 0 {
+	switch i := c.Float64("interval"); {
+	case i == 0:
 		r.Interval = -1
+	case i >= 0.1 && i <= 60:
+		r.Interval = time.Duration(i * float64(time.Second))
+	default:
+		return badInput(nil, "-i %v is neither 0 nor a number of seconds from 0.1 to 60", i)
 	}
 	if f := c.String("format"); f != "" {
 		if len(f) != 1 {
@@ -280,8 +299,8 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 	if t.oneOff {
 		return badInput(nil, "-1 is for a server")
 	}
-	if ms := c.Int("connect-timeout"); c.IsSet("connect-timeout") && ms < 1 {
-		return badInput(nil, "--connect-timeout %d is not a number of milliseconds from 1 on", ms)
+	if ms := c.Int("connect-timeout"); c.IsSet("connect-timeout") && (ms < 1 || ms > 86400e3) {
+		return badInput(nil, "--connect-timeout %d is not a number of milliseconds from 1 to 86400000", ms)
 	}
 	t.timeout = time.Duration(c.Int("connect-timeout")) * time.Millisecond
 	p := &t.params
@@ -291,6 +310,9 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 	host := c.String("client")
 	t.address = net.JoinHostPort(host, strconv.Itoa(c.Int("server-port")))
 	target, err := t.target(host)
+	if err == nil && !t.wants(target) {
+		err = badInput(nil, "-c %s is not an IPv%d address", host, t.family)
+	}
 	if err != nil {
 		return err
 	}
@@ -299,7 +321,9 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 	}
 	t.bench.farSend = p.Reverse || p.Bidir
 	if p.UDP && p.Length == 0 {
-		p.Length = min(1448, t.bench.mtu-headers(target))
+		// As much as a TCP segment with time stamps would carry, as iperf3 does: 24
+		// bytes of header more.
+		p.Length = min(t.bench.mtu, 1500) - headers(target) - 24
 	}
 	if p.UDP && p.Length > t.bench.mtu-headers(target) {
 		return badInput(nil, "-l %d: a datagram of that length is sent in fragments, which cannot be paced", p.Length).
@@ -379,6 +403,11 @@ func (t *iperf3Test) run() error {
 		err = t.serve(b, signalled)
 	} else {
 		err = t.test(b, signalled)
+	}
+	if b.tun != nil && err != nil {
+		if lost := b.tun.Err(); lost != nil {
+			t.voice.remark(lost) // which is why the peer went silent
+		}
 	}
 	if closed := b.close(); err == nil {
 		err = closed

@@ -70,6 +70,10 @@ func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
 			all.Merge(&r.trace.Departures)
 			all.Dropped += r.dropped()
 		}
+		if b.tun != nil {
+			sent, _ := b.tun.Stats()
+			all.Dropped += sent.Dropped()
+		}
 		f.Departures = all.Report()
 		f.TraceHash = b.recorder.Hash()
 	})

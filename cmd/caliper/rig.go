@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,13 +75,21 @@ func newBench(c benchConfig) (b *bench, err error) {
 			b.close()
 		}
 	}()
+	if c.port.kind == "tun" {
+		if err := b.openTun(c); err != nil {
+			return b, err
+		}
+	}
+	// After the interface, so that a file which is there already is not emptied in vain.
 	if c.pcap != "" {
 		if b.capture, err = link.CreateCapture(c.pcap); err != nil {
 			return b, badInput(err, "--pcap")
 		}
 	}
-	if c.port.kind == "tun" {
-		return b, b.openTun(c)
+	if b.tun != nil {
+		// The other end is this machine's kernel: round trips of some ten microseconds.
+		b.near, err = b.newRig(b.tun, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0)})
+		return b, err
 	}
 	return b, b.openWorld(c)
 }
@@ -133,12 +144,15 @@ func (b *bench) openTun(c benchConfig) error {
 	}
 	var err error
 	b.tun, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel})
-	if err != nil {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission):
+		return &problem{err: err, code: exitNoRights}
+	case errors.As(err, new(syscall.Errno)):
+		return failed(err, "")
 	}
-	// The other end is this machine's kernel: round trips of some ten microseconds.
-	b.near, err = b.newRig(b.tun, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0)})
-	return err
+	return badInput(err, "") // such as a name that there is already
 }
 
 // minRTO is TCP's minimum retransmission timeout for a path with that round trip. There

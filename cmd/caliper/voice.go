@@ -53,6 +53,15 @@ func failed(err error, format string, args ...any) *problem {
 	return &problem{text: fmt.Sprintf(format, args...), err: err, code: exitFailed}
 }
 
+// orHelp gives bad input that has no hint of its own the one that always helps.
+func orHelp(err error, command string) error {
+	var p *problem
+	if errors.As(err, &p) && p.code == exitBadInput && p.todo == "" {
+		p.todo = fmt.Sprintf("caliper %s --help lists the flags and what they take", command)
+	}
+	return err
+}
+
 // voice is how the program speaks to people: results on standard output, all else on
 // standard error, and progress only where a terminal shows it.
 type voice struct {

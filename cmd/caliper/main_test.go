@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.golden anew")
+
+// asCaliper is the environment variable that makes the test binary the program itself,
+// for tests of what only a process has: signals, rights, an end.
+const asCaliper = "CALIPER_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCaliper) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// An outcome is what a run of the program leaves.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// caliper runs the program inside the test and checks that it leaves no file open.
+func caliper(t testing.TB, args ...string) outcome {
+	t.Helper()
+	stdout, stderr := tempFile(t, "stdout"), tempFile(t, "stderr")
+	before := openFiles()
+	code := run(append([]string{"caliper"}, args...), stdout, stderr)
+	if after := openFiles(); after != before {
+		t.Errorf("caliper %s: %d files open before, %d after", strings.Join(args, " "), before, after)
+	}
+	return outcome{code, contents(t, stdout), contents(t, stderr)}
+}
+
+// succeed is caliper for a run that must succeed, without a word on standard error.
+func succeed(t testing.TB, args ...string) outcome {
+	t.Helper()
+	o := caliper(t, args...)
+	if o.code != exitOK || o.stderr != "" {
+		t.Fatalf("caliper %s: exit code %d\n%s%s", strings.Join(args, " "), o.code, o.stdout, o.stderr)
+	}
+	return o
+}
+
+func tempFile(t testing.TB, name string) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// contents closes the file and returns what is in it.
+func contents(t testing.TB, f *os.File) string {
+	t.Helper()
+	b, err := os.ReadFile(f.Name())
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// openFiles returns how many files this process has open; 0 where that cannot be known.
+func openFiles() int {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(all)
+}
+
+// command returns the program as a process of its own.
+func command(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Args = append([]string{"caliper"}, args...)
+	// With the race detector a process would sleep for a second at its end.
+	cmd.Env = append(os.Environ(), asCaliper+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	return cmd
+}
+
+// A report is what the tests read of the JSON.
+type report struct {
+	Start struct {
+		Connected []struct {
+			RemoteHost string `json:"remote_host"`
+		}
+	}
+	Intervals []json.RawMessage
+	End       struct {
+		Sent     sum `json:"sum_sent"`
+		Received sum `json:"sum_received"`
+	}
+	Caliper findings
+	Error   string
+}
+
+type sum struct {
+	Bytes       int64
+	Rate        float64 `json:"bits_per_second"`
+	Retransmits int64
+	Packets     int64
+	Lost        int64 `json:"lost_packets"`
+}
+
+// measure runs a test with -J that must succeed.
+func measure(t testing.TB, args ...string) *report {
+	t.Helper()
+	return decode(t, succeed(t, append(append([]string{"iperf3"}, args...), "-J")...).stdout)
+}
+
+func decode(t testing.TB, s string) *report {
+	t.Helper()
+	r := new(report)
+	if err := json.Unmarshal([]byte(s), r); err != nil {
+		t.Fatalf("not JSON: %v\n%s", err, s)
+	}
+	return r
+}
