@@ -13,6 +13,7 @@ func (t *test) sendTCP(s *stream) error {
 	th := throttle{rate: t.params.rate(), start: t.host.Now()}
 	for {
 		if _, ok := t.pace(s, &th); !ok || !t.take() {
+			t.settle(s, &th)
 			return nil
 		}
 		n, err := s.conn.Write(t.payload)

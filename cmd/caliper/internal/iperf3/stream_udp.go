@@ -64,6 +64,7 @@ func (t *test) sendUDP(s *stream) error {
 	for n := int64(1); ; n++ {
 		due, ok := t.pace(s, &th)
 		if !ok || !t.take() {
+			t.settle(s, &th)
 			return nil
 		}
 		stamp := t.host.Now()

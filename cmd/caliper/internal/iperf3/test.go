@@ -36,6 +36,7 @@ type test struct {
 	payload  []byte    // what TCP streams send and datagrams begin as
 	epoch    time.Time // that datagrams' stamps count from
 	start    time.Time // of the measurement; moved when the omitted time is over
+	ends     time.Time // what is due later is not written ahead; zero if time does not end the test
 	last     time.Time // end of the last interval
 	end      time.Time // of the measurement
 	cpu      cpuMeter
@@ -109,6 +110,9 @@ func (t *test) begin() error {
 	}
 	t.cpu = startCPU(t.host)
 	t.start = t.host.Now()
+	if p.Duration > 0 {
+		t.ends = t.start.Add(p.Omit + p.Duration)
+	}
 	for _, s := range t.streams {
 		t.run(s)
 	}

@@ -41,7 +41,7 @@ func (t *test) pace(s *stream, th *throttle) (due time.Time, ok bool) {
 	due = th.due()
 	for !t.stopping.Load() {
 		ahead := due.Sub(t.host.Now())
-		if s.paced {
+		if s.paced && (t.ends.IsZero() || due.Before(t.ends)) {
 			ahead -= lead
 		}
 		if ahead <= 0 {
@@ -54,4 +54,16 @@ func (t *test) pace(s *stream, th *throttle) (due time.Time, ok bool) {
 		t.host.Sleep(min(ahead, nap))
 	}
 	return due, false
+}
+
+// settle waits, when the amount is written, until what the writer is ahead has left: or
+// else the peer would hear of the end before it has the data.
+func (t *test) settle(s *stream, th *throttle) {
+	for s.paced && !t.stopping.Load() {
+		ahead := th.due().Sub(t.host.Now())
+		if ahead <= 0 {
+			return
+		}
+		t.host.Sleep(min(ahead, nap))
+	}
 }
