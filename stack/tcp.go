@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
@@ -136,7 +137,7 @@ func (c *TCPConn) fail(op string, err error) error {
 type TCPInfo struct {
 	Cwnd        int           // congestion window, in bytes of payload
 	Ssthresh    int           // slow start threshold, in bytes of payload; 0 while none was set
-	MSS         int           // largest payload of a segment, in bytes
+	MSS         int           // largest payload of a segment that our MTU allows, in bytes
 	RTT         time.Duration // smoothed; netstack's time stamps make 1 ms of it at least
 	RTTVar      time.Duration
 	Retransmits uint64 // segments
@@ -148,10 +149,7 @@ func (c *TCPConn) Info() TCPInfo {
 	if err := c.ep.GetSockOpt(&o); err != nil {
 		return TCPInfo{}
 	}
-	mss, err := c.ep.GetSockOptInt(tcpip.MaxSegOption)
-	if err != nil {
-		mss = 0
-	}
+	mss := c.mss()
 	info := TCPInfo{Cwnd: int(o.SndCwnd) * mss, MSS: mss, RTT: o.RTT, RTTVar: o.RTTVar}
 	if o.SndSsthresh < 1<<30 {
 		info.Ssthresh = int(o.SndSsthresh) * mss
@@ -160,6 +158,16 @@ func (c *TCPConn) Info() TCPInfo {
 		info.Retransmits = s.SendErrors.Retransmits.Value()
 	}
 	return info
+}
+
+// mss returns what netstack, which keeps room for 40 bytes of options, puts into a segment
+// at the most. It does not tell the MSS of a peer with a smaller MTU.
+func (c *TCPConn) mss() int {
+	ip := header.IPv4MinimumSize
+	if c.remote.Addr().Is6() {
+		ip = header.IPv6MinimumSize
+	}
+	return c.host.below.Info().MTU - ip - header.TCPMinimumSize - header.TCPOptionsMaximumSize
 }
 
 // Listener is a listening TCP socket of a Host. It implements net.Listener.
