@@ -32,7 +32,9 @@ var law = []struct{ packages, may string }{
 	{"netfpga", "pacer/clock pacer link netfpga/drivercomm netfpga/internal/fifo netfpga/pci netfpga/port netfpga/pktgen netfpga/driver"},
 	{"stack", "pacer/clock pacer link link/endpoint"},
 	{"cmd/caliper/internal/iperf3", ""},
-	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/wire link/tun netfpga stack cmd/caliper/internal/iperf3"},
+	{"cmd/caliper/internal/gaps", "pacer/clock pacer link"},
+	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/wire link/tun netfpga stack " +
+		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps"},
 }
 
 // gvisor are the only packages of ours that may import gVisor.

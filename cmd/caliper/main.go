@@ -26,7 +26,7 @@ func run(args []string, stdout, stderr *os.File) int {
 		Writer:                 stdout,
 		ErrWriter:              stderr,
 		ExitErrHandler:         func(*cli.Context, error) {}, // voice tells errors
-		Commands:               []*cli.Command{iperf3Command(v)},
+		Commands:               []*cli.Command{iperf3Command(v), gapsCommand(v)},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {
 				return badInput(nil, "there is no command %q", name).hint("caliper help lists the commands")
@@ -34,6 +34,13 @@ func run(args []string, stdout, stderr *os.File) int {
 			return cli.ShowAppHelp(c)
 		},
 		OnUsageError: usageError,
+	}
+	for _, c := range app.Commands {
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true
+			}
+		}
 	}
 	return v.exit(app.Run(args))
 }

@@ -48,7 +48,7 @@ func TestServerKilled(t *testing.T) {
 			server := realServer(t, "-i", "0.1")
 			args := append([]string{"iperf3", "-c", kernel4, "-t", "1000", "-b", "20M", "-J"}, args...)
 			client := start(t, command(t, append(args, onTun("cal0")...)...))
-			server.until("0.20-0.3")
+			server.measures()
 			server.signal(os.Kill)
 			server.end()
 			o := client.end()
@@ -67,7 +67,7 @@ func TestClientKilled(t *testing.T) {
 	server := ourServer(t, "-i", "0.1")
 	for _, args := range [][]string{nil, {"-R"}, {"-u"}, {"-u", "-R"}} {
 		client := start(t, realIperf3(t, append([]string{"-c", our4, "-t", "1000", "-b", "20M"}, args...)...))
-		server.until("0.20-0.3")
+		server.measures()
 		client.signal(os.Kill)
 		client.end()
 		server.until("listening")
@@ -89,7 +89,7 @@ func TestInterfaceLost(t *testing.T) {
 	namespace(t)
 	server := realServer(t)
 	client := start(t, command(t, append([]string{"iperf3", "-c", kernel4, "-t", "1000", "-u", "-b", "20M", "-i", "0.1"}, onTun("cal0")...)...))
-	client.until("0.20-0.3")
+	client.measures()
 	face, err := netlink.LinkByName("cal0")
 	if err == nil {
 		err = netlink.LinkDel(face)
@@ -97,7 +97,7 @@ func TestInterfaceLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client.until("0.60-0.7")
+	client.measures()
 	client.signal(os.Interrupt)
 	o := client.end()
 	interrupted(t, o)
@@ -113,7 +113,7 @@ func TestBusy(t *testing.T) {
 	namespace(t)
 	server := realServer(t, "-i", "0.1")
 	first := start(t, command(t, append([]string{"iperf3", "-c", kernel4, "-t", "1000", "-b", "1M"}, onTun("cal0")...)...))
-	server.until("0.20-0.3")
+	server.measures()
 	second := caliper(t, "iperf3", "-c", "10.98.0.1", "--port", "tun:cal1", "--addr", "10.98.0.2/24")
 	if second.code != exitFailed || !strings.Contains(second.stderr, "busy") || !strings.Contains(second.stderr, "hint: wait") {
 		t.Errorf("exit code %d\n%s", second.code, second.stderr)
@@ -124,7 +124,7 @@ func TestBusy(t *testing.T) {
 
 	ours := ourServer(t, "-i", "0.1")
 	running := start(t, realIperf3(t, "-c", our4, "-t", "1000", "-b", "1M"))
-	ours.until("0.20-0.3")
+	ours.measures()
 	refused := start(t, realIperf3(t, "-c", our4, "-n", "1M")).end()
 	if refused.code == 0 || !strings.Contains(refused.stderr, "busy") {
 		t.Errorf("exit code %d\n%s", refused.code, refused.stderr)

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/netcaliper/caliper/cmd/caliper/internal/gaps"
+	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+	"github.com/netcaliper/caliper/pacer"
+)
+
+const gapsHelp = `FILE is a capture in pcapng or pcap format, of Ethernet, raw IP or Linux cooked packets.
+For each flow the command prints the times between its packets, and bursts. With --asked
+or --rate it compares them with that schedule, gap by gap:
+
+   caliper iperf3 -c far -b 500M --pcap run.pcapng
+   caliper gaps run.pcapng --rate 500M --pause 100us --plot run.png
+
+--flow takes a flow as it is printed, in which parts may be left out: "udp", "10.0.0.1 >",
+"tcp > :5201", "tcp 10.0.0.1:4000 > 10.0.0.2:5201".
+
+A capture does not tell when a sender had nothing to send, as TCP without a window. With
+--pause a longer gap counts as that: it is left out, and the schedule starts afresh.
+
+The picture shows the flow with the most packets.`
+
+func gapsCommand(v *voice) *cli.Command {
+	return &cli.Command{
+		Name:            "gaps",
+		Usage:           "show the times between the packets of a capture, against what was asked for",
+		ArgsUsage:       "FILE",
+		Description:     gapsHelp,
+		HideHelpCommand: true,
+		OnUsageError:    usageError,
+		Action: func(c *cli.Context) error {
+			g, err := newGapsRun(c, v)
+			if err != nil || g == nil {
+				return err
+			}
+			return g.run()
+		},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "flow", Usage: "look at `FLOW` only, as it is printed or parts of that"},
+			&cli.StringFlag{Name: "asked", Usage: "compare with the gaps in `DELAYS`, a file of nanoseconds, from its beginning again after the last"},
+			&cli.StringFlag{Name: "rate", Usage: "compare with a rate in `BIT/S`, with K, M, G"},
+			&cli.StringFlag{Name: "unit", Value: "payload", Usage: "what the rate counts: `UNIT` is payload, as iperf3's -b, ip or wire; packets without any are not compared"},
+			&cli.DurationFlag{Name: "pause", DefaultText: "none", Usage: "a gap longer than `TIME` is a pause of the sender, and is left out"},
+			&cli.StringFlag{Name: "line", Usage: "speed of the line in `BIT/S`; with --rate, no packet is asked to leave faster", DefaultText: "what the file says, or 1G"},
+			&cli.DurationFlag{Name: "burst-gap", DefaultText: "1.05 times their time on the line", Usage: "packets at most `TIME` apart make a burst"},
+			&cli.IntFlag{Name: "top", Value: 10, Usage: "print the `N` flows with the most packets"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON, with all flows"},
+			&cli.StringFlag{Name: "plot", Usage: "draw distributions, drift and bursts into `FILE`.png or .svg"},
+			&cli.BoolFlag{Name: "log", Usage: "a logarithmic axis of the times between packets in the picture"},
+		},
+	}
+}
+
+// gapsRun is one call of the command.
+type gapsRun struct {
+	voice  *voice
+	file   string
+	config gaps.Config
+	top    int
+	json   bool
+	plot   string
+	format gaps.Format
+	log    bool
+}
+
+// newGapsRun reads the flags. It returns nil if only help was wanted.
+func newGapsRun(c *cli.Context, v *voice) (*gapsRun, error) {
+	if !c.Args().Present() {
+		return nil, badInput(nil, "a capture is missing").hint("for instance: caliper gaps run.pcapng --rate 500M")
+	}
+	if err := flagsBehindFile(c); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, cli.ShowSubcommandHelp(c)
+		}
+		return nil, err
+	}
+	g := &gapsRun{
+		voice: v, file: c.Args().First(), top: c.Int("top"), json: c.Bool("json"),
+		plot: c.String("plot"), log: c.Bool("log"),
+		config: gaps.Config{Pause: c.Duration("pause"), BurstGap: c.Duration("burst-gap")},
+	}
+	for _, name := range []string{"pause", "burst-gap"} {
+		if c.IsSet(name) && c.Duration(name) <= 0 {
+			return nil, badInput(nil, "--%s %v is not a time above 0", name, c.Duration(name)).hint("for instance --%s 100us", name)
+		}
+	}
+	if g.top < 1 {
+		return nil, badInput(nil, "--top %d is not a number of flows from 1 on", g.top).hint("--json prints all flows")
+	}
+	var err error
+	if g.config.Flows, err = gaps.ParsePattern(c.String("flow")); err != nil {
+		return nil, badInput(err, "--flow %s", c.String("flow")).hint(`for instance --flow "tcp > :5201"`)
+	}
+	if err := g.readSchedule(c); err != nil {
+		return nil, err
+	}
+	return g, g.readPlot(c)
+}
+
+// flagsBehindFile sets the flags that stand behind the file, where the parser does not
+// look for them.
+func flagsBehindFile(c *cli.Context) error {
+	set := flag.NewFlagSet(c.Command.Name, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, f := range c.Command.Flags {
+		if err := f.Apply(set); err != nil {
+			return err
+		}
+	}
+	if err := set.Parse(c.Args().Tail()); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError(c, err, true)
+	}
+	if set.NArg() > 0 {
+		return badInput(nil, "%q is a second file", set.Arg(0)).hint("give one capture; caliper gaps --help lists the flags")
+	}
+	var err error
+	set.Visit(func(f *flag.Flag) {
+		err = errors.Join(err, c.Set(f.Name, f.Value.String()))
+	})
+	if c.Bool("help") {
+		return flag.ErrHelp
+	}
+	return err
+}
+
+// readSchedule reads what was asked for.
+func (g *gapsRun) readSchedule(c *cli.Context) error {
+	if c.IsSet("line") {
+		line, err := iperf3.ParseRate(c.String("line"))
+		if err != nil || line < 1 {
+			return badInput(err, "--line %s is not a speed in bit/s", c.String("line")).hint("for instance --line 10G")
+		}
+		g.config.Line = line
+	}
+	switch {
+	case c.IsSet("asked") && c.IsSet("rate"):
+		return badInput(nil, "--asked and --rate exclude each other").hint("give the file of gaps or the rate that the packets were sent with")
+	case c.IsSet("unit") && !c.IsSet("rate"):
+		return badInput(nil, "--unit is for --rate").hint("for instance --rate 500M --unit wire")
+	case c.IsSet("asked"):
+		file, err := os.Open(c.String("asked"))
+		if err != nil {
+			return badInput(err, "--asked").hint("give a file of gaps in nanoseconds, separated by white space")
+		}
+		defer file.Close()
+		list, err := pacer.ParseGaps(file)
+		if err != nil {
+			return badInput(err, "--asked %s", c.String("asked")).hint("give gaps in nanoseconds, separated by white space")
+		}
+		g.config.Asked = &gaps.Schedule{Gaps: list}
+	case c.IsSet("rate"):
+		rate, err := iperf3.ParseRate(c.String("rate"))
+		if err != nil || rate < 1 {
+			return badInput(err, "--rate %s is not a rate from 1 bit/s on", c.String("rate")).hint("for instance --rate 500M")
+		}
+		unit, ok := map[string]pacer.Unit{"wire": pacer.Wire, "ip": pacer.IP, "payload": pacer.Payload}[strings.ToLower(c.String("unit"))]
+		if !ok {
+			return badInput(nil, "--unit %s: there is no such unit", c.String("unit")).hint("give payload, ip or wire")
+		}
+		g.config.Asked = &gaps.Schedule{Rate: rate, Unit: unit, Line: g.config.Line}
+	}
+	return nil
+}
+
+// readPlot reads where the picture goes.
+func (g *gapsRun) readPlot(c *cli.Context) error {
+	if g.plot == "" {
+		if c.IsSet("plot") || g.log {
+			return badInput(nil, "--plot needs the name of a file").hint("for instance --plot gaps.png")
+		}
+		return nil
+	}
+	switch strings.ToLower(filepath.Ext(g.plot)) {
+	case ".png":
+		g.format = gaps.PNG
+	case ".svg":
+		g.format = gaps.SVG
+	default:
+		return badInput(nil, "--plot %s: the name must end in .png or .svg", g.plot).hint("for instance --plot gaps.png")
+	}
+	if dir, err := os.Stat(filepath.Dir(g.plot)); err != nil || !dir.IsDir() {
+		return badInput(err, "--plot %s: there is no such directory", g.plot).hint("make it first")
+	}
+	return nil
+}
+
+// run reads the file and prints what it shows. A file that is damaged is shown up to there.
+func (g *gapsRun) run() error {
+	stop, signalled := watchSignals()
+	defer stop()
+	file, err := os.Open(g.file)
+	if err != nil {
+		return badInput(err, "").hint("give a capture in pcapng or pcap format")
+	}
+	defer file.Close()
+	reader, err := gaps.NewReader(file)
+	if err != nil {
+		return badInput(err, "%s", g.file).hint("give a capture in pcapng or pcap format")
+	}
+	size := int64(0)
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	analysis := gaps.NewAnalysis(reader, g.config)
+	broken := g.read(signalled, reader, analysis, size)
+	g.voice.done()
+	report := analysis.Report()
+	if err := g.print(report, reader.Offset(), broken); err != nil {
+		return failed(err, "write the result")
+	}
+	if g.plot != "" {
+		err = g.draw(report)
+	}
+	switch {
+	case signalled.Err() != nil:
+		return &problem{text: "interrupted", code: exitInterrupted}
+	case broken != nil:
+		return failed(broken, "%s", g.file).hint("what is before that is reported")
+	case err != nil:
+		return err
+	case report.Packets == 0 && report.Skipped.LinkType > 0:
+		return failed(nil, "%s: its packets are of link type %d, which is not known", g.file, reader.Interfaces[0].LinkType).
+			hint("it can be Ethernet, raw IP or Linux cooked")
+	case report.Packets > 0 && report.Selected == 0:
+		return failed(nil, "%s: no packet is of such a flow", g.file).hint("without --flow all flows are listed")
+	}
+	return nil
+}
+
+// read takes the packets in, until there are no more or it is interrupted. It returns what
+// is wrong with the file.
+func (g *gapsRun) read(signalled context.Context, r *gaps.Reader, a *gaps.Analysis, size int64) error {
+	began := time.Now()
+	for n := 1; ; n++ {
+		p, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		a.Add(&p)
+		if n&0xfff == 0 {
+			if signalled.Err() != nil {
+				return nil
+			}
+			g.progress(r.Offset(), size, time.Since(began))
+		}
+	}
+}
+
+func (g *gapsRun) progress(read, size int64, d time.Duration) {
+	whole := ""
+	if size > 0 {
+		whole = " of " + amountText(size)
+	}
+	g.voice.show("%s%s, %s/s", amountText(read), whole, amountText(int64(float64(read)/d.Seconds())))
+}
+
+// amountText writes a number of bytes, to some tenth of a megabyte.
+func amountText(n int64) string { return rateText(n/1e5*1e5) + "B" }
+
+// print writes the report.
+func (g *gapsRun) print(r *gaps.Report, read int64, broken error) error {
+	if !g.json {
+		if _, err := io.WriteString(g.voice, g.file+": "); err != nil {
+			return err
+		}
+		return r.WriteText(g.voice, g.top)
+	}
+	result := struct {
+		File  string `json:"file"`
+		Bytes int64  `json:"bytes"`
+		Error string `json:"error,omitempty"`
+		*gaps.Report
+	}{File: g.file, Bytes: read, Report: r}
+	if broken != nil {
+		result.Error = broken.Error()
+	}
+	e := json.NewEncoder(g.voice)
+	e.SetIndent("", "\t")
+	e.SetEscapeHTML(false)
+	return e.Encode(result)
+}
+
+// draw draws the flow with the most packets, of those that have gaps.
+func (g *gapsRun) draw(r *gaps.Report) error {
+	i := slices.IndexFunc(r.Flows, func(f *gaps.Flow) bool { return f.Gaps > 0 })
+	if i < 0 {
+		return failed(nil, "--plot %s: there are no gaps to draw", g.plot).hint("a flow needs two packets, with less than a pause between them")
+	}
+	flow := r.Flows[i]
+	var b bytes.Buffer
+	if err := flow.Draw(&b, g.format, g.log); err != nil {
+		return failed(err, "draw %s", g.plot)
+	}
+	if err := os.WriteFile(g.plot, b.Bytes(), 0o666); err != nil {
+		return failed(err, "--plot")
+	}
+	if g.json {
+		return nil
+	}
+	_, err := io.WriteString(g.voice, "\n"+g.plot+" shows "+flow.Name()+"\n")
+	return err
+}
