@@ -14,6 +14,7 @@ const (
 	optionEnd         = 0
 	optionApplication = 4 // of a section
 	optionName        = 2 // of an interface
+	optionSpeed       = 8 // of an interface, in bit/s
 	optionResolution  = 9 // of an interface's time stamps: 10 to the minus so many seconds
 	optionFlags       = 2 // of a packet
 
@@ -44,6 +45,9 @@ func appendInterface(b []byte, info Info) []byte {
 	b = binary.LittleEndian.AppendUint16(b, 0)
 	b = binary.LittleEndian.AppendUint32(b, 0) // frames are kept whole
 	b = appendOption(b, optionName, info.Name[:min(len(info.Name), 255)])
+	if info.Speed > 0 {
+		b = appendOption(b, optionSpeed, string(binary.LittleEndian.AppendUint64(nil, uint64(info.Speed))))
+	}
 	b = appendOption(b, optionResolution, "\x09")
 	return endBlock(b, begin)
 }
