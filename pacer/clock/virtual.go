@@ -45,8 +45,9 @@ func (v *Virtual) Step() bool {
 		v.mu.Unlock()
 		return false
 	}
+	at := t.at
 	v.mu.Unlock()
-	v.advance(t.at)
+	v.advance(at)
 	t.f()
 	return true
 }
