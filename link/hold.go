@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -41,7 +42,8 @@ type Hold struct {
 	asap    frameRing
 	free    clock.Time // when the wire is free of what was handed on
 	timer   clock.Timer
-	full    bool // below has no room
+	stuck   *Frame // what below had no room for
+	full    bool   // below has no room
 	closed  bool
 	pumping bool
 	one     [1]*Frame
@@ -80,7 +82,13 @@ func (h *Hold) Info() Info {
 func (h *Hold) Attach(above Handler) { h.above = above }
 
 // Waiting returns how many frames are held.
-func (h *Hold) Waiting() int { return h.paced.len() + h.asap.len() }
+func (h *Hold) Waiting() int {
+	n := h.paced.len() + h.asap.len()
+	if h.stuck != nil {
+		n++
+	}
+	return n
+}
 
 // Transmit implements Device. It takes every frame: what waits is bounded above, flow by
 // flow, where a refusal reaches the one who caused it.
@@ -121,19 +129,24 @@ func (h *Hold) pump() {
 			h.timer.ResetAt(near)
 			return
 		}
+		h.take(paced)
 		f.Sched, f.Handed = start, now
 		size, wire := f.Len(), f.Size.Wire
 		h.one[0] = f
-		if n, err := h.below.Transmit(h.one[:]); n == 0 {
-			if err == ErrFull {
-				h.full = true
-				return
-			}
-			h.pop(paced)
+		n, err := h.below.Transmit(h.one[:])
+		h.one[0] = nil
+		switch {
+		case n == 1:
+		case errors.Is(err, ErrFull):
+			h.stuck, h.full = f, true
+			return
+		case errors.Is(err, net.ErrClosed):
 			h.Stats.Drop(f, Closed)
 			continue
+		default:
+			h.Stats.Drop(f, LinkError)
+			continue
 		}
-		h.pop(paced)
 		h.free = h.tick(max(start, now)).Add(WireTime(wire, h.info.Speed))
 		h.Stats.Frames++
 		h.Stats.Bytes += uint64(size)
@@ -142,6 +155,9 @@ func (h *Hold) pump() {
 
 // next returns the frame that leaves next, without taking it out, and when it can start.
 func (h *Hold) next(now clock.Time) (f *Frame, start clock.Time, paced bool) {
+	if f := h.stuck; f != nil {
+		return f, max(h.free, f.Depart), f.Paced
+	}
 	p, a := h.paced.first(), h.asap.first()
 	free := max(h.free, now)
 	if a != nil {
@@ -156,11 +172,14 @@ func (h *Hold) next(now clock.Time) (f *Frame, start clock.Time, paced bool) {
 	return nil, 0, false
 }
 
-func (h *Hold) pop(paced bool) {
-	h.one[0] = nil
-	if paced {
+// take takes out the frame that next returned.
+func (h *Hold) take(paced bool) {
+	switch {
+	case h.stuck != nil:
+		h.stuck = nil
+	case paced:
 		h.paced.pop()
-	} else {
+	default:
 		h.asap.pop()
 	}
 }
@@ -190,6 +209,10 @@ func (h *Hold) Close() error {
 	}
 	h.closed = true
 	h.timer.Stop()
+	if f := h.stuck; f != nil {
+		h.stuck = nil
+		h.Stats.Drop(f, Closed)
+	}
 	for f := h.paced.first(); f != nil; f = h.paced.first() {
 		h.paced.pop()
 		h.Stats.Drop(f, Closed)

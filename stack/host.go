@@ -84,10 +84,24 @@ func newHost(h *Host, config Config) (*Host, error) {
 	h.addrs = config.Addrs
 	h.below = config.Device
 	var link endpoint.Config
-	options := options()
-	creating.Lock()
 	if h.world != nil {
 		link.Enter = h.touch
+	}
+	h.stack = h.newStack()
+	h.onClock(func() { h.ep = endpoint.New(config.Device, h.clk, link) })
+	if err := h.setUp(config, h.ep); err != nil {
+		h.stack.Destroy()
+		return nil, fmt.Errorf("stack: %w", err)
+	}
+	return h, nil
+}
+
+// newStack makes the host's stack, in a world from the world's seed.
+func (h *Host) newStack() *gstack.Stack {
+	options := options()
+	creating.Lock()
+	defer creating.Unlock()
+	if h.world != nil {
 		seed := h.world.source()
 		options.Clock = &worldClock{h}
 		options.RandSource = &lockedSource{source: rand.NewSource(int64(seed.Uint64()))}
@@ -99,14 +113,7 @@ func newHost(h *Host, config Config) (*Host, error) {
 		defer func(r io.Reader) { grand.Reader = r }(grand.Reader)
 		grand.Reader = seed
 	}
-	h.stack = gstack.New(options)
-	creating.Unlock()
-	h.onClock(func() { h.ep = endpoint.New(config.Device, h.clk, link) })
-	if err := h.setUp(config, h.ep); err != nil {
-		h.stack.Destroy()
-		return nil, fmt.Errorf("stack: %w", err)
-	}
-	return h, nil
+	return gstack.New(options)
 }
 
 func options() gstack.Options {
