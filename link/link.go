@@ -138,10 +138,11 @@ const (
 	LinkError              // the interface refused it
 	Closed                 // it waited in a device that was closed
 	Malformed              // it was not a frame
+	Duplicate              // a TCP retransmission whose original still waited for its departure
 	OtherHost              // it arrived here and was addressed to another machine
 	NumCauses
 )
 
-var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "other host"}
+var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "duplicate", "other host"}
 
 func (c Cause) String() string { return causes[c] }

@@ -320,6 +320,7 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 		return err
 	}
 	t.bench.farSend = p.Reverse || p.Bidir
+	t.bench.bitrate = p.Bitrate
 	if p.UDP && p.Length == 0 {
 		// As much as a TCP segment with time stamps would carry, as iperf3 does: 24
 		// bytes of header more.

@@ -80,10 +80,11 @@ func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
 	return f
 }
 
-// dropped returns how many frames the host's chain lost before they left.
+// dropped returns how many frames the host's chain lost before they left. What was sent
+// again while it waited is not lost.
 func (r *rig) dropped() (n uint64) {
 	sent := r.node.Host.Sent()
-	n = sent.Dropped()
+	n = sent.Dropped() - sent.Drops[link.Duplicate]
 	if r.hold != nil {
 		n += r.hold.Stats.Dropped()
 	}

@@ -65,6 +65,7 @@ type benchConfig struct {
 	own     []netip.Prefix // of near, on a real port
 	kernel  []netip.Prefix // of the kernel's side
 	farSend bool           // far sends data, too
+	bitrate int64          // of a stream that is paced, in bit/s; 0 or less for none
 }
 
 // newBench puts a run together. What it has opened when something fails it closes again.
@@ -88,7 +89,7 @@ func newBench(c benchConfig) (b *bench, err error) {
 	}
 	if b.tun != nil {
 		// The other end is this machine's kernel: round trips of some ten microseconds.
-		b.near, err = b.newRig(b.tun, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0)})
+		b.near, err = b.newRig(b.tun, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0, c.bitrate)})
 		return b, err
 	}
 	return b, b.openWorld(c)
@@ -119,7 +120,7 @@ func (b *bench) openWorld(c benchConfig) error {
 	if c.mtu < minMTU6 {
 		nearAddrs, farAddrs = nearAddrs[:1], farAddrs[:1]
 	}
-	hosts := stack.Config{MinRTO: minRTO(2 * c.port.delay)}
+	hosts := stack.Config{MinRTO: minRTO(2*c.port.delay, c.bitrate)}
 	hosts.Addrs = nearAddrs
 	hosts.Neighbors = map[netip.Addr]net.HardwareAddr{far4.Addr(): farMAC, far6.Addr(): farMAC}
 	var err error
@@ -155,10 +156,17 @@ func (b *bench) openTun(c benchConfig) error {
 	return badInput(err, "") // such as a name that there is already
 }
 
-// minRTO is TCP's minimum retransmission timeout for a path with that round trip. There
-// is no tail loss probe, and Linux's 200 ms would be most of a short test.
-func minRTO(rtt time.Duration) time.Duration {
-	return min(max(10*time.Millisecond, 4*rtt), 200*time.Millisecond)
+// minRTO is TCP's minimum retransmission timeout for a path with that round trip and a
+// pacer of that rate in bit/s, 0 for none. There is no tail loss probe, and Linux's 200 ms
+// would be most of a short test. A slow pacer keeps the ten segments of the first window
+// longer than that.
+func minRTO(rtt time.Duration, bitrate int64) time.Duration {
+	rto := min(max(10*time.Millisecond, 4*rtt), 200*time.Millisecond)
+	if bitrate > 0 {
+		const firstWindow = 10 * 1448 * 8 // bits
+		rto = max(rto, min(2*firstWindow*time.Second/time.Duration(bitrate), time.Minute))
+	}
+	return rto
 }
 
 // newRig puts a host above a port. card is native, none for pacing by software, or

@@ -13,6 +13,10 @@
 // By then the wire is free of whatever nobody paces, and what is paced is not late from
 // its first packet on.
 //
+// A TCP segment that is sent again while its original still waits for its departure is
+// dropped and counted, as Linux does not retransmit what is still in the host's queue: a
+// low rate makes the wait longer than any timeout.
+//
 // The reference that is kept until then holds the bytes charged to the socket that wrote
 // them, and so a UDP writer is stopped by what waits for its departure. TCP knows no such
 // stop; for it the bound is Config.FlowLimit.
@@ -91,6 +95,7 @@ type Endpoint struct {
 type flow struct {
 	key    pacer.Flow
 	queued int // bytes
+	tcp    waitingData
 }
 
 // waiting is a packet whose frame has not left.
@@ -98,6 +103,8 @@ type waiting struct {
 	pkt  *gstack.PacketBuffer
 	flow *flow
 	size int
+	data bool   // it is TCP data that the flow keeps account of,
+	end  uint32 // and this the sequence number behind it
 }
 
 // New returns an endpoint above below.
@@ -199,6 +206,15 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 		e.Sent.Drop(f, link.FlowFull)
 		return nil
 	}
+	if f.Flow.Proto == pacer.ProtoTCP && f.Size.Payload > 0 {
+		seq := sequence(f.Bytes()[e.info.Header():])
+		end := seq + uint32(f.Size.Payload)
+		if fl.tcp.holds(seq, end) {
+			e.Sent.Drop(f, link.Duplicate)
+			return nil
+		}
+		w.data, w.end = true, end
+	}
 	f.Depart = now
 	if p := e.pacers.Lookup(f.Flow); p != nil {
 		f.Paced = true
@@ -294,6 +310,9 @@ func (e *Endpoint) Ready() {
 func (e *Endpoint) Departed(f *link.Frame) {
 	w := f.Cookie.(*waiting)
 	w.flow.queued -= w.size
+	if w.data {
+		w.flow.tcp.departed(w.end)
+	}
 	e.enter()
 	w.pkt.DecRef()
 	*w = waiting{}
