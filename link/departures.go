@@ -31,6 +31,10 @@ type Departures struct {
 	// being late; 0 means DefaultTick.
 	Tick time.Duration
 
+	// Software tells that the card, if there is one, is a part of this program in real
+	// time: what it is late by counts as the host's.
+	Software bool
+
 	// Dropped is how many frames did not leave. Who knows the devices adds them up.
 	Dropped uint64
 
@@ -61,7 +65,7 @@ func (d *Departures) Add(x *Departure) {
 		d.early++
 	case lateness > d.tick():
 		d.late++
-		d.lateBy.add(x)
+		d.lateBy.add(x, d.Software)
 	}
 }
 
@@ -93,11 +97,14 @@ type LateBy struct {
 	Card       uint64 `json:"card"`       // the rest: it was there in time, and the port free
 }
 
-func (l *LateBy) add(x *Departure) {
+func (l *LateBy) add(x *Departure, software bool) {
 	due := max(x.Depart, x.Sched)
 	contention := min(due, x.Sent) - x.Depart
 	host := max(min(x.Handed, x.Sent)-due, 0)
 	card := x.Sent - x.Depart - contention - host
+	if software {
+		host, card = host+card, 0
+	}
 	switch {
 	case contention >= max(host, card):
 		l.Contention++

@@ -49,7 +49,7 @@ func iperf3Command(v *voice) *cli.Command {
 			return orHelp(err, c.Command.Name)
 		},
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "client", Aliases: []string{"c"}, Usage: "test to the server at `HOST`: far, near or an IP address"},
+			&cli.StringFlag{Name: "client", Aliases: []string{"c"}, Usage: "test to the server at `HOST`: far on a wire, an IP address on a real port"},
 			&cli.BoolFlag{Name: "server", Aliases: []string{"s"}, Usage: "serve tests (with --port tun:...)"},
 			&cli.IntFlag{Name: "server-port", Aliases: []string{"p"}, Value: 5201, Usage: "TCP and UDP `PORT` of the server"},
 			&cli.StringFlag{Name: "time", Aliases: []string{"t"}, Usage: "`SECONDS` to send (default: 10)"},
@@ -102,6 +102,8 @@ type iperf3Test struct {
 	timeout time.Duration
 	params  iperf3.Params
 	report  iperf3.Report
+
+	dropped uint64 // frames, in tests that have been reported
 }
 
 // newIperf3Test reads the flags. Whatever is wrong with them is said here, before
@@ -143,7 +145,7 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 	}
 	if b.mtu < 576 || b.mtu > most {
 		return badInput(nil, "--mtu %d is not from 576 to %d", b.mtu, most).
-			hint("the card takes frames of up to 1514 bytes; --card none with a tun takes any MTU")
+			hint("the card takes frames of up to 1514 bytes; a tun with --card none takes an MTU of up to 65535")
 	}
 	if b.own, err = parseAddrs(c.StringSlice("addr")); err != nil {
 		return err

@@ -44,9 +44,10 @@ type wireReport struct {
 	QueuePeak int    `json:"queue_peak"` // frames
 }
 
-// findings gathers what was written down, on the clock's goroutine.
-func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
-	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: t.pacer(bitrate), Seed: t.bench.seed}
+// findings gathers what was written down of a test that is over. What comes next, on a
+// server, is another test's.
+func (t *iperf3Test) findings(b *bench, pacer string) *findings {
+	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: pacer, Seed: t.bench.seed}
 	senders := []*rig{b.near}
 	if b.world != nil {
 		f.Clock = "virtual"
@@ -65,7 +66,8 @@ func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
 		}
 	}
 	b.onClock(func() {
-		all := link.Departures{Tick: senders[0].trace.Departures.Tick}
+		first := &senders[0].trace.Departures
+		all := link.Departures{Tick: first.Tick, Software: first.Software}
 		for _, r := range senders {
 			all.Merge(&r.trace.Departures)
 			all.Dropped += r.dropped()
@@ -73,6 +75,10 @@ func (t *iperf3Test) findings(b *bench, bitrate int64) *findings {
 		if b.tun != nil {
 			sent, _ := b.tun.Stats()
 			all.Dropped += sent.Dropped()
+		}
+		all.Dropped, t.dropped = all.Dropped-t.dropped, all.Dropped
+		for _, r := range senders {
+			r.trace.Departures = link.Departures{Tick: all.Tick, Software: all.Software}
 		}
 		f.Departures = all.Report()
 		f.TraceHash = b.recorder.Hash()
@@ -95,14 +101,24 @@ func (r *rig) dropped() (n uint64) {
 	return n
 }
 
-// pacer names who asks for the departures of the data.
-func (t *iperf3Test) pacer(bitrate int64) string {
-	switch {
-	case t.server:
-		return "rate as each client says"
-	case t.bench.port.kind != "wire" && t.params.Reverse:
+// clientPacer names who asks for the departures of the data of a client's test.
+func (t *iperf3Test) clientPacer() string {
+	if t.bench.port.kind != "wire" && t.params.Reverse {
 		return "none: the other side sends"
-	case bitrate <= 0:
+	}
+	return pacerName(t.effectiveRate())
+}
+
+// serverPacer is clientPacer for a server's test.
+func serverPacer(r *iperf3.Result) string {
+	if !r.Paced || r.Start.TestStart == nil {
+		return "none"
+	}
+	return pacerName(r.Start.TestStart.TargetBitrate)
+}
+
+func pacerName(bitrate int64) string {
+	if bitrate <= 0 {
 		return "none"
 	}
 	return fmt.Sprintf("rate %sbit/s of payload a stream", rateText(bitrate))
@@ -143,7 +159,7 @@ func (t *iperf3Test) test(b *bench, signalled context.Context) error {
 	} else {
 		result, err = client.Run(signalled)
 	}
-	found := t.findings(b, t.effectiveRate())
+	found := t.findings(b, t.clientPacer())
 	t.voice.done()
 	if wrote := t.tell(result, found); wrote != nil && err == nil {
 		err = failed(wrote, "write the result")
@@ -219,7 +235,7 @@ func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
 			if r == nil {
 				return
 			}
-			if err := t.tell(r, t.findings(b, 0)); err != nil {
+			if err := t.tell(r, t.findings(b, serverPacer(r))); err != nil {
 				t.voice.remark(err)
 			}
 		},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -204,6 +203,7 @@ func (b *bench) chain(r *rig, port link.Device, card string) (link.Device, error
 	r.trace = link.NewTrace(top, b.clock(), b.recorder)
 	if b.real != nil {
 		r.trace.Departures.Tick = realTick
+		r.trace.Departures.Software = true
 	}
 	top = r.trace
 	if card == "native" {
@@ -254,7 +254,7 @@ func (b *bench) close() error {
 		return nil
 	}
 	if err := b.capture.Close(); err != nil {
-		return failed(fmt.Errorf("%w (%d frames are missing)", err, b.capture.Lost()), "--pcap")
+		return failed(err, "--pcap")
 	}
 	return nil
 }
