@@ -125,7 +125,7 @@ func highest(udp, ipv6 bool) int64 {
 	case udp:
 		length = 1448
 	}
-	return payloadRate(1e9, 1500, length, udp, ipv6)
+	return payloadRate(1e9, 1500, length, udp, ipv6, false)
 }
 
 // TestShapes is the same for what else there is to a single flow.

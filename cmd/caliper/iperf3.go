@@ -380,7 +380,7 @@ func (t *iperf3Test) checkRate(target netip.Addr) error {
 	if p.Bitrate <= 0 || speed == 0 {
 		return nil
 	}
-	most := payloadRate(speed, t.bench.mtu, p.Length, p.UDP, target.Is6()) / int64(p.Streams)
+	most := payloadRate(speed, t.bench.mtu, p.Length, p.UDP, target.Is6(), p.Bidir) / int64(p.Streams)
 	if p.Bitrate <= most {
 		return nil
 	}

@@ -96,8 +96,9 @@ var _ iperf3.Host = (*node)(nil)
 
 // payloadRate returns the highest rate of payload in bit/s that fits a port of the given
 // speed in bit/s, where length bytes are written at a time: a datagram, or a block that
-// TCP cuts into full segments and a short one.
-func payloadRate(speed int64, mtu, length int, udp, ipv6 bool) int64 {
+// TCP cuts into full segments and a short one. With acks the same port carries the ACKs of
+// as much data in the other direction, one a segment.
+func payloadRate(speed int64, mtu, length int, udp, ipv6, acks bool) int64 {
 	ip := 20
 	if ipv6 {
 		ip = 40
@@ -114,9 +115,14 @@ func payloadRate(speed int64, mtu, length int, udp, ipv6 bool) int64 {
 	// netstack keeps 40 bytes for TCP options and uses 12 of them, for time stamps.
 	const tcp, options, kept = 20, 12, 40
 	mss := mtu - ip - tcp - kept
-	total := int64(length/mss) * wire(mss, tcp+options)
+	segments := int64(length / mss)
+	total := segments * wire(mss, tcp+options)
 	if rest := length % mss; rest > 0 {
+		segments++
 		total += wire(rest, tcp+options)
+	}
+	if acks {
+		total += segments * wire(0, tcp+options)
 	}
 	return speed * int64(length) / total
 }
