@@ -30,11 +30,13 @@ var law = []struct{ packages, may string }{
 	{"netfpga/pktgen", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/port"},
 	{"netfpga/driver", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/pci"},
 	{"netfpga", "pacer/clock pacer link netfpga/drivercomm netfpga/internal/fifo netfpga/pci netfpga/port netfpga/pktgen netfpga/driver"},
+	{"netfpga/nl", "pacer/clock link netfpga"},
 	{"stack", "pacer/clock pacer link link/endpoint"},
 	{"cmd/caliper/internal/iperf3", ""},
 	{"cmd/caliper/internal/gaps", "pacer/clock pacer link"},
-	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/wire link/tun netfpga stack " +
-		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps"},
+	{"cmd/caliper/internal/pktgen", "pacer/clock pacer link netfpga"},
+	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/wire link/tun netfpga netfpga/nl stack " +
+		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps cmd/caliper/internal/pktgen"},
 }
 
 // gvisor are the only packages of ours that may import gVisor.

@@ -28,6 +28,33 @@ func BenchmarkCards(b *testing.B) {
 	}
 }
 
+// BenchmarkInject sends described packets at line rate, from Inject to the device below.
+func BenchmarkInject(b *testing.B) {
+	for _, size := range []int{64, 1518} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			clk := clock.NewVirtual()
+			null := &linktest.Null{Is: link.Info{Name: "null", MTU: 1500, Address: make([]byte, 6)}}
+			card := newCard(b, clk, null, nil)
+			sender := card.NewSender(netfpga.SenderConfig{})
+			gap := clock.Time(link.WireTime(link.WireBytes(size-4), card.Info().Speed))
+			d := describe(size, 1e6, true)
+			at := d.Departure
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := sender.Inject(d); err != nil {
+					b.Fatal(err)
+				}
+				d.Departure, d.Absolute = gap, false
+				clk.RunUntil(at)
+				at += gap
+			}
+			if s := card.Stats(); s.Late.Frames()+s.Dropped() != 0 {
+				b.Fatalf("%+v", s)
+			}
+		})
+	}
+}
+
 // BenchmarkInfinite has frames take no time, and 32 leave at a tick.
 func BenchmarkInfinite(b *testing.B) {
 	benchmark(b, 1, 1514, 32, &netfpga.Config{Speed: netfpga.Infinite})

@@ -6,18 +6,30 @@ import (
 	"slices"
 	"time"
 
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/driver"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/pci"
+	"github.com/netcaliper/caliper/netfpga/pktgen"
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // Infinite is a line speed at which frames take no time.
 const Infinite = -1
 
-// Config sets up a Card. The zero Config is the NetFPGA 1G with a bus that costs nothing.
+// Config sets up a Card. The zero Config is the NetFPGA 1G with one port, a bus that costs
+// nothing, and the host's own clock.
 type Config struct {
-	// Name is the name of the interface. "" means "nf2c0".
+	// Number is the card's number in the machine, from 0. Its interfaces are named by it:
+	// nf2c0 to nf2c3 are those of card 0, nf2c4 to nf2c7 those of card 1.
+	Number int
+
+	// Name is the name of port 0's interface; "" means the one by the number.
 	Name string
+
+	// Below are the devices below port 1 and on, at most three. Without any the card has
+	// one port, number 0.
+	Below []link.Device
 
 	// Profile says what hardware it is; see Profiles. "" means "netfpga-1g".
 	Profile string
@@ -29,14 +41,40 @@ type Config struct {
 	// Tick is the card's tick. The zero Tick means that of the profile.
 	Tick drivercomm.Tick
 
+	// ClockPPM is by how many parts per million the card's clock runs fast, or slow if
+	// negative, at most drivercomm.MaxPPM; ClockOffset is what it shows when the host's
+	// clock.Clock is at 0. Unless both are 0 the driver has to find out, and comes up a
+	// tenth of a second after New; see driver.Clock.
+	ClockPPM    float64
+	ClockOffset time.Duration
+
 	// PCI is what transfers over the bus cost. The zero Cost means nothing;
 	// pci.Measured is what the original had.
 	PCI pci.Cost
+
+	// Receive is the way up of what the devices below receive.
+	Receive Route
+
+	// Late is what becomes of packets that are late. The zero Late sends them at once, and
+	// catches up with the schedule at line rate.
+	Late pktgen.Late
 
 	// Trace is called for every step of the driver, on the clock's goroutine. It may be
 	// nil.
 	Trace func(driver.Step)
 }
+
+// Route is the way that received frames take to the host.
+type Route uint8
+
+// The routes.
+const (
+	// Direct hands frames straight up, as if they came by another network interface.
+	Direct Route = iota
+	// ByCard has them wait on the card for a transfer over the bus, which takes turns with
+	// what is sent.
+	ByCard
+)
 
 // A Profile is the hardware that a card is made as.
 type Profile struct {
@@ -45,10 +83,21 @@ type Profile struct {
 	Tick  drivercomm.Tick
 }
 
-// Profiles returns all profiles, the default first.
+// Profiles returns all profiles, the default first. The tick is the cycle of the clock
+// that the MACs of that speed are run with:
+//
+//	netfpga-1g      125 MHz             8 ns
+//	netfpga-10g     156.25 MHz          6.4 ns, as on the NetFPGA-10G and SUME
+//	25g             390.625 MHz         2.56 ns
+//	40g             312.5 MHz           3.2 ns
+//	100g            322.265625 MHz      3.103 ns, exactly 512/165 ns
 func Profiles() []Profile {
 	return []Profile{
 		{Name: "netfpga-1g", Speed: 1e9, Tick: drivercomm.NetFPGATick()},
+		{Name: "netfpga-10g", Speed: 10e9, Tick: drivercomm.Tick{Num: 32, Den: 5}},
+		{Name: "25g", Speed: 25e9, Tick: drivercomm.Tick{Num: 64, Den: 25}},
+		{Name: "40g", Speed: 40e9, Tick: drivercomm.Tick{Num: 16, Den: 5}},
+		{Name: "100g", Speed: 100e9, Tick: drivercomm.Tick{Num: 512, Den: 165}},
 	}
 }
 
@@ -64,7 +113,7 @@ func (c Config) complete() (Config, error) {
 		profile = all[i]
 	}
 	if c.Name == "" {
-		c.Name = "nf2c0"
+		c.Name = c.name(0)
 	}
 	switch {
 	case c.Speed == 0:
@@ -75,13 +124,41 @@ func (c Config) complete() (Config, error) {
 	if c.Tick == (drivercomm.Tick{}) {
 		c.Tick = profile.Tick
 	}
-	if c.PCI.Transfer < 0 || c.PCI.Speed < 0 {
-		return c, errors.New("netfpga: a transfer over the bus cannot cost less than nothing")
-	}
-	return c, nil
+	return c, c.check()
 }
 
-// tickLength returns a tick's length for link.Info, rounded up to a nanosecond.
-func tickLength(t drivercomm.Tick) time.Duration {
-	return time.Duration(t.Time(1))
+func (c *Config) check() error {
+	switch {
+	case c.Number < 0:
+		return errors.New("netfpga: a card's number cannot be negative")
+	case len(c.Below) >= drivercomm.MaxPorts:
+		return fmt.Errorf("netfpga: a card has at most %d ports", drivercomm.MaxPorts)
+	case c.PCI.Transfer < 0 || c.PCI.Speed < 0:
+		return errors.New("netfpga: a transfer over the bus cannot cost less than nothing")
+	case c.ClockOffset < 0:
+		return errors.New("netfpga: the card's clock cannot begin before 0")
+	case c.Receive > ByCard:
+		return errors.New("netfpga: there is no such way for received frames")
+	}
+	if err := c.Late.Check(); err != nil {
+		return fmt.Errorf("netfpga: %w", err)
+	}
+	return nil
+}
+
+// name returns the name of a port's interface by the number of the card.
+func (c *Config) name(port int) string {
+	return fmt.Sprintf("nf2c%d", c.Number*drivercomm.MaxPorts+port)
+}
+
+// counter returns the card's clock.
+func (c *Config) counter() (drivercomm.Counter, error) {
+	if c.ClockPPM == 0 && c.ClockOffset == 0 {
+		return drivercomm.Counter{Tick: c.Tick}, nil
+	}
+	if err := c.Tick.Check(); err != nil {
+		return drivercomm.Counter{}, err
+	}
+	tick, err := c.Tick.Off(c.ClockPPM)
+	return drivercomm.Counter{Tick: tick, Start: c.Tick.Down(clock.Time(c.ClockOffset))}, err
 }

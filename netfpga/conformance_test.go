@@ -17,6 +17,9 @@ func TestDevice(t *testing.T) {
 		"default":  nil,
 		"infinite": {Speed: netfpga.Infinite},
 		"pci":      {PCI: pci.Measured()},
+		"receive":  {Receive: netfpga.ByCard, PCI: pci.Measured()},
+		"clock":    {ClockPPM: 100},
+		"100g":     {Profile: "100g"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			linktest.RunOver(t, func(clk *clock.Virtual, below link.Device) link.Device {
@@ -33,7 +36,7 @@ func TestDeviceReal(t *testing.T) {
 		t.Cleanup(func() { clk.Close() })
 		sink := linktest.NewSink(clk, link.Info{Name: "sink", MTU: 1500, Address: net.HardwareAddr{2, 0, 0, 0, 0, 1}})
 		sink.Room, sink.Every = 20, 50*time.Microsecond
-		card := newCard(t, clk, sink, nil)
+		card := newCard(t, clk, sink, &netfpga.Config{Receive: netfpga.ByCard})
 		return linktest.Harness{
 			Device: card, Clock: clk, Left: sink.Left, Arrive: sink.Arrive,
 			Stats: func() link.Stats { return card.Stats().Stats },

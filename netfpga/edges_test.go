@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/netcaliper/caliper/link"
-	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -15,6 +14,7 @@ import (
 type below struct {
 	info    link.Info
 	sent    []clock.Time
+	asked   []clock.Time
 	err     error
 	handler link.Handler
 	onFrame func(*link.Frame)
@@ -34,6 +34,7 @@ func (b *below) Transmit(frames []*link.Frame) (int, error) {
 	}
 	for _, f := range frames {
 		b.sent = append(b.sent, f.Sent)
+		b.asked = append(b.asked, f.Depart)
 		if b.onFrame != nil {
 			b.onFrame(f)
 		}
@@ -45,20 +46,22 @@ func (b *below) Transmit(frames []*link.Frame) (int, error) {
 // feed is what is above a card: it hands over frames as long as there is room. It is
 // also the Origin of all of them.
 type feed struct {
-	card  *netfpga.Card
+	card  link.Device
 	next  func() *link.Frame // nil when there are no more
 	frame *link.Frame        // refused, and to be tried again
 	full  int
 	told  int
+
+	received int
 }
 
-func newFeed(card *netfpga.Card, next func() *link.Frame) *feed {
+func newFeed(card link.Device, next func() *link.Frame) *feed {
 	s := &feed{card: card, next: next}
 	card.Attach(s)
 	return s
 }
 
-func (s *feed) Receive(frames []*link.Frame) {}
+func (s *feed) Receive(frames []*link.Frame) { s.received += len(frames) }
 func (s *feed) Ready()                       { s.pump() }
 func (s *feed) Departed(f *link.Frame)       { s.told++ }
 

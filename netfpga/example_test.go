@@ -3,6 +3,7 @@ package netfpga_test
 import (
 	"fmt"
 	"log"
+	"net/netip"
 	"time"
 
 	"github.com/netcaliper/caliper/link"
@@ -65,4 +66,79 @@ func Example() {
 	// 1514 bytes, asked for 0.000109481s = tick 13685.12, left at tick 13686
 	// 1514 bytes, asked for 0.000123041s = tick 15380.12, left at tick 15381
 	// 10 frames in 11 messages, 0 late
+}
+
+// Two ports of a card that is 50 ppm fast send what a generator describes: 30,000 packets,
+// one every 13,333 ns, the first one absolute and the others relative, in turn by one port
+// and the other. Marks keep no more than 200 of them in the driver.
+func ExampleSender() {
+	clk := clock.NewVirtual()
+	var first, last clock.Time
+	left := [2]int{}
+	port := func(n int) link.Device {
+		return &counter{leave: func(f *link.Frame) {
+			if left[n]++; first == 0 {
+				first = f.Sent
+			}
+			last = f.Sent
+		}}
+	}
+	card, err := netfpga.New(clk, port(0), &netfpga.Config{Below: []link.Device{port(1)}, ClockPPM: 50})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer card.Close()
+	clk.RunUntil(200_000_000) // it has learned how its clock runs
+
+	sent := 0
+	var sender *netfpga.Sender
+	burst := func() {
+		for range 100 {
+			d := netfpga.Description{
+				Src: netip.MustParseAddrPort("10.0.0.1:1000"), Dst: netip.MustParseAddrPort("10.0.0.2:2000"),
+				Port: sent % 2, Departure: 13_333, Payload: 1470,
+			}
+			if sent == 0 {
+				d.Departure, d.Absolute = clk.Now().Add(time.Millisecond), true
+			}
+			if err := sender.Inject(&d); err != nil {
+				log.Fatal(err)
+			}
+			sent++
+		}
+		if err := sender.Mark(uint32(sent)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	sender = card.NewSender(netfpga.SenderConfig{Hit: func(uint32) {
+		if sent < 30_000 {
+			burst()
+		}
+	}})
+	burst()
+	burst()
+	for clk.Step() {
+	}
+	s := card.Stats()
+	fmt.Printf("%d and %d packets, %d late, in %d messages\n", left[0], left[1], s.Late.Frames(), s.Driver.Messages)
+	fmt.Printf("%d ns from the first to the last, asked for %d\n", last-first, 29_999*13_333)
+	fmt.Printf("the card's clock is %.2f ppm fast\n", s.Clock.DriftPPM)
+	// Output:
+	// 15000 and 15000 packets, 0 late, in 1284 messages
+	// 399976666 ns from the first to the last, asked for 399976667
+	// the card's clock is 50.00 ppm fast
+}
+
+// counter is a device in memory that calls a function with what leaves.
+type counter struct {
+	printer
+	leave func(*link.Frame)
+}
+
+func (c *counter) Transmit(frames []*link.Frame) (int, error) {
+	for _, f := range frames {
+		c.leave(f)
+		f.Free()
+	}
+	return len(frames), nil
 }

@@ -11,29 +11,45 @@ import (
 
 // Stats counts what passed the card, where it had to wait, and where it stayed.
 type Stats struct {
-	link.Stats // frames handed to the device below, and those dropped
+	PortStats // of all interfaces
 
-	Late    Late
-	Refused uint64 // how often the device below had no room for a frame
+	// Clock is what the driver knows of the card's clock.
+	Clock driver.Clock
 
 	Driver driver.Stats
 	Bus    pci.Stats
 	Pktgen pktgen.Stats
 }
 
-// Late counts the paced frames that left after their tick, by what kept them.
-type Late struct {
-	Host  uint64 // it was handed to the card after its departure
-	Card  uint64 // it waited in the driver or on the card, for quota, the bus or a slot
-	Line  uint64 // the frame in front of it was still on the line
-	Below uint64 // the device below had no room
-	Clock uint64 // the clock called late; never in virtual time
+// PortStats counts what passed an interface.
+type PortStats struct {
+	link.Stats // frames handed to the device below, and those dropped
 
-	Max time.Duration // the latest of them, after its tick
+	Received link.Stats // frames that came from below
+	Injected uint64     // packets that senders injected
+	Late     Late
+	Refused  uint64 // how often the device below had no room for a frame
 }
 
-// Frames returns how many frames were late, for any cause.
-func (l *Late) Frames() uint64 { return l.Host + l.Card + l.Line + l.Below + l.Clock }
+// Late counts the paced frames that left after their tick, by what kept them, and those
+// that did not leave as they would have been late.
+type Late struct {
+	Host   uint64 // it was handed to the card after its departure
+	Card   uint64 // it waited in the driver or on the card, for quota, the bus or a slot
+	Line   uint64 // the frame in front of it was still on the line
+	Below  uint64 // the device below had no room
+	Clock  uint64 // the clock called late; never in virtual time
+	Policy uint64 // the schedule had been moved behind a late one
+
+	Dropped uint64 // counted among link.Stats.Drops as link.LinkError too
+
+	Max time.Duration // the latest of those that left, after its tick
+}
+
+// Frames returns how many frames left late, for any cause.
+func (l *Late) Frames() uint64 {
+	return l.Host + l.Card + l.Line + l.Below + l.Clock + l.Policy
+}
 
 // lateness is what kept a frame.
 type lateness uint8
@@ -45,6 +61,7 @@ const (
 	byLine
 	byBelow
 	byClock
+	byPolicy
 )
 
 func (l *Late) count(cause lateness, d time.Duration) {
@@ -60,12 +77,50 @@ func (l *Late) count(cause lateness, d time.Duration) {
 		l.Below++
 	case byClock:
 		l.Clock++
+	case byPolicy:
+		l.Policy++
 	}
 }
 
-// Stats returns the counters.
+// merge adds what another interface counted.
+func (l *Late) merge(o *Late) {
+	l.Host += o.Host
+	l.Card += o.Card
+	l.Line += o.Line
+	l.Below += o.Below
+	l.Clock += o.Clock
+	l.Policy += o.Policy
+	l.Dropped += o.Dropped
+	l.Max = max(l.Max, o.Max)
+}
+
+// merge adds what another interface counted.
+func (s *PortStats) merge(o *PortStats) {
+	mergeLink(&s.Stats, &o.Stats)
+	mergeLink(&s.Received, &o.Received)
+	s.Injected += o.Injected
+	s.Late.merge(&o.Late)
+	s.Refused += o.Refused
+}
+
+func mergeLink(s, o *link.Stats) {
+	s.Frames += o.Frames
+	s.Bytes += o.Bytes
+	for cause, n := range o.Drops {
+		s.Drops[cause] += n
+	}
+}
+
+// Stats returns the counters of the interface.
+func (i *Interface) Stats() PortStats { return i.stats }
+
+// Stats returns the counters of the card and of all its interfaces.
 func (c *Card) Stats() Stats {
-	s := c.stats
+	var s Stats
+	for _, i := range c.ports {
+		s.merge(&i.stats)
+	}
 	s.Driver, s.Bus, s.Pktgen = c.driver.Stats(), c.bus.Stats(), c.gen.Stats()
+	s.Clock = c.driver.Clock()
 	return s
 }

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -395,7 +392,7 @@ func (t *iperf3Test) checkRate(target netip.Addr) error {
 
 // run runs the test and prints what came of it.
 func (t *iperf3Test) run() error {
-	defer t.tuneRuntime()()
+	defer tuneRuntime(t.bench.port.kind == "wire")()
 	stop, signalled := watchSignals()
 	defer stop()
 	b, err := newBench(t.bench)
@@ -416,31 +413,4 @@ func (t *iperf3Test) run() error {
 		err = closed
 	}
 	return err
-}
-
-// tuneRuntime sets Go's runtime up for the kind of time that the test runs in, as far as
-// the environment does not say how. It returns what undoes it.
-func (t *iperf3Test) tuneRuntime() (undo func()) {
-	set := func(name string) bool { return os.Getenv(name) != "" }
-	n, percent, limit := runtime.GOMAXPROCS(0), debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
-	debug.SetGCPercent(percent)
-	switch {
-	case t.bench.port.kind == "wire" && !set("GOMAXPROCS"):
-		// A world keeps one processor busy. With more, Go wakes another one at each of
-		// its many short hand-overs, which takes longer than they do.
-		runtime.GOMAXPROCS(1)
-	case t.bench.port.kind != "wire" && !set("GOMAXPROCS"):
-		// The thread that packets leave on shall not wait for the others' turns.
-		runtime.GOMAXPROCS(runtime.NumCPU() + 1)
-	}
-	if t.bench.port.kind != "wire" && !set("GOGC") && !set("GOMEMLIMIT") {
-		// Packets are late while garbage is collected: not before there is much of it.
-		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(1 << 30)
-	}
-	return func() {
-		runtime.GOMAXPROCS(n)
-		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(limit)
-	}
 }

@@ -83,10 +83,11 @@ func paths(v any, path string, to map[string]any) {
 func TestJSONKeys(t *testing.T) {
 	for _, test := range []struct {
 		keys string
+		mss  any // of a segment with time stamps; none with UDP
 		args []string
 	}{
-		{tcpKeys, nil},
-		{udpKeys, []string{"-u"}},
+		{tcpKeys, 1420.0, nil},
+		{udpKeys, nil, []string{"-u"}},
 	} {
 		args := append([]string{"iperf3", "-c", "far", "-J", "-b", "500M", "-n", "1M", "--title", "T"}, test.args...)
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -110,6 +111,8 @@ func TestJSONKeys(t *testing.T) {
 				"caliper.clock": "virtual", "caliper.card": "native", "caliper.seed": 1.0,
 				"caliper.port":  "wire:rate=1G,delay=200us,queue=1000",
 				"caliper.pacer": "rate 500Mbit/s of payload a stream",
+
+				"start.tcp_mss_default": test.mss,
 			} {
 				if have[key] != want {
 					t.Errorf("%s is %v, want %v", key, have[key], want)

@@ -1,17 +1,20 @@
-// Package driver is the NetFPGA driver of tech doc section 3: it takes frames with their
+// Package driver is the NetFPGA driver of tech doc section 3: it takes packets with their
 // departure times, combines them in transmit buffers, and copies these to the card as
 // the card's quota allows.
 //
-// The life of a frame:
+// The life of a packet:
 //
 //	Send         its bytes and departure become a packet_hdr in the buffer that is being
 //	             built (txbuf.go, section 3.1)
 //	attemptSend  the oldest waiting buffer is copied to the card, if no transfer is under
 //	             way and the quota allows it (quota.go, section 3.4)
-//	intr         the transfer is complete, and the buffer is free (interrupt.go, 3.3)
+//	intr         the transfer is complete, and the buffer is free (interrupt.go, 3.3);
+//	             whoever had set a mark in it is told (mark.go, 3.5)
 //
 // Up begins with a reset of the card, and until it is answered no packet is sent
-// (reset.go, section 3.6).
+// (reset.go, section 3.6). Departures are times of the host. Where the card's clock is
+// another, the driver learns from the time stamps of the card's messages how the two
+// relate (clock.go, estimate.go).
 package driver
 
 import (
@@ -23,11 +26,20 @@ import (
 
 // Config sets up a Driver.
 type Config struct {
-	// Tick is the card's tick, which departures are converted to.
+	// Tick is what a tick of the card's clock is meant to be.
 	Tick drivercomm.Tick
+
+	// OwnClock says that the card's clock is not the host's: it began at some number, and
+	// runs a little faster or slower than it is meant to. Otherwise it counts the host's
+	// time, and departures are exact.
+	OwnClock bool
 
 	// Ready is called when there is room again after Send reported that there was none.
 	Ready func()
+
+	// Received is called with what an Ethernet port of the card received, if that comes
+	// by the card. The bytes must not be kept.
+	Received func(port int, frame []byte)
 
 	// Trace is called for every step of the driver. It may be nil.
 	Trace func(Step)
@@ -41,13 +53,15 @@ type Stats struct {
 	HighWater  int    // the most transmit buffers in use at once
 	Disordered uint64 // packets that asked to leave before the one in front of them
 	Cleared    uint64 // packets that waited when the driver went down
-	Ignored    uint64 // interrupts while it was down
+	Ignored    uint64 // interrupts while it was down, and frames received before it was up
 	Malformed  uint64 // messages from the card that are none
+	BadStamps  uint64 // time stamps of these from before the first one
+	Received   uint64 // frames that came by the card
 
 	// Stalls: how often something had to wait.
 	NoQuota  uint64 // a buffer, for the card's quota
 	BusBusy  uint64 // a buffer, for the transfer under way to end
-	NoBuffer uint64 // a frame, for a free buffer
+	NoBuffer uint64 // a packet, for a free buffer, or for the card's clock to be known
 }
 
 // Driver is the driver of one card. It is not safe for concurrent use: all of it runs on
@@ -58,25 +72,41 @@ type Driver struct {
 	config Config
 	state  state
 
-	bufs     [txBuffers]txbuf
 	free     []*txbuf
 	building *txbuf
 	waiting  fifo.Queue[*txbuf]
 
 	transfer transfer
-	copying  *txbuf // to the card, now
-	avail    bool   // the card has a message
-	rxbuf    [drivercomm.MaxDMA]byte
+	copying  *txbuf     // to the card, now
+	avail    bool       // the card has a message
+	stamp    clock.Time // when it said so
+	copied   clock.Time // when the last transfer to the card was complete
+	rxQueue  int        // that the transfer under way comes from
 	rxLen    int
-	reset    [drivercomm.ResetLen]byte
+	turn     bool // a frame was received, and a buffer may be sent before the next
+	resetDue bool
+	again    clock.Timer // for the next reset
+	card     cardClock
 
 	allowedSend int     // messages
 	stalled     *uint64 // the counter of what attemptSend waits for; nil if it does not
-	last        uint64  // departure of the last packet, in ticks
-	full        bool    // Send reported that there was no room
+	last        [drivercomm.MaxPorts]departure
+	hits        []mark // of buffers that were copied, and are to be told
+	full        bool   // Send reported that there was no room
 	running     bool
 	notifying   bool
 	stats       Stats
+
+	rxbuf [drivercomm.MaxDMA]byte
+	reset [drivercomm.ResetLen]byte
+	bufs  [txBuffers]txbuf
+}
+
+// departure is that of the last packet of a port, as it was asked for.
+type departure struct {
+	tick  uint64
+	at    clock.Time
+	known bool // there was one since the reset
 }
 
 // transfer says what the bus is doing for the driver.
@@ -91,6 +121,9 @@ const (
 // New returns a driver that is down.
 func New(clk clock.Clock, bus *pci.Bus, config Config) *Driver {
 	d := &Driver{clk: clk, bus: bus, config: config}
+	d.card.init(config.Tick, config.OwnClock)
+	d.again = clk.AfterFunc(betweenThese, d.askReset)
+	d.again.Stop()
 	d.free = make([]*txbuf, 0, txBuffers)
 	for i := range d.bufs {
 		d.free = append(d.free, &d.bufs[i])
@@ -98,62 +131,115 @@ func New(clk clock.Clock, bus *pci.Bus, config Config) *Driver {
 	return d
 }
 
-// Send takes a frame that shall leave at the given time, rounded up to a tick. It counts
-// as wireLen bytes on the wire, without FCS: drivercomm.MinWire to drivercomm.MaxWire,
-// and no less than it has. The bytes are copied. It reports false if there is no room now, of which Config.Ready
-// tells the end. What was sent may wait for more until Flush.
-func (d *Driver) Send(frame []byte, wireLen int, departure clock.Time) bool {
-	if wireLen < drivercomm.MinWire || wireLen > drivercomm.MaxWire || len(frame) > wireLen {
-		panic("driver: a frame of that size cannot be sent")
+// A Packet is what Send takes. The bytes are copied.
+type Packet struct {
+	Port  int    // Ethernet port, below drivercomm.MaxPorts
+	Bytes []byte // that are carried; the card sends zeros behind them
+
+	// Wire is how many bytes there are on the wire, without FCS: drivercomm.MinWire to
+	// drivercomm.MaxWire, and no less than are carried.
+	Wire int
+
+	// Departure is when it shall leave, rounded up to a tick. If Relative, the card is
+	// told so by the gap to the packet in front of it in the port.
+	Departure clock.Time
+	Relative  bool
+}
+
+// Send takes a packet, and returns the tick that the card is asked for. It reports false
+// if there is no room now, of which Config.Ready tells the end. What was sent may wait
+// for more until Flush; nobody is called before.
+func (d *Driver) Send(p *Packet) (tick uint64, ok bool) {
+	if p.Wire < drivercomm.MinWire || p.Wire > drivercomm.MaxWire || len(p.Bytes) > p.Wire {
+		panic("driver: a packet of that size cannot be sent")
 	}
-	d.full = false
-	ticks := d.config.Tick.Up(departure)
-	for d.building == nil || !d.building.Add(frame, wireLen, ticks) {
+	if !d.card.known {
+		return 0, d.refuse()
+	}
+	for d.building == nil || !d.building.Fits(len(p.Bytes)) {
 		if !d.nextBuffer() {
-			d.full = true
-			d.stats.NoBuffer++
-			return false
+			return 0, d.refuse()
 		}
 	}
-	if ticks < d.last {
-		d.stats.Disordered++
+	last := &d.last[p.Port]
+	tick = d.card.tick(p.Departure)
+	if last.known && tick < last.tick {
+		if p.Departure >= last.at {
+			tick = last.tick // the clock's estimate has changed in between
+		} else {
+			d.stats.Disordered++
+		}
 	}
-	d.last = ticks
+	h := drivercomm.Header{WireLen: uint16(p.Wire), Clock: tick, Absolute: true, Port: uint8(p.Port)}
+	if p.Relative && last.known && tick >= last.tick {
+		h.Clock, h.Absolute = tick-last.tick, false
+	}
+	d.building.Add(h, p.Bytes)
+	*last = departure{tick, p.Departure, true}
 	d.stats.Packets++
-	return true
+	return tick, true
+}
+
+// refuse notes that somebody waits for room.
+func (d *Driver) refuse() bool {
+	d.full = true
+	d.stats.NoBuffer++
+	return false
 }
 
 // Flush sends what there is, without waiting for more.
 func (d *Driver) Flush() { d.run() }
 
-// run does what there is to do. A call from within, by a card that answers at once,
-// leaves the work to the outer one.
+// run does what there is to do, and tells those who wait for it.
 func (d *Driver) run() {
+	d.work()
+	d.notify()
+}
+
+// work does what there is to do. A call from within, by a card that answers at once,
+// leaves it to the outer one.
+func (d *Driver) work() {
 	if d.running {
 		return
 	}
 	d.running = true
-	for d.intr() || d.attemptReceive() || d.attemptSend() {
+	for d.intr() || d.resetDue && d.attemptReset() || d.attemptTransfer() {
 	}
 	d.running = false
-	d.notify()
 }
 
-// notify tells the one above that there is room, if that one waits for it.
+// attemptTransfer starts to receive or to send, if there is something and no transfer is
+// under way. What the card has comes first, as it may have quota to give. But after a
+// frame that a port received a buffer may be sent, if there is one.
+func (d *Driver) attemptTransfer() bool {
+	if d.turn && d.attemptSend() {
+		d.turn = false
+		return true
+	}
+	return d.attemptReceive() || d.attemptSend()
+}
+
+// notify tells markers of their hits, and the one above that there is room, if that one
+// waits for it.
 func (d *Driver) notify() {
-	if d.notifying {
+	if d.running || d.notifying {
 		return
 	}
 	d.notifying = true
-	for d.full && len(d.free) > 0 {
+	d.tell()
+	for d.full && d.card.known && len(d.free) > 0 {
 		d.full = false
 		d.config.Ready()
+		d.tell()
 	}
 	d.notifying = false
 }
 
 // Stats returns the counters.
 func (d *Driver) Stats() Stats { return d.stats }
+
+// Clock returns what the driver knows of the card's clock.
+func (d *Driver) Clock() Clock { return d.card.stats(d.clk.Now()) }
 
 // A Step is something that the driver did or learned.
 type Step struct {
@@ -184,6 +270,8 @@ func (k Kind) String() string { return kinds[k] }
 
 func (d *Driver) trace(k Kind, n int) {
 	if d.config.Trace != nil {
-		d.config.Trace(Step{d.clk.Now(), k, n})
+		d.step(k, n)
 	}
 }
+
+func (d *Driver) step(k Kind, n int) { d.config.Trace(Step{d.clk.Now(), k, n}) }

@@ -47,16 +47,21 @@ func newUpCard(t *testing.T) *card {
 }
 
 func (c *card) Receive(msg []byte) { c.messages = append(c.messages, bytes.Clone(msg)) }
-func (c *card) Taken()             { c.taken++ }
+func (c *card) Taken(int)          { c.taken++ }
 
 func (c *card) answer(typ drivercomm.Type, quota int32) {
-	c.bus.Offer(drivercomm.Reply{Type: typ, Quota: quota}.Put(c.reply[:]))
+	c.bus.Offer(pci.Generator, drivercomm.Reply{Type: typ, Quota: quota}.Put(c.reply[:]))
+}
+
+// packet returns one of n bytes.
+func packet(n int, at clock.Time) *Packet {
+	return &Packet{Bytes: make([]byte, n), Wire: max(drivercomm.MinWire, n), Departure: at}
 }
 
 // send sends frames of n bytes, and returns how many were taken before there was no room.
 func (c *card) send(frames, n int) int {
 	for i := range frames {
-		if !c.driver.Send(make([]byte, n), max(drivercomm.MinWire, n), 0) {
+		if _, ok := c.driver.Send(packet(n, 0)); !ok {
 			return i
 		}
 	}
@@ -110,7 +115,7 @@ func TestResetHandshake(t *testing.T) {
 func TestDepartureIsRoundedUp(t *testing.T) {
 	c := newUpCard(t)
 	for _, at := range []clock.Time{-5, 0, 1, 8, 13560, 13561} {
-		c.driver.Send([]byte("x"), 60, at)
+		c.driver.Send(packet(1, at))
 	}
 	c.driver.Flush()
 	var got []uint64
@@ -123,7 +128,7 @@ func TestDepartureIsRoundedUp(t *testing.T) {
 		if h.Next == 0 {
 			break
 		}
-		off += h.Next
+		off += int(h.Next)
 	}
 	if want := "[0 0 1 1 1695 1696]"; fmt.Sprint(got) != want {
 		t.Errorf("departures %v, want %s", got, want)
@@ -165,7 +170,7 @@ func TestQuotaThatCannotBe(t *testing.T) {
 	}
 	c.answer(drivercomm.ResetDone, 0) // nobody asked
 	c.answer(7, 0)
-	c.bus.Offer([]byte("short"))
+	c.bus.Offer(pci.Generator, []byte("short"))
 	if s := c.driver.Stats(); s.Malformed != 8 || s.Quotas != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -283,7 +288,7 @@ func TestDown(t *testing.T) {
 func TestDisordered(t *testing.T) {
 	c := newUpCard(t)
 	for _, at := range []clock.Time{8, 16, 9, 8, 100} {
-		c.driver.Send([]byte("x"), 60, at)
+		c.driver.Send(packet(1, at))
 	}
 	if s := c.driver.Stats(); s.Disordered != 1 { // 9 and 16 are the same tick
 		t.Errorf("%d out of order, want 1", s.Disordered)
@@ -298,10 +303,111 @@ func FuzzReceive(f *testing.F) {
 		for ; len(replies) >= 8; replies = replies[8:] {
 			c.send(3, 1514)
 			msg := append(bytes.Clone(replies[:8]), make([]byte, 40)...)
-			c.bus.Offer(msg)
+			c.bus.Offer(pci.Generator, msg)
 			if a := c.driver.allowedSend; a < 0 || a > drivercomm.Slots {
 				t.Fatalf("%d messages allowed", a)
 			}
 		}
 	})
+}
+
+// headers returns those of all packets that the card has.
+func (c *card) headers() (all []drivercomm.Header) {
+	for _, msg := range c.messages {
+		if drivercomm.TypeOf(msg) != drivercomm.Packets {
+			continue
+		}
+		for off := drivercomm.FirstPacket; ; {
+			h, _, ok := drivercomm.Packet(msg, off)
+			if !ok {
+				c.t.Fatalf("not a packet at %d: %x", off, msg)
+			}
+			all = append(all, h)
+			if h.Next == 0 {
+				break
+			}
+			off += int(h.Next)
+		}
+	}
+	return all
+}
+
+// A packet is relative to the one in front of it in its port. The first after a reset is
+// absolute in any case. Gaps are between ticks that were asked for, so that no fraction
+// of one is lost.
+func TestRelative(t *testing.T) {
+	c := newUpCard(t)
+	send := func(port int, at clock.Time, relative bool) {
+		p := packet(42, at)
+		p.Port, p.Relative = port, relative
+		c.driver.Send(p)
+	}
+	send(0, 8, true)
+	send(0, 21, true) // 13 ns later: ticks 1, 3, 5
+	send(0, 34, true)
+	send(1, 40, true)
+	send(1, 48, false)
+	send(0, 35, true)
+	send(0, 30, true) // before the one in front of it, which no gap can say
+	send(1, 48, true)
+	c.driver.Flush()
+	var got strings.Builder
+	for _, h := range c.headers() {
+		fmt.Fprintf(&got, "%d:", h.Port)
+		if !h.Absolute {
+			got.WriteString("+")
+		}
+		fmt.Fprintf(&got, "%d ", h.Clock)
+	}
+	if want := "0:1 0:+2 0:+2 1:5 1:6 0:+0 0:4 1:+0 "; got.String() != want {
+		t.Errorf("departures %s, want %s", got.String(), want)
+	}
+	if s := c.driver.Stats(); s.Disordered != 1 {
+		t.Errorf("%d out of order, want 1", s.Disordered)
+	}
+}
+
+// What a port received comes up with its number, and takes turns with what is sent.
+func TestReceived(t *testing.T) {
+	c := newCard(t, pci.Cost{Transfer: 1000})
+	var got []string
+	c.driver.config.Received = func(port int, frame []byte) {
+		got = append(got, fmt.Sprintf("%d %d:%s", int64(c.clk.Now()), port, frame))
+	}
+	c.driver.Up()
+	c.bus.Offer(pci.Received, []byte("too early")) // before the reset is answered
+	c.clk.RunUntil(2000)
+	c.answer(drivercomm.ResetDone, 0)
+	c.clk.RunUntil(3000)
+	for i := range 3 {
+		c.bus.Offer(pci.Received+i, fmt.Appendf(nil, "frame %d", i))
+	}
+	for range 3 {
+		c.send(1, 1514)
+	}
+	c.log.Reset()
+	for c.clk.Step() {
+	}
+	// The first transfer had begun before there was anything to send.
+	if want := "[4000 0:frame 0 6000 1:frame 1 8000 2:frame 2]"; fmt.Sprint(got) != want {
+		t.Errorf("received %v, want %s", got, want)
+	}
+	c.expect(`
+		4000 PKT_AVAIL 0
+		4000 DMA_RX_COMPLETE 0
+		4000 DMA_TX 1538
+		5000 DMA_TX_COMPLETE 0
+		5000 DMA_RX 7
+		6000 PKT_AVAIL 0
+		6000 DMA_RX_COMPLETE 0
+		6000 DMA_TX 1538
+		7000 DMA_TX_COMPLETE 0
+		7000 DMA_RX 7
+		8000 DMA_RX_COMPLETE 0
+		8000 DMA_TX 1538
+		9000 DMA_TX_COMPLETE 0
+	`)
+	if s := c.driver.Stats(); s.Received != 3 || s.Ignored != 1 {
+		t.Errorf("%+v", s)
+	}
 }

@@ -18,6 +18,9 @@ func (d *Driver) intr() bool {
 	}
 	if s&pci.DMATxComplete != 0 {
 		d.transfer = none
+		if d.card.own {
+			d.copied = d.clk.Now()
+		}
 		d.trace(DMATxComplete, 0)
 		if d.copying != nil {
 			d.release(d.copying)
@@ -26,25 +29,28 @@ func (d *Driver) intr() bool {
 	}
 	if s&pci.PktAvail != 0 {
 		d.avail = true
+		if d.card.own {
+			d.stamp = d.clk.Now()
+		}
 		d.trace(PktAvail, 0)
 	}
 	if s&pci.DMARxComplete != 0 {
 		d.transfer = none
 		d.trace(DMARxComplete, 0)
-		d.receive(d.rxbuf[:d.rxLen])
+		d.receive(d.rxQueue, d.rxbuf[:d.rxLen])
 	}
 	return true
 }
 
 // attemptReceive starts to fetch the card's message, if it has one and no transfer is
-// under way. It comes before sending, as the card may have quota to give.
+// under way.
 func (d *Driver) attemptReceive() bool {
 	if !d.avail || d.transfer != none {
 		return false
 	}
 	d.avail = false
 	d.transfer = fromCard
-	d.rxLen = d.bus.Read(d.rxbuf[:])
+	d.rxQueue, d.rxLen = d.bus.Read(d.rxbuf[:])
 	d.trace(DMARx, d.rxLen)
 	return true
 }

@@ -1,6 +1,9 @@
 package driver
 
-import "github.com/netcaliper/caliper/netfpga/drivercomm"
+import (
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/pci"
+)
 
 // attemptSend starts to copy the next buffer to the card, if there is one, no transfer
 // is under way, and the card has room for a message (tech doc section 3.4). It reports
@@ -53,9 +56,26 @@ func (d *Driver) moreQuota(n int32) {
 	d.trace(Quota, int(n))
 }
 
-// receive handles a message from the card.
-func (d *Driver) receive(msg []byte) {
+// receive handles what came from the card, the original's nf2c_rx.
+func (d *Driver) receive(queue int, bytes []byte) {
+	switch {
+	case queue == pci.Generator:
+		d.receiveMessage(bytes)
+	case d.state != up:
+		d.stats.Ignored++
+	default:
+		d.turn = true
+		d.stats.Received++
+		d.config.Received(queue-pci.Received, bytes)
+	}
+}
+
+// receiveMessage handles a message of the generator.
+func (d *Driver) receiveMessage(msg []byte) {
 	r, ok := drivercomm.ParseReply(msg)
+	if ok && d.card.own && !d.card.line.add(r.Time, d.stamp) {
+		d.stats.BadStamps++
+	}
 	switch {
 	case ok && r.Type == drivercomm.ResetDone && d.state == resetting:
 		d.resetDone()

@@ -11,37 +11,61 @@ const (
 	up
 )
 
-// Up brings the interface up: the card is reset, and with its answer sending begins.
-// Frames may be given to Send before that.
+// Up brings the interface up: the card is reset, and with its answer sending begins. Where
+// the card's clock is its own, that takes several resets, and a tenth of a second. Packets
+// may be given to Send before; until the card's clock is known, it has no room for them.
 func (d *Driver) Up() {
 	if d.state != down {
 		return
 	}
 	d.bus.Stop()
 	d.state = resetting
+	d.card.init(d.config.Tick, d.config.OwnClock)
 	d.trace(Up, 0)
-	d.write(drivercomm.PutReset(d.reset[:]))
+	d.askReset()
+}
+
+// askReset has the card reset, as soon as the bus is free.
+func (d *Driver) askReset() {
+	d.resetDue = true
 	d.run()
 }
 
-// resetDone is the answer.
+// attemptReset starts to copy a reset, which is due, to the card, if no transfer is under
+// way. It reports whether it did.
+func (d *Driver) attemptReset() bool {
+	if d.transfer != none {
+		return false
+	}
+	d.resetDue = false
+	d.write(drivercomm.PutReset(d.reset[:]))
+	return true
+}
+
+// resetDone is the card's answer.
 func (d *Driver) resetDone() {
+	if !d.card.learned(max(0, d.stamp.Sub(d.copied))) {
+		d.again.Reset(betweenThese)
+		return
+	}
 	d.state = up
 	d.allowedSend = drivercomm.StartQuota
 	d.trace(Reset, d.allowedSend)
 }
 
-// Down takes the interface down. What waits to be sent is cleared, and interrupts are
-// ignored from now on. What the card has already is the card's.
+// Down takes the interface down. What waits to be sent is cleared, all marks are told,
+// and interrupts are ignored from now on. What the card has already is the card's.
 func (d *Driver) Down() {
 	if d.state == down {
 		return
 	}
 	d.state = down
 	d.bus.Stop()
-	d.transfer, d.avail = none, false
+	d.again.Stop()
+	d.transfer, d.avail, d.resetDue = none, false, false
+	d.full, d.last = false, [drivercomm.MaxPorts]departure{}
 	n := d.clearBuffers()
 	d.stats.Cleared += uint64(n)
-	d.full, d.last = false, 0
 	d.trace(Down, n)
+	d.notify()
 }

@@ -10,6 +10,7 @@ const txBuffers = 16
 // to be copied, or is being copied.
 type txbuf struct {
 	drivercomm.Builder
+	marks []mark
 }
 
 // nextBuffer puts the buffer that was being built with those that wait, and begins
@@ -18,7 +19,10 @@ func (d *Driver) nextBuffer() bool {
 	if d.building != nil {
 		d.waiting.Push(d.building)
 		d.building = nil
-		d.run()
+		d.work()
+		if d.building != nil { // by somebody who received a frame, and answered
+			return true
+		}
 	}
 	n := len(d.free)
 	if n == 0 {
@@ -44,6 +48,8 @@ func (d *Driver) nextWaiting() *txbuf {
 // release frees a buffer that has been copied or cleared.
 func (d *Driver) release(b *txbuf) {
 	b.Clear()
+	d.hits = append(d.hits, b.marks...)
+	b.marks = b.marks[:0]
 	d.free = append(d.free, b)
 }
 

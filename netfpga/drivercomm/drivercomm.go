@@ -5,6 +5,10 @@
 // Both sides import this one package, so that whatever takes the native generator's
 // place gets the same bytes. All fields are big-endian, as the card is.
 //
+// The port is our extension. In the original is_absolute is an s16 that is 0 or 1, and
+// there is one port, so that its upper byte is always 0: an original message is one for
+// port 0, and a message for port 0 is an original one, byte for byte.
+//
 //	driver to card, at most MaxDMA bytes
 //	  int32 type         33 reset (ResetLen bytes in all), 42 packets
 //	  then for each packet, at the next 8-byte boundary
@@ -12,7 +16,8 @@
 //	  u16 wire_len       bytes on the wire without FCS, 60 to 1514
 //	  u32 clock_hi, u32 clock_lo
 //	                     departure, in ticks
-//	  s16 is_absolute    0: relative to the last transmission
+//	  u8  port           Ethernet port that the packet leaves by, 0 to 3
+//	  u8  is_absolute    0: relative to the last transmission
 //	  u16 next_pkt       from this header to the next one, in bytes; 0 in the last
 //
 //	card to driver, ReplyLen bytes

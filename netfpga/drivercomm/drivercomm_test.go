@@ -18,20 +18,22 @@ func unhex(t *testing.T, s string) []byte {
 
 func TestPacketsBytes(t *testing.T) {
 	var b Builder
-	b.Add([]byte{0xaa, 0xbb, 0xcc}, 60, 0x0102030405060708)
-	b.Add([]byte{0xdd}, 1514, 9)
+	b.Add(Header{WireLen: 60, Clock: 0x0102030405060708, Absolute: true}, []byte{0xaa, 0xbb, 0xcc})
+	b.Add(Header{WireLen: 61, Clock: 7}, []byte{0xee})
+	b.Add(Header{WireLen: 1514, Clock: 9, Absolute: true, Port: 3}, []byte{0xdd})
 	want := unhex(t, `
 		0000002a 00000000
 		0003 003c 01020304 05060708 0001 0018  aabbcc 0000000000
-		0001 05ea 00000000 00000009 0001 0000  dd`)
+		0001 003d 00000000 00000007 0000 0018  ee 00000000000000
+		0001 05ea 00000000 00000009 0301 0000  dd`)
 	if !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("message\n%x, want\n%x", b.Bytes(), want)
 	}
-	if TypeOf(b.Bytes()) != Packets || b.Count() != 2 {
+	if TypeOf(b.Bytes()) != Packets || b.Count() != 3 {
 		t.Errorf("type %d, %d packets", TypeOf(b.Bytes()), b.Count())
 	}
 	b.Clear()
-	b.Add([]byte{1}, 60, 0)
+	b.Add(Header{WireLen: 60, Absolute: true}, []byte{1})
 	if want := unhex(t, "0000002a00000000 0001003c0000000000000000 00010000 01"); !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("used again\n%x, want\n%x", b.Bytes(), want)
 	}
@@ -71,13 +73,37 @@ func TestReplyBytes(t *testing.T) {
 	}
 }
 
+func TestIOQBytes(t *testing.T) {
+	for _, c := range []struct {
+		header IOQ
+		bytes  string
+		mac    int
+	}{
+		{NewIOQ(MACBit(0), 60), "0001 0008 0000 003c", 0},
+		{NewIOQ(MACBit(3), 1514), "0040 00be 0000 05ea", 3},
+		{NewIOQ(HostBit(0), 48), "0002 0006 0000 0030", -1},
+		{NewIOQ(HostBit(3), 1), "0080 0001 0000 0001", -1},
+		{NewIOQ(MACBit(1)|MACBit(2)|HostBit(0), 0), "0016 0000 0000 0000", 1},
+		{IOQ{Dst: 0xff00, Words: 1, Src: 2, Bytes: 3}, "ff00 0001 0002 0003", -1},
+	} {
+		got := bytes.Repeat([]byte{0xff}, IOQHeader)
+		c.header.Put(got)
+		if want := unhex(t, c.bytes); !bytes.Equal(got, want) {
+			t.Errorf("%+v is %x, want %x", c.header, got, want)
+		}
+		if back := ParseIOQ(got); back != c.header || back.MAC() != c.mac {
+			t.Errorf("%x is read as %+v to MAC %d, want %+v to %d", got, back, back.MAC(), c.header, c.mac)
+		}
+	}
+}
+
 // The counts are those of the original driver with its buffers of 1592 bytes.
 func TestPacketsPerBuffer(t *testing.T) {
 	for _, c := range []struct{ carried, want int }{
 		{42, 24}, {54, 22}, {66, 18}, {200, 7}, {1514, 1}, {760, 2}, {1, 66},
 	} {
 		var b Builder
-		for b.Add(make([]byte, c.carried), MaxWire, 0) {
+		for b.Add(Header{WireLen: MaxWire}, make([]byte, c.carried)) {
 		}
 		if b.Count() != c.want {
 			t.Errorf("%d packets of %d bytes fit, want %d", b.Count(), c.carried, c.want)
@@ -106,6 +132,7 @@ func TestPacketRefuses(t *testing.T) {
 		{"too short for a wire", 8, "0000002a00000000 0003003b 0000000000000000 00010000 aabbcc"},
 		{"too long for a wire", 8, "0000002a00000000 000305eb 0000000000000000 00010000 aabbcc"},
 		{"more carried than on the wire", 8, "0000002a00000000 003d003c 0000000000000000 00010000" + strings.Repeat("aa", 61)},
+		{"a port that no card has", 8, "0000002a00000000 0003003c 0000000000000000 04010000 aabbcc"},
 		{"next in this one", 8, "0000002a00000000 0003003c 0000000000000000 00010010 aabbcc"},
 	} {
 		if h, _, ok := Packet(unhex(t, c.msg), c.off); ok {
@@ -116,17 +143,21 @@ func TestPacketRefuses(t *testing.T) {
 
 // What a Builder writes, Packet reads, whatever the frames.
 func FuzzBuilder(f *testing.F) {
-	f.Add([]byte("frames of any bytes"), uint16(7), uint64(1)<<40)
-	f.Add([]byte{}, uint16(0), uint64(0))
-	f.Fuzz(func(t *testing.T, all []byte, cut uint16, departure uint64) {
+	f.Add([]byte("frames of any bytes"), uint16(7), uint64(1)<<40, byte(3))
+	f.Add([]byte{}, uint16(0), uint64(0), byte(4))
+	f.Fuzz(func(t *testing.T, all []byte, cut uint16, departure uint64, kind byte) {
 		size := 1 + int(cut)%MaxWire
 		var b Builder
 		var frames [][]byte
+		var headers []Header
 		for rest := all; len(rest) > 0; {
 			n := min(size, len(rest))
-			if !b.Add(rest[:n], max(MinWire, n), departure) {
+			h := Header{WireLen: uint16(max(MinWire, n)), Clock: departure, Absolute: kind&4 != 0, Port: kind & 3}
+			if !b.Add(h, rest[:n]) {
 				break
 			}
+			h.Len = uint16(n)
+			headers = append(headers, h)
 			frames = append(frames, rest[:n])
 			rest = rest[n:]
 		}
@@ -136,13 +167,15 @@ func FuzzBuilder(f *testing.F) {
 		off := FirstPacket
 		for i, want := range frames {
 			h, got, ok := Packet(b.Bytes(), off)
-			if !ok || !bytes.Equal(got, want) || h.Clock != departure || !h.Absolute || h.WireLen != max(MinWire, len(want)) {
-				t.Fatalf("packet %d at %d: %+v %v, %x, want %x", i, off, h, ok, got, want)
+			next := h.Next
+			h.Next = 0
+			if !ok || !bytes.Equal(got, want) || h != headers[i] {
+				t.Fatalf("packet %d at %d: %+v %v, %x, want %+v, %x", i, off, h, ok, got, headers[i], want)
 			}
-			if last := i == len(frames)-1; last != (h.Next == 0) {
-				t.Fatalf("packet %d of %d: next %d", i, len(frames), h.Next)
+			if last := i == len(frames)-1; last != (next == 0) {
+				t.Fatalf("packet %d of %d: next %d", i, len(frames), next)
 			}
-			off += h.Next
+			off += int(next)
 		}
 	})
 }
@@ -150,8 +183,8 @@ func FuzzBuilder(f *testing.F) {
 // Whatever the bytes, a walk through a message ends, within it.
 func FuzzPacket(f *testing.F) {
 	var b Builder
-	b.Add([]byte{1, 2, 3}, 60, 5)
-	b.Add([]byte{4}, 60, 6)
+	b.Add(Header{WireLen: 60, Clock: 5}, []byte{1, 2, 3})
+	b.Add(Header{WireLen: 60, Clock: 6}, []byte{4})
 	f.Add(b.Bytes())
 	f.Add([]byte("0000002a"))
 	f.Fuzz(func(t *testing.T, msg []byte) {
@@ -160,10 +193,10 @@ func FuzzPacket(f *testing.F) {
 			if !ok || h.Next == 0 {
 				return
 			}
-			if len(frame) != h.Len || n > len(msg)/HeaderLen {
+			if len(frame) != int(h.Len) || n > len(msg)/HeaderLen {
 				t.Fatalf("packet %d at %d: %+v, %d bytes", n, off, h, len(frame))
 			}
-			off += h.Next
+			off += int(h.Next)
 		}
 	})
 }

@@ -7,47 +7,48 @@ const FirstPacket = 8
 
 // Header is a packet_hdr: one packet to be sent.
 type Header struct {
-	Len      int    // bytes carried
-	WireLen  int    // bytes on the wire, without FCS
 	Clock    uint64 // departure in ticks
-	Absolute bool   // Clock counts from the card's start, else from the last transmission
-	Next     int    // bytes from this header to the next, 0 in the last
+	Len      uint16 // bytes carried
+	WireLen  uint16 // bytes on the wire, without FCS
+	Next     uint16 // bytes from this header to the next, 0 in the last
+	Port     uint8  // Ethernet port, below MaxPorts
+	Absolute bool   // Clock counts from the card's start, else from the port's last transmission
 }
 
 func (h *Header) put(p []byte) {
 	_ = p[HeaderLen-1]
-	binary.BigEndian.PutUint16(p, uint16(h.Len))
-	binary.BigEndian.PutUint16(p[2:], uint16(h.WireLen))
+	binary.BigEndian.PutUint16(p, h.Len)
+	binary.BigEndian.PutUint16(p[2:], h.WireLen)
 	binary.BigEndian.PutUint64(p[4:], h.Clock)
-	var absolute uint16
+	p[12], p[13] = h.Port, 0
 	if h.Absolute {
-		absolute = 1
+		p[13] = 1
 	}
-	binary.BigEndian.PutUint16(p[12:], absolute)
-	binary.BigEndian.PutUint16(p[14:], uint16(h.Next))
+	binary.BigEndian.PutUint16(p[14:], h.Next)
 }
 
 // Packet reads the packet whose header lies at off in a packets message. It reports
 // false where the message contradicts itself: a header not at an 8-byte boundary, bytes
-// past the end, a next header that lies in this packet, a wire length that no frame has.
-// The bytes returned are the message's own.
+// past the end, a next header that lies in this packet, a wire length that no frame has,
+// a port that no card has. The bytes returned are the message's own.
 func Packet(msg []byte, off int) (h Header, frame []byte, ok bool) {
 	if off < FirstPacket || off%8 != 0 || off+HeaderLen > len(msg) {
 		return h, nil, false
 	}
 	p := msg[off:]
 	h = Header{
-		Len:      int(binary.BigEndian.Uint16(p)),
-		WireLen:  int(binary.BigEndian.Uint16(p[2:])),
+		Len:      binary.BigEndian.Uint16(p),
+		WireLen:  binary.BigEndian.Uint16(p[2:]),
 		Clock:    binary.BigEndian.Uint64(p[4:]),
-		Absolute: binary.BigEndian.Uint16(p[12:]) != 0,
-		Next:     int(binary.BigEndian.Uint16(p[14:])),
+		Port:     p[12],
+		Absolute: p[13] != 0,
+		Next:     binary.BigEndian.Uint16(p[14:]),
 	}
-	end := HeaderLen + h.Len
+	end := HeaderLen + int(h.Len)
 	switch {
 	case end > len(p),
-		h.WireLen < MinWire, h.WireLen > MaxWire, h.Len > h.WireLen,
-		h.Next != 0 && h.Next < end:
+		h.WireLen < MinWire, h.WireLen > MaxWire, h.Len > h.WireLen, h.Port >= MaxPorts,
+		h.Next != 0 && int(h.Next) < end:
 		return Header{}, nil, false
 	}
 	return h, p[HeaderLen:end], true
@@ -62,24 +63,33 @@ type Builder struct {
 	count int
 }
 
-// Add puts a packet behind the others, whose departure is absolute, and reports whether
-// there was room for it. A frame of up to MaxWire bytes fits an empty message.
-func (b *Builder) Add(frame []byte, wireLen int, departure uint64) bool {
-	at := FirstPacket
-	if b.count > 0 {
-		at = (b.n + 7) &^ 7
+// next returns where the next header goes.
+func (b *Builder) next() int {
+	if b.count == 0 {
+		return FirstPacket
 	}
-	end := at + HeaderLen + len(frame)
-	if end > MaxDMA {
+	return (b.n + 7) &^ 7
+}
+
+// Fits reports whether there is room for a packet of which so many bytes are carried. One
+// of up to MaxWire fits an empty message.
+func (b *Builder) Fits(n int) bool { return b.next()+HeaderLen+n <= MaxDMA }
+
+// Add puts a packet behind the others, and reports whether there was room for it. Len and
+// Next of its header need not be set.
+func (b *Builder) Add(h Header, frame []byte) bool {
+	if !b.Fits(len(frame)) {
 		return false
 	}
+	at := b.next()
+	end := at + HeaderLen + len(frame)
 	if b.count == 0 {
 		binary.BigEndian.PutUint64(b.buf[:], uint64(Packets)<<32)
 	} else {
 		clear(b.buf[b.n:at])
 		binary.BigEndian.PutUint16(b.buf[b.last+14:], uint16(at-b.last))
 	}
-	h := Header{Len: len(frame), WireLen: wireLen, Clock: departure, Absolute: true}
+	h.Len, h.Next = uint16(len(frame)), 0
 	h.put(b.buf[at:])
 	copy(b.buf[at+HeaderLen:end], frame)
 	b.last, b.n = at, end

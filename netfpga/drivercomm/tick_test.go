@@ -1,6 +1,7 @@
 package drivercomm
 
 import (
+	"math"
 	"math/big"
 	"testing"
 
@@ -80,5 +81,58 @@ func TestTickCheck(t *testing.T) {
 		if err := c.tick.Check(); (err == nil) != c.ok {
 			t.Errorf("%v: %v", c.tick, err)
 		}
+	}
+}
+
+func TestCounter(t *testing.T) {
+	fast, err := NetFPGATick().Off(100) // 8 ns / 1.0001
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Counter{Tick: fast, Start: 1000}
+	for _, x := range []struct {
+		at       clock.Time
+		up, down uint64
+	}{
+		{-1, 1000, 1000}, {0, 1000, 1000}, {1, 1001, 1000}, {8, 1001, 1001}, {9, 1002, 1001}, {1e9, 1000 + 125_012_500, 1000 + 125_012_500},
+		{1e9 + 1, 1001 + 125_012_500, 1000 + 125_012_500},
+	} {
+		if up, down := c.Up(x.at), c.Down(x.at); up != x.up || down != x.down {
+			t.Errorf("%d ns: up %d, down %d, want %d, %d", int64(x.at), up, down, x.up, x.down)
+		}
+	}
+	for _, x := range []struct {
+		tick uint64
+		want clock.Time
+	}{
+		{0, 0}, {999, 0}, {1000, 0}, {1001, 8}, {1000 + 125_012_500, 1e9}, {1<<64 - 1, clock.Never},
+	} {
+		if got := c.Time(x.tick); got != x.want {
+			t.Errorf("tick %d is at %d, want %d", x.tick, int64(got), int64(x.want))
+		}
+	}
+}
+
+func TestOff(t *testing.T) {
+	for _, ppm := range []float64{0, 100, -100, 0.001, MaxPPM, -MaxPPM} {
+		got, err := (Tick{512, 165}).Off(ppm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// 512/165 * 1e9/(1e9+ppb), in lowest terms or not.
+		ppb := int64(1e9) + int64(math.Round(ppm*1000))
+		left := new(big.Int).Mul(u(got.Num), new(big.Int).Mul(u(165), big.NewInt(ppb)))
+		right := new(big.Int).Mul(u(got.Den), new(big.Int).Mul(u(512), big.NewInt(1e9)))
+		if left.Cmp(right) != 0 {
+			t.Errorf("%v ppm off: %v", ppm, got)
+		}
+	}
+	for _, ppm := range []float64{201, -200.5, math.NaN(), math.Inf(1)} {
+		if got, err := NetFPGATick().Off(ppm); err == nil {
+			t.Errorf("%v ppm off: %v", ppm, got)
+		}
+	}
+	if got, err := (Tick{1 << 62, 1<<32 - 1}).Off(1); err == nil {
+		t.Errorf("a tick too odd: %v", got)
 	}
 }

@@ -2,13 +2,15 @@
 // each of which takes its time and ends with an interrupt (tech doc sections 3.1 and 3.3).
 //
 // The driver calls Write to send the card a message and Read to fetch one. The card
-// calls Offer when it has a message. Both ends hear of it by interrupts, whose reasons
-// the driver reads from Status.
+// calls Offer when it has a message, in one of several queues. Both ends hear of it by
+// interrupts, whose reasons the driver reads from Status.
 package pci
 
 import (
+	"math/bits"
 	"time"
 
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -20,6 +22,14 @@ const (
 	DMATxComplete Status = 1 << iota // a transfer to the card is complete
 	PktAvail                         // the card has a message for the driver
 	DMARxComplete                    // a transfer from the card is complete
+)
+
+// The queues of messages to the host: that of the generator, and one for what each
+// Ethernet port received.
+const (
+	Generator = 0
+	Received  = 1 // plus the number of the port
+	queues    = Received + drivercomm.MaxPorts
 )
 
 // Cost is how long transfers take. The zero Cost is a bus that takes no time: a transfer
@@ -55,8 +65,8 @@ type Card interface {
 	// Receive gets a message from the driver. It must not keep the bytes.
 	Receive(msg []byte)
 
-	// Taken tells that the driver has the message that was offered.
-	Taken()
+	// Taken tells that the driver has the message that was offered in a queue.
+	Taken(queue int)
 }
 
 // Bus is the PCI bus. It is not safe for concurrent use: all of it runs on the clock's
@@ -71,7 +81,11 @@ type Bus struct {
 	status   Status
 	transfer Status // what the transfer under way ends with; 0 if there is none
 	out, in  []byte // its memory
-	offered  []byte // the card's message; nil if it has none
+	queue    int    // that it comes from
+
+	offered [queues][]byte // the card's messages
+	pending uint           // a bit for each queue that has one
+	turn    int            // the queue of a port that is looked at first
 
 	stats Stats
 }
@@ -100,14 +114,28 @@ func (b *Bus) Write(msg []byte) {
 	b.start(DMATxComplete, len(msg))
 }
 
-// Read starts a transfer of the card's message to p, and returns its length. There must
+// Read starts a transfer of one of the card's messages to p, and returns its queue and
+// its length. The generator's comes first, and those of the ports take turns. There must
 // be a message, room for it, and no transfer under way. The bytes are there with
-// DMARxComplete.
-func (b *Bus) Read(p []byte) int {
-	n := len(b.offered)
+// DMARxComplete, and with it PktAvail if the card has another message.
+func (b *Bus) Read(p []byte) (queue, n int) {
+	b.queue = b.next()
+	n = len(b.offered[b.queue])
 	b.in = p[:n]
+	queue = b.queue
 	b.start(DMARxComplete, n)
-	return n
+	return queue, n
+}
+
+// next returns the queue that is read next.
+func (b *Bus) next() int {
+	if b.pending&(1<<Generator) != 0 {
+		return Generator
+	}
+	if later := b.pending >> b.turn << b.turn; later != 0 {
+		return bits.TrailingZeros(later)
+	}
+	return bits.TrailingZeros(b.pending)
 }
 
 func (b *Bus) start(end Status, n int) {
@@ -130,17 +158,26 @@ func (b *Bus) complete() {
 		b.out = nil
 		b.card.Receive(msg)
 	case DMARxComplete:
-		copy(b.in, b.offered)
-		b.in, b.offered = nil, nil
-		b.card.Taken()
+		q := b.queue
+		copy(b.in, b.offered[q])
+		b.in, b.offered[q] = nil, nil
+		b.pending &^= 1 << q
+		if q >= Received {
+			b.turn = q + 1
+		}
+		if b.pending != 0 {
+			end |= PktAvail
+		}
+		b.card.Taken(q)
 	}
 	b.raise(end)
 }
 
 // Offer tells that the card has a message for the driver. The bytes are the bus's until
-// the card is told that they are taken, and it offers no other before.
-func (b *Bus) Offer(msg []byte) {
-	b.offered = msg
+// the card is told that they are taken, and it offers no other in that queue before.
+func (b *Bus) Offer(queue int, msg []byte) {
+	b.offered[queue] = msg
+	b.pending |= 1 << queue
 	b.raise(PktAvail)
 }
 
@@ -162,7 +199,8 @@ func (b *Bus) Status() Status {
 func (b *Bus) Stop() {
 	b.timer.Stop()
 	b.transfer, b.status = 0, 0
-	b.out, b.in, b.offered = nil, nil, nil
+	b.out, b.in = nil, nil
+	b.offered, b.pending = [queues][]byte{}, 0
 }
 
 // Stats returns the counters.

@@ -29,7 +29,7 @@ func (e *ends) note(format string, args ...any) {
 
 func (e *ends) Interrupt()         { e.note("interrupt %03b", e.bus.Status()) }
 func (e *ends) Receive(msg []byte) { e.note("card has %q", msg) }
-func (e *ends) Taken()             { e.note("taken") }
+func (e *ends) Taken(queue int)    { e.note("taken from %d", queue) }
 
 func (e *ends) expect(t *testing.T, want ...string) {
 	t.Helper()
@@ -43,12 +43,12 @@ func (e *ends) expect(t *testing.T, want ...string) {
 func TestBusWithoutCost(t *testing.T) {
 	e := newEnds(Cost{})
 	e.bus.Write([]byte("to the card"))
-	e.bus.Offer([]byte("to the driver"))
+	e.bus.Offer(Generator, []byte("to the driver"))
 	p := make([]byte, 100)
-	if n := e.bus.Read(p); string(p[:n]) != "to the driver" {
-		t.Errorf("read %q", p[:n])
+	if q, n := e.bus.Read(p); string(p[:n]) != "to the driver" || q != Generator {
+		t.Errorf("read %q of queue %d", p[:n], q)
 	}
-	e.expect(t, `0 card has "to the card"`, "0 interrupt 001", "0 interrupt 010", "0 taken", "0 interrupt 100")
+	e.expect(t, `0 card has "to the card"`, "0 interrupt 001", "0 interrupt 010", "0 taken from 0", "0 interrupt 100")
 	if s := e.bus.Stats(); s != (Stats{Transfers: 2, Bytes: 24}) {
 		t.Errorf("%+v", s)
 	}
@@ -67,9 +67,37 @@ func TestBusWithCost(t *testing.T) {
 	e.expect(t, `10008 card has "A"`, "10008 interrupt 001")
 
 	e.log = nil
-	e.bus.Offer(msg)
+	e.bus.Offer(Generator, msg)
 	e.bus.Read(make([]byte, 1592))
-	e.expect(t, "10008 interrupt 010", "21008 taken", "21008 interrupt 100")
+	e.expect(t, "10008 interrupt 010", "21008 taken from 0", "21008 interrupt 100")
+}
+
+// The generator's messages come first, and the ports take turns. As long as there is one
+// more, the interrupt says so.
+func TestQueuesTakeTurns(t *testing.T) {
+	e := newEnds(Cost{})
+	p := make([]byte, 100)
+	for _, q := range []int{Received + 2, Received, Generator, Received + 3} {
+		e.bus.Offer(q, fmt.Appendf(nil, "of queue %d", q))
+	}
+	e.log = nil
+	read := func(want int) {
+		t.Helper()
+		if q, n := e.bus.Read(p); q != want || string(p[:n]) != fmt.Sprintf("of queue %d", want) {
+			t.Errorf("read %q of queue %d, want %d", p[:n], q, want)
+		}
+	}
+	read(Generator)
+	read(Received)
+	e.bus.Offer(Received, []byte("of queue 1"))
+	e.bus.Offer(Generator, []byte("of queue 0"))
+	read(Generator)
+	read(Received + 2)
+	read(Received + 3)
+	read(Received)
+	e.expect(t, "0 taken from 0", "0 interrupt 110", "0 taken from 1", "0 interrupt 110",
+		"0 interrupt 010", "0 interrupt 010", "0 taken from 0", "0 interrupt 110",
+		"0 taken from 3", "0 interrupt 110", "0 taken from 4", "0 interrupt 110", "0 taken from 1", "0 interrupt 100")
 }
 
 func TestStopAbandonsTransfer(t *testing.T) {

@@ -15,27 +15,31 @@
 // An input slot whose packets are all prepared is free again. For every QuotaStep of
 // these the generator tells the driver that it may send so many messages more.
 //
-// A departure is absolute or relative to the one before it. A packet that is late is
-// sent at once, and so are those behind it that are late because of it: the generator
-// catches up with the schedule at line rate.
+// Each Ethernet port has a lane: jobs, output slots and a sending thread of its own, so
+// that ports do not wait for each other. The input slots are shared.
+//
+// A departure is absolute or relative to the one before it in the lane. What becomes of a
+// packet that is late is a policy, Late.
 package pktgen
 
 import (
-	"time"
-
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// outputSlots is how many slots of the output memory are for packets. The rest is for
-// messages to the driver.
-const outputSlots = drivercomm.Slots - 2
+// Config sets up a Generator.
+type Config struct {
+	Counter drivercomm.Counter
+	Ports   []*port.Port // Ethernet port 0 and on, at most drivercomm.MaxPorts
+	Host    Host
+	Late    Late
 
-// Horizon is how many ticks before its departure a packet is launched (tech doc
-// section 5.1).
-const Horizon = 5000
+	// Dropped is called with the port of a packet that is dropped as it is late. It may
+	// be nil.
+	Dropped func(port int)
+}
 
 // Host is where messages to the driver go.
 type Host interface {
@@ -47,10 +51,14 @@ type Host interface {
 type Stats struct {
 	Messages  uint64 // that arrived
 	Packets   uint64 // that were launched
-	Late      uint64 // of these, after their departure had passed
 	Replies   uint64 // messages to the driver
 	Malformed uint64 // messages that contradict themselves
 	InputFull uint64 // messages that were lost as no input slot was free
+
+	// Late counts the packets whose departure had passed when it was their turn. It is
+	// the sum of CaughtUp, sent at once to catch up with the schedule; Moved, with which
+	// the schedule began anew; and Dropped.
+	Late, CaughtUp, Moved, Dropped uint64
 }
 
 // input is a slot of the input memory.
@@ -61,56 +69,43 @@ type input struct {
 	refs int    // packets in it that are not prepared yet
 }
 
-// output is a slot of the output memory, the original's pkt_out.
-type output struct {
-	mem [drivercomm.MaxDMA]byte
-	h   drivercomm.Header
-}
-
-// job is a packet to be prepared.
-type job struct {
-	in  *input
-	h   drivercomm.Header
-	off int // of its bytes in the message
-	id  uint64
-}
-
 // Generator is the native packet generator. It is not safe for concurrent use: all of it
 // runs on the clock's goroutine.
 type Generator struct {
-	clk  clock.Clock
-	tick drivercomm.Tick
-	port *port.Port
-	host Host
+	clk     clock.Clock
+	counter drivercomm.Counter
+	late    Late
+	dropped func(int)
 
-	inputs   [drivercomm.Slots]input
-	freeIn   []*input
-	arrived  fifo.Queue[*input]
-	jobs     fifo.Queue[job]
-	nextID   uint64
-	outputs  [outputSlots]output
-	freeOut  []*output
-	prepared [outputSlots]*output // by id modulo its length
-	running  bool
-	at       clock.Time // of this run
-	stopped  bool
-	sending  sending
-	quota    quota
-	stats    Stats
+	lanes   []lane
+	arrived fifo.Queue[*input]
+	freeIn  []*input
+	running bool
+	stopped bool
+	at      clock.Time // of this run
+	quota   quota
+	stats   Stats
+	inputs  [drivercomm.Slots]input
 }
 
 // New returns a generator that has nothing to send.
-func New(clk clock.Clock, tick drivercomm.Tick, p *port.Port, host Host) *Generator {
-	g := &Generator{clk: clk, tick: tick, port: p, host: host}
+func New(clk clock.Clock, config Config) *Generator {
+	g := &Generator{clk: clk, counter: config.Counter, late: config.Late, dropped: config.Dropped}
+	g.quota.host = config.Host
 	g.freeIn = make([]*input, 0, drivercomm.Slots)
-	g.freeOut = make([]*output, 0, outputSlots)
-	g.sending.timer = clk.AfterFunc(time.Hour, g.imminent)
-	g.sending.timer.Stop()
+	g.lanes = make([]lane, len(config.Ports))
+	for i := range g.lanes {
+		g.lanes[i].init(g, i, config.Ports[i])
+	}
 	g.reset(clk.Now())
 	return g
 }
 
-// Receive implements pci.Card: a message from the driver has arrived.
+// Lane returns what a port tells that its frame has left.
+func (g *Generator) Lane(port int) port.Sender { return &g.lanes[port] }
+
+// Receive takes a message from the driver, which has arrived over the bus. The bytes are
+// not kept.
 func (g *Generator) Receive(msg []byte) {
 	if g.stopped {
 		return
@@ -144,7 +139,12 @@ func (g *Generator) wake() {
 
 func (g *Generator) run(at clock.Time) {
 	g.running, g.at = true, at
-	for !g.stopped && (g.popWork() || g.prepareWork() || g.manageSending() || g.sendSpecial()) {
+	for busy := true; busy && !g.stopped; {
+		busy = g.popWork()
+		for i := range g.lanes {
+			busy = g.lanes[i].work() || busy
+		}
+		busy = g.sendSpecial() || busy
 	}
 	g.running = false
 }
@@ -187,37 +187,17 @@ func (g *Generator) popWork() bool {
 func (g *Generator) processPackets(in *input) {
 	for off := drivercomm.FirstPacket; ; {
 		h, _, ok := drivercomm.Packet(in.msg, off)
-		if !ok {
+		if !ok || int(h.Port) >= len(g.lanes) {
 			g.stats.Malformed++
 			return
 		}
 		in.refs++
-		g.jobs.Push(job{in, h, off + drivercomm.HeaderLen, g.nextID})
-		g.nextID++
+		g.lanes[h.Port].push(in, h, off+drivercomm.HeaderLen)
 		if h.Next == 0 {
 			return
 		}
-		off += h.Next
+		off += int(h.Next)
 	}
-}
-
-// prepareWork copies one packet to the output memory. What is on the wire beyond the
-// bytes that were carried is zero.
-func (g *Generator) prepareWork() bool {
-	if g.jobs.Len() == 0 || len(g.freeOut) == 0 {
-		return false
-	}
-	j := g.jobs.Pop()
-	out := g.freeOut[len(g.freeOut)-1]
-	g.freeOut = g.freeOut[:len(g.freeOut)-1]
-	out.h = j.h
-	n := copy(out.mem[:], j.in.msg[j.off:j.off+j.h.Len])
-	clear(out.mem[n:j.h.WireLen])
-	g.prepared[j.id%outputSlots] = out
-	if j.in.refs--; j.in.refs == 0 {
-		g.freeInput(j.in)
-	}
-	return true
 }
 
 func (g *Generator) freeInput(in *input) {
@@ -228,26 +208,19 @@ func (g *Generator) freeInput(in *input) {
 
 // reset forgets everything that was not sent.
 func (g *Generator) reset(now clock.Time) {
-	g.port.Cancel()
 	for g.arrived.Len() > 0 {
 		g.arrived.Pop()
 	}
-	for g.jobs.Len() > 0 {
-		g.jobs.Pop()
-	}
-	g.freeIn, g.freeOut = g.freeIn[:0], g.freeOut[:0]
+	g.freeIn = g.freeIn[:0]
 	for i := range g.inputs {
 		in := &g.inputs[i]
 		in.msg, in.lent, in.refs = nil, false, 0
 		g.freeIn = append(g.freeIn, in)
 	}
-	for i := range g.outputs {
-		g.freeOut = append(g.freeOut, &g.outputs[i])
+	for i := range g.lanes {
+		g.lanes[i].reset(g.counter.Down(now))
 	}
-	g.prepared = [outputSlots]*output{}
-	g.nextID = 0
-	g.sending.reset(g.tick.Down(now))
-	g.quota = quota{}
+	g.quota = quota{host: g.quota.host}
 }
 
 // Stop ends the generator: nothing more is launched or offered.

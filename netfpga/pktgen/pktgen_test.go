@@ -22,17 +22,31 @@ type card struct {
 	replies []drivercomm.Reply
 	left    [][]byte
 	at      []clock.Time
+	dropped int
 }
 
-func newCard(t testing.TB) *card {
+func newCard(t testing.TB) *card { return newCardOf(t, 1, Late{}) }
+
+// newCardOf returns a card of several ports, all of which lead to the same line.
+func newCardOf(t testing.TB, ports int, late Late) *card {
 	c := &card{clk: clock.NewVirtual()}
 	tick := drivercomm.NetFPGATick()
-	p, err := port.New(c.clk, port.Config{Speed: 1e9, Tick: tick})
-	if err != nil {
-		t.Fatal(err)
+	counter := drivercomm.Counter{Tick: tick}
+	var macs []*port.Port
+	for range ports {
+		p, err := port.New(c.clk, port.Config{Speed: 1e9, Tick: tick, Counter: counter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		macs = append(macs, p)
 	}
-	c.gen = New(c.clk, tick, p, c)
-	p.Connect(c, c.gen)
+	c.gen = New(c.clk, Config{
+		Counter: counter, Ports: macs, Host: c, Late: late,
+		Dropped: func(int) { c.dropped++ },
+	})
+	for n, p := range macs {
+		p.Connect(c, c.gen.Lane(n))
+	}
 	return c
 }
 
@@ -47,7 +61,7 @@ func (c *card) Offer(msg []byte) {
 	}
 }
 
-func (c *card) Leave(frame []byte, d port.Departure) bool {
+func (c *card) Leave(frame []byte, d *port.Departure) bool {
 	c.left = append(c.left, bytes.Clone(frame))
 	c.at = append(c.at, d.At)
 	return true
@@ -71,19 +85,26 @@ func message(departures ...uint64) []byte {
 	var b drivercomm.Builder
 	for i, at := range departures {
 		frame := bytes.Repeat([]byte{byte(i + 1)}, 42)
-		if !b.Add(frame, 60, at) {
+		if !b.Add(drivercomm.Header{WireLen: 60, Clock: at, Absolute: true}, frame) {
 			panic("too many packets")
 		}
 	}
 	return bytes.Clone(b.Bytes())
 }
 
+// toPort sends the second packet of a message to another port than 0.
+func toPort(msg []byte, port byte) []byte {
+	h, _, _ := drivercomm.Packet(msg, drivercomm.FirstPacket)
+	msg[drivercomm.FirstPacket+int(h.Next)+12] = port
+	return msg
+}
+
 // relative makes all departures of a message but the first relative.
 func relative(msg []byte) []byte {
 	h, _, _ := drivercomm.Packet(msg, drivercomm.FirstPacket)
 	for off := drivercomm.FirstPacket; h.Next != 0; {
-		off += h.Next
-		binary.BigEndian.PutUint16(msg[off+12:], 0)
+		off += int(h.Next)
+		msg[off+13] = 0
 		h, _, _ = drivercomm.Packet(msg, off)
 	}
 	return msg
@@ -109,46 +130,12 @@ func TestRelativeDepartures(t *testing.T) {
 	}
 }
 
-// The generator catches up: after a stall of 8 ms at a gap of 20 us it sends at line
-// rate until it is back in the schedule, which it then keeps.
-func TestLatePacketsCatchUp(t *testing.T) {
-	const gap = 2500 // ticks
-	c := newCard(t)
-	c.clk.RunUntil(8_000_000)
-	next := uint64(0)
-	for range 40 {
-		var ticks []uint64
-		for range 20 {
-			ticks = append(ticks, next)
-			next += gap
-		}
-		c.gen.Receive(message(ticks...))
-		c.run()
-	}
-	late := 0
-	for i, at := range c.at {
-		due := clock.Time(i) * gap * 8
-		if at > due {
-			late++
-			if i > 0 && at-c.at[i-1] != 84*8 {
-				t.Fatalf("late packet %d left %d ns after the one in front of it, want 672", i, int64(at-c.at[i-1]))
-			}
-		} else if at < due {
-			t.Fatalf("packet %d left %d ns early", i, int64(due-at))
-		}
-	}
-	// n packets at line rate take n*672 ns, in which the schedule goes on: 8 ms + n*672 ns = n*20 us.
-	if late != 413+1 || c.gen.Stats().Late != 413+1 {
-		t.Errorf("%d packets were late, %d counted, want 414", late, c.gen.Stats().Late)
-	}
-}
-
 // Bytes that were not carried are zero on the wire.
 func TestPadding(t *testing.T) {
 	c := newCard(t)
 	c.gen.Receive(message(0, 0))
 	var b drivercomm.Builder
-	b.Add([]byte("abc"), 100, 0)
+	b.Add(drivercomm.Header{WireLen: 100}, []byte("abc"))
 	for range 9 { // over every output slot
 		c.gen.Receive(b.Bytes())
 		c.run()
@@ -167,8 +154,8 @@ func TestInputSlotsAndQuota(t *testing.T) {
 	for range 10 {
 		c.gen.Receive(message(100000, 100000))
 	}
-	if n := len(c.gen.freeIn); n != 4 || c.gen.jobs.Len() != 12 {
-		t.Fatalf("%d input slots are free and %d jobs wait after 10 messages of 2 packets, want 4 and 12", n, c.gen.jobs.Len())
+	if n := len(c.gen.freeIn); n != 4 || c.gen.lanes[0].jobs.Len() != 12 {
+		t.Fatalf("%d input slots are free and %d jobs wait after 10 messages of 2 packets, want 4 and 12", n, c.gen.lanes[0].jobs.Len())
 	}
 	if want := []drivercomm.Reply{{Type: drivercomm.Quota, Quota: 4}}; !slices.Equal(c.replies, want) {
 		t.Fatalf("replies %v, want %v", c.replies, want)
@@ -208,19 +195,48 @@ func TestInputFull(t *testing.T) {
 	}
 }
 
+// Ports do not wait for each other, though packets for both are in one message.
+func TestLanes(t *testing.T) {
+	c := newCardOf(t, 2, Late{})
+	for i := range uint64(9) { // one more than there are output slots
+		c.gen.Receive(toPort(message(100_000+100*i, 100+100*i), 1))
+	}
+	if len(c.gen.freeIn) != 9 || c.gen.lanes[0].jobs.Len() != 1 || c.gen.lanes[1].jobs.Len() != 1 {
+		t.Errorf("%d input slots are free, %d and %d jobs wait", len(c.gen.freeIn), c.gen.lanes[0].jobs.Len(), c.gen.lanes[1].jobs.Len())
+	}
+	c.clk.RunUntil(10_000)
+	if got, want := c.departures(), "800 1600 2400 3200 4000 4800 5600 6400 7200"; got != want {
+		t.Errorf("departures of the second port %s, want %s", got, want)
+	}
+	c.run()
+	if len(c.left) != 18 {
+		t.Errorf("%d packets left, want 18", len(c.left))
+	}
+}
+
+// In the card's memory a header says which port a packet goes to.
+func TestOutputSlot(t *testing.T) {
+	c := newCardOf(t, 4, Late{})
+	c.gen.Receive(toPort(message(1, 2), 3))
+	out := c.gen.lanes[3].sending.launched
+	if got, want := drivercomm.ParseIOQ(out.mem[:]), (drivercomm.IOQ{Dst: 1 << 6, Words: 8, Bytes: 60}); got != want {
+		t.Errorf("header %+v, want %+v", got, want)
+	}
+}
+
 // Nothing is launched before its departure is within the horizon.
 func TestHorizon(t *testing.T) {
 	c := newCard(t)
 	c.gen.Receive(message(6000))
-	if c.gen.sending.launched != nil {
+	if c.gen.lanes[0].sending.launched != nil {
 		t.Error("launched 6000 ticks ahead")
 	}
 	c.clk.RunUntil(7999)
-	if c.gen.sending.launched != nil {
+	if c.gen.lanes[0].sending.launched != nil {
 		t.Error("launched 5001 ticks ahead")
 	}
 	c.clk.RunUntil(8000)
-	if c.gen.sending.launched == nil {
+	if c.gen.lanes[0].sending.launched == nil {
 		t.Error("not launched 5000 ticks ahead")
 	}
 	c.run()
@@ -243,8 +259,8 @@ func TestReset(t *testing.T) {
 		t.Fatalf("replies %v, want %v", c.replies, want)
 	}
 	c.run()
-	if len(c.left) != 0 || len(c.gen.freeIn) != 10 || len(c.gen.freeOut) != 8 {
-		t.Errorf("%d packets left, %d input and %d output slots free", len(c.left), len(c.gen.freeIn), len(c.gen.freeOut))
+	if len(c.left) != 0 || len(c.gen.freeIn) != 10 || len(c.gen.lanes[0].freeOut) != 8 {
+		t.Errorf("%d packets left, %d input and %d output slots free", len(c.left), len(c.gen.freeIn), len(c.gen.lanes[0].freeOut))
 	}
 	c.gen.Receive(relative(message(100, 100)))
 	c.run()
@@ -257,7 +273,7 @@ func TestMalformedMessages(t *testing.T) {
 	good := message(1, 2)
 	bad := bytes.Clone(good)
 	h, _, _ := drivercomm.Packet(bad, drivercomm.FirstPacket)
-	binary.BigEndian.PutUint16(bad[drivercomm.FirstPacket+h.Next:], 9999)
+	binary.BigEndian.PutUint16(bad[drivercomm.FirstPacket+int(h.Next):], 9999)
 	for _, c := range []struct {
 		what string
 		msg  []byte
@@ -269,6 +285,7 @@ func TestMalformedMessages(t *testing.T) {
 		{"no packet", good[:8], 0},
 		{"cut short", good[:50], 0},
 		{"second packet too long", bad, 1},
+		{"a port that this card has not", toPort(message(1, 2), 1), 1},
 		{"too long for a slot", make([]byte, 1593), 0},
 	} {
 		card := newCard(t)
@@ -306,13 +323,14 @@ func FuzzReceive(f *testing.F) {
 		}
 		c.run()
 		g := c.gen
-		in, out, forever := len(g.freeIn), len(g.freeOut), false
+		l := &g.lanes[0]
+		in, out, forever := len(g.freeIn), len(l.freeOut), false
 		for i := range g.inputs {
 			if g.inputs[i].refs > 0 {
 				in++
 			}
 		}
-		for _, o := range append(g.prepared[:], g.sending.launched) {
+		for _, o := range append(l.prepared[:], l.sending.launched) {
 			if o != nil {
 				out++
 				forever = true

@@ -7,11 +7,16 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// sending is the state of the sending thread, the only one that sends packets.
+// Horizon is how many ticks before its departure a packet is launched (tech doc
+// section 5.1).
+const Horizon = 5000
+
+// sending is the state of a sending thread, the only one that sends packets to its port.
 type sending struct {
 	next     uint64  // id of the packet that is sent next
 	launched *output // in the port
-	last     uint64  // departure of the packet launched last, in ticks, as it was scheduled
+	last     uint64  // departure of the packet before, in ticks, as it was scheduled
+	schedule schedule
 	timer    clock.Timer
 	waiting  bool // for the next packet's departure to be imminent; the timer is set
 }
@@ -21,55 +26,75 @@ func (s *sending) reset(now uint64) {
 	*s = sending{last: now, timer: s.timer}
 }
 
-// manageSending launches the next packet if it is prepared and its departure imminent.
-// The card's time has 64 bits: the 32-bit counter, and the high word that the sending
-// thread of the original keeps.
-func (g *Generator) manageSending() bool {
-	s := &g.sending
+// manageSending launches the next packet if it is prepared and its departure imminent,
+// or does with it what the policy says if it is late.
+//
+// The card's time has 64 bits. In the original the sending thread, which never rests,
+// makes them of the 32 of the hardware's counter (tech doc section 5.4). This one rests,
+// and reads all 64.
+func (l *lane) manageSending() bool {
+	s, g := &l.sending, l.g
 	if s.launched != nil || s.waiting {
 		return false
 	}
-	out := g.prepared[s.next%outputSlots]
+	out := l.prepared[s.next%outputSlots]
 	if out == nil {
 		return false
 	}
-	departure := out.h.Clock
-	if !out.h.Absolute {
-		departure = after(s.last, out.h.Clock)
-	}
+	departure := s.departure(out)
 	now := g.now()
-	ticks := g.tick.Down(now)
+	ticks := g.counter.Down(now)
 	if departure > after(ticks, Horizon) {
 		s.waiting = true
-		s.timer.ResetAt(g.tick.Time(departure - Horizon))
+		s.timer.ResetAt(g.counter.Time(departure - Horizon))
 		return false
 	}
-	g.stats.Packets++
-	if departure < ticks {
-		g.stats.Late++
-	}
-	g.prepared[s.next%outputSlots] = nil
+	l.prepared[s.next%outputSlots] = nil
 	s.next++
+	send := true
+	if departure < ticks {
+		departure, send = l.late(departure, now)
+	} else {
+		s.schedule.late = 0
+	}
 	s.last = departure
+	if !send {
+		l.freeOut = append(l.freeOut, out)
+		if g.dropped != nil {
+			g.dropped(l.mac)
+		}
+		return true
+	}
+	g.stats.Packets++
 	s.launched = out
-	g.port.Launch(out.mem[:out.h.WireLen], departure, now)
+	mac := drivercomm.ParseIOQ(out.mem[:]).MAC()
+	g.lanes[mac].port.Launch(out.mem[drivercomm.IOQHeader:out.end], departure, now)
 	return true
 }
 
-func (g *Generator) imminent() {
-	g.sending.waiting = false
-	g.wake()
+// departure returns the tick that a packet is scheduled for.
+func (s *sending) departure(out *output) uint64 {
+	if out.absolute {
+		return after(out.clock, s.schedule.moved)
+	}
+	return after(s.last, out.clock)
+}
+
+// imminent wakes the thread when the departure that it waits for is.
+func (l *lane) imminent() {
+	l.sending.waiting = false
+	l.g.wake()
 }
 
 // Sent implements port.Sender: the launched packet has left.
-func (g *Generator) Sent(now clock.Time) {
-	s := &g.sending
+func (l *lane) Sent(now clock.Time) {
+	s := &l.sending
 	if s.launched == nil {
 		return
 	}
-	g.freeOut = append(g.freeOut, s.launched)
+	l.freeOut = append(l.freeOut, s.launched)
 	s.launched = nil
-	if !g.running {
+	if g := l.g; !g.running {
 		g.run(now)
 	}
 }
@@ -81,42 +106,4 @@ func after(t, d uint64) uint64 {
 		return 1<<64 - 1
 	}
 	return sum
-}
-
-// quota is what the sending thread owes the driver.
-type quota struct {
-	mem     [drivercomm.ReplyLen]byte // the output slot for messages to the driver
-	offered bool                      // it holds one that the driver has not taken
-	answer  bool                      // a reset is to be answered
-	freed   int32                     // input slots that the driver was not told of
-}
-
-// sendSpecial offers the driver the answer to a reset, or tells it of freed input slots.
-func (g *Generator) sendSpecial() bool {
-	q := &g.quota
-	if q.offered {
-		return false
-	}
-	var r drivercomm.Reply
-	switch {
-	case q.answer:
-		q.answer = false
-		r.Type = drivercomm.ResetDone
-	case q.freed >= drivercomm.QuotaStep:
-		r.Type, r.Quota = drivercomm.Quota, q.freed
-		q.freed = 0
-	default:
-		return false
-	}
-	r.Time = g.tick.Down(g.now())
-	q.offered = true
-	g.stats.Replies++
-	g.host.Offer(r.Put(q.mem[:]))
-	return true
-}
-
-// Taken implements pci.Card: the driver has the message.
-func (g *Generator) Taken() {
-	g.quota.offered = false
-	g.wake()
 }

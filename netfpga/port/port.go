@@ -23,15 +23,19 @@ import (
 
 // Config says what a port is like.
 type Config struct {
-	Speed int64 // line speed in bit/s; 0 means that frames take no time
-	Tick  drivercomm.Tick
+	Speed int64           // line speed in bit/s; 0 means that frames take no time
+	Tick  drivercomm.Tick // that a byte's time on the line is counted in
+
+	// Counter is the card's clock. Where its ticks are not quite Tick, neither is the
+	// line's speed quite Speed: the line runs on the same oscillator.
+	Counter drivercomm.Counter
 }
 
 // A Line is what a port sends to.
 type Line interface {
-	// Leave takes a frame that leaves now, and must not keep the bytes. It returns
-	// false if it has no room; then it calls Resume when it has again.
-	Leave(frame []byte, d Departure) bool
+	// Leave takes a frame that leaves now, and must keep neither the bytes nor d. It
+	// returns false if it has no room; then it calls Resume when it has again.
+	Leave(frame []byte, d *Departure) bool
 }
 
 // A Sender launches frames.
@@ -44,7 +48,9 @@ type Sender interface {
 // Departure is how a frame leaves.
 type Departure struct {
 	At      clock.Time // now
-	Due     uint64     // the tick that the port had settled on; At is later if the clock is
+	Asked   uint64     // the tick that it was launched for
+	Due     uint64     // the tick that the port had settled on
+	DueAt   clock.Time // when that is; At is later if the clock is
 	Queued  bool       // Due is after the asked tick as the line was not free
 	Refused bool       // the Line had no room before
 }
@@ -52,26 +58,24 @@ type Departure struct {
 // Port is an Ethernet port. It is not safe for concurrent use: all of it runs on the
 // clock's goroutine.
 type Port struct {
-	clk    clock.Clock
-	tick   drivercomm.Tick
-	timer  clock.Timer
-	line   Line
-	sender Sender
+	clk     clock.Clock
+	counter drivercomm.Counter
+	timer   clock.Timer
+	line    Line
+	sender  Sender
 
 	// A byte takes num/den ticks on the line, which is free at tick free + part/den.
 	num, den   uint64
 	free, part uint64
 
 	frame  []byte // launched; nil if none is
-	asked  uint64
 	d      Departure
-	due    clock.Time // the time of tick d.Due
-	firing bool       // within fire, which looks for the next frame itself
+	firing bool // within fire, which looks for the next frame itself
 }
 
 // New returns a port without a line.
 func New(clk clock.Clock, config Config) (*Port, error) {
-	p := &Port{clk: clk, tick: config.Tick, den: 1}
+	p := &Port{clk: clk, counter: config.Counter, den: 1}
 	if err := config.Tick.Check(); err != nil {
 		return nil, err
 	}
@@ -119,24 +123,24 @@ func (p *Port) Connect(line Line, sender Sender) { p.line, p.sender = line, send
 // bytes, as many as are on the wire without FCS, are the port's until Sent. One frame
 // can be launched at a time.
 func (p *Port) Launch(frame []byte, departure uint64, now clock.Time) {
-	p.frame, p.asked = frame, departure
+	p.frame, p.d.Asked = frame, departure
 	p.d.Refused = false
 	p.settle(now)
 }
 
 // settle finds the tick at which the launched frame leaves.
 func (p *Port) settle(now clock.Time) {
-	first := p.firstFree()
-	p.d.Due = max(p.asked, first, p.tick.Up(now))
-	p.d.Queued = p.d.Due == first && first > p.asked
-	p.due = p.tick.Time(p.d.Due)
+	first := p.Free()
+	p.d.Due = max(p.d.Asked, first, p.counter.Up(now))
+	p.d.Queued = p.d.Due == first && first > p.d.Asked
+	p.d.DueAt = p.counter.Time(p.d.Due)
 	if !p.firing {
-		p.timer.ResetAt(p.due)
+		p.timer.ResetAt(p.d.DueAt)
 	}
 }
 
-// firstFree returns the first tick at which the line is free.
-func (p *Port) firstFree() uint64 {
+// Free returns the first tick at which the line is free.
+func (p *Port) Free() uint64 {
 	if p.part > 0 {
 		return p.free + 1
 	}
@@ -148,8 +152,8 @@ func (p *Port) fire() {
 	p.firing = true
 	now := p.clk.Now()
 	for p.frame != nil {
-		if p.due > now {
-			p.timer.ResetAt(p.due)
+		if p.d.DueAt > now {
+			p.timer.ResetAt(p.d.DueAt)
 			break
 		}
 		if !p.send(now) {
@@ -164,7 +168,7 @@ func (p *Port) fire() {
 func (p *Port) send(now clock.Time) bool {
 	p.d.At = now
 	wire := link.WireBytes(len(p.frame))
-	if !p.line.Leave(p.frame, p.d) {
+	if !p.line.Leave(p.frame, &p.d) {
 		p.d.Refused = true
 		return false
 	}
@@ -179,13 +183,13 @@ func (p *Port) send(now clock.Time) bool {
 // occupy moves the time at which the line is free behind a frame that leaves at d.Due.
 func (p *Port) occupy(wire uint64, now clock.Time) {
 	start, part := p.d.Due, uint64(0)
-	if start == p.firstFree() {
+	if start == p.Free() {
 		start, part = p.free, p.part // back to back: the fraction is carried
 	}
 	ticks, rest := p.byteTimes(wire, part)
 	// A clock that calls a little late does not shift the line. One that is late by
 	// more than the frame has left the line idle, which does not come back.
-	if late := p.tick.Down(now); late > p.d.Due && late >= start+ticks {
+	if late := p.counter.Down(now); late > p.d.Due && late >= start+ticks {
 		start = late
 		ticks, rest = p.byteTimes(wire, 0)
 	}

@@ -46,12 +46,12 @@ func (b *bench) launch(now clock.Time) {
 	}
 }
 
-func (b *bench) Leave(frame []byte, d Departure) bool {
+func (b *bench) Leave(frame []byte, d *Departure) bool {
 	if b.refuse > 0 {
 		b.refuse--
 		return false
 	}
-	b.left = append(b.left, d)
+	b.left = append(b.left, *d)
 	return true
 }
 
@@ -80,7 +80,12 @@ func run(clk *clock.Virtual) {
 	}
 }
 
-var gigabit = Config{Speed: 1e9, Tick: drivercomm.NetFPGATick()}
+// config returns that of a port whose clock is the host's.
+func config(speed int64, tick drivercomm.Tick) Config {
+	return Config{Speed: speed, Tick: tick, Counter: drivercomm.Counter{Tick: tick}}
+}
+
+var gigabit = config(1e9, drivercomm.NetFPGATick())
 
 // At 1 Gbit/s a byte takes a tick of 8 ns: a frame of 60 bytes without FCS holds the
 // line for 84 ticks, one of 1514 for 1538.
@@ -115,7 +120,7 @@ func TestDepartures(t *testing.T) {
 
 func TestInfiniteSpeed(t *testing.T) {
 	clk := clock.NewVirtual()
-	b := newBench(t, clk, Config{Tick: drivercomm.NetFPGATick()})
+	b := newBench(t, clk, config(0, drivercomm.NetFPGATick()))
 	for range 3 {
 		b.add(5, 1514)
 	}
@@ -142,7 +147,7 @@ func TestFractionIsCarried(t *testing.T) {
 		{999999937, drivercomm.Tick{Num: 10001, Den: 1250}},
 	} {
 		clk := clock.NewVirtual()
-		b := newBench(t, clk, Config{Speed: c.speed, Tick: c.tick})
+		b := newBench(t, clk, config(c.speed, c.tick))
 		const n = 10000
 		for range n {
 			b.add(0, 60)
@@ -162,7 +167,7 @@ func TestFractionIsCarried(t *testing.T) {
 // The same for frames that ask for line rate: none finds the line busy.
 func TestLineRateScheduleIsMet(t *testing.T) {
 	clk := clock.NewVirtual()
-	b := newBench(t, clk, Config{Speed: 3e9, Tick: drivercomm.NetFPGATick()})
+	b := newBench(t, clk, config(3e9, drivercomm.NetFPGATick()))
 	for i := range uint64(10000) {
 		b.add((i*84+2)/3, 60) // a byte takes a third of a tick
 	}
@@ -172,6 +177,35 @@ func TestLineRateScheduleIsMet(t *testing.T) {
 		if want := (uint64(i)*84 + 2) / 3; d.Due != want || d.Queued {
 			t.Fatalf("frame %d: %+v, want tick %d", i, d, want)
 		}
+	}
+}
+
+// A port whose oscillator is 100 ppm fast, and counts from 1000: its ticks come early, and
+// so the line is faster.
+func TestOwnOscillator(t *testing.T) {
+	tick := drivercomm.NetFPGATick()
+	fast, err := tick.Off(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clk := clock.NewVirtual()
+	b := newBench(t, clk, Config{Speed: 1e9, Tick: tick, Counter: drivercomm.Counter{Tick: fast, Start: 1000}})
+	b.add(1100, 60)
+	b.add(0, 60)
+	for range 100_000 {
+		b.add(0, 1514)
+	}
+	b.launch(0)
+	run(clk)
+	for i, d := range b.left[:3] {
+		if want := []uint64{1100, 1184, 1268}[i]; d.Due != want {
+			t.Errorf("frame %d at tick %d, want %d", i, d.Due, want)
+		}
+	}
+	// 100,000 frames take a tick of 7.9992 ns for each of 1538 bytes.
+	last := b.left[len(b.left)-1]
+	if want := uint64(1268 + 99_999*1538); last.Due != want || last.At != 1_230_266_814 {
+		t.Errorf("the last frame at tick %d, %d ns, want tick %d", last.Due, int64(last.At), want)
 	}
 }
 
@@ -285,5 +319,5 @@ type loop struct {
 	due   uint64
 }
 
-func (l *loop) Leave(_ []byte, d Departure) bool { l.due = d.Due; return true }
-func (l *loop) Sent(now clock.Time)              { l.port.Launch(l.frame, 0, now) }
+func (l *loop) Leave(_ []byte, d *Departure) bool { l.due = d.Due; return true }
+func (l *loop) Sent(now clock.Time)               { l.port.Launch(l.frame, 0, now) }

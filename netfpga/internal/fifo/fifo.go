@@ -40,6 +40,22 @@ func (q *Queue[T]) Pop() T {
 	return v
 }
 
+// First returns what Pop would. The queue must not be empty.
+func (q *Queue[T]) First() T {
+	if q.n == 0 {
+		panic("fifo: empty")
+	}
+	return q.ring[q.head]
+}
+
+// Last returns what was put behind all others. The queue must not be empty.
+func (q *Queue[T]) Last() T {
+	if q.n == 0 {
+		panic("fifo: empty")
+	}
+	return q.ring[(q.head+q.n-1)&(len(q.ring)-1)]
+}
+
 func (q *Queue[T]) grow() {
 	if q.n < len(q.ring) {
 		return

@@ -1,0 +1,59 @@
+package pktgen
+
+import (
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// A Meter stands directly under a card and tells a Tally what leaves.
+//
+// What was injected into the card had no link.Hold above it that knew when the line would
+// be free of the frames before. The Meter knows it now, and writes it to Frame.Sched, so
+// that a frame that had to wait for the line is late by contention.
+type Meter struct {
+	clk   clock.Clock
+	below link.Device
+	speed int64
+	tally *Tally
+	free  clock.Time // when the line is free of what has left
+	left  []leaving  // what is in Transmit now
+}
+
+// leaving is what is kept of a frame that belongs to the device below.
+type leaving struct {
+	asked clock.Time
+	size  pacer.Size
+}
+
+// NewMeter returns a Meter above below, for a card with a line of so many bit/s.
+func NewMeter(below link.Device, clk clock.Clock, speed int64, t *Tally) *Meter {
+	return &Meter{clk: clk, below: below, speed: speed, tally: t}
+}
+
+// Info implements link.Device.
+func (m *Meter) Info() link.Info { return m.below.Info() }
+
+// Attach implements link.Device.
+func (m *Meter) Attach(h link.Handler) { m.below.Attach(h) }
+
+// Transmit implements link.Device.
+func (m *Meter) Transmit(frames []*link.Frame) (int, error) {
+	now := m.clk.Now()
+	m.left = m.left[:0]
+	for _, f := range frames {
+		if f.Sched == 0 {
+			f.Sched = max(f.Depart, m.free)
+		}
+		m.left = append(m.left, leaving{f.Depart, f.Size})
+	}
+	n, err := m.below.Transmit(frames)
+	for _, l := range m.left[:n] {
+		m.free = max(m.free, now).Add(link.WireTime(l.size.Wire, m.speed))
+		m.tally.leave(departure{l.asked, now}, l.size)
+	}
+	return n, err
+}
+
+// Close implements link.Device.
+func (m *Meter) Close() error { return m.below.Close() }

@@ -1,0 +1,440 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
+	"github.com/netcaliper/caliper/netfpga/nl"
+	"github.com/netcaliper/caliper/pacer"
+)
+
+const pktgenHelp = `The flags of one letter are those of Caliper's pktgen. With -N the packets leave through
+the card, in virtual time on an emulated wire unless --port says otherwise:
+
+   caliper pktgen -N -i 10.0.0.2 -l 1472 -d 13560 -n 1500000
+
+Without -N they go through the kernel's UDP socket, sent by busy-waiting:
+
+   caliper pktgen -i 127.0.0.1 -l 1472 -d 100000 -n 10000
+
+A packet that cannot leave at its time leaves as soon as it can, and those behind it catch
+up, back to back. Without -n and -t it goes on until it is interrupted.
+
+Distributions: gaps are constant:G, exponential:MEAN or pareto:MEAN,SHAPE, in ns; payloads
+are uniform:A,B, in bytes, or spike-bump, that is frames of 1518 (50 %), 612 (10 %) and 64
+bytes (40 %).`
+
+func pktgenCommand(v *voice) *cli.Command {
+	return &cli.Command{
+		Name:                   "pktgen",
+		Usage:                  "send UDP packets, or a capture, at given times",
+		Description:            pktgenHelp,
+		UseShortOptionHandling: true,
+		HideHelpCommand:        true,
+		OnUsageError:           usageError,
+		Action: func(c *cli.Context) error {
+			t, err := newPktgenTest(c, v)
+			if err == nil {
+				err = t.run()
+			}
+			return orHelp(err, c.Command.Name)
+		},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "packets", Aliases: []string{"n"}, Usage: "send `NUM` packets in total"},
+			&cli.StringFlag{Name: "time", Aliases: []string{"t"}, Usage: "send packets for `SECONDS`"},
+			&cli.StringFlag{Name: "delay", Aliases: []string{"d"}, Usage: "`NS` between packets, with up to three decimals"},
+			&cli.StringFlag{Name: "delays", Aliases: []string{"D"}, Usage: "`FILE` of delays in ns, separated by white space; after the last the first again"},
+			&cli.StringFlag{Name: "length", Aliases: []string{"l"}, Usage: "`BYTES` of UDP payload of each packet (default: what makes 1500 bytes of IP)"},
+			&cli.StringFlag{Name: "lengths", Aliases: []string{"L"}, Usage: "`FILE` of payload sizes in bytes, as with -D"},
+			&cli.StringFlag{Name: "destination", Aliases: []string{"i"}, Usage: "destination `IP` address"},
+			&cli.StringFlag{Name: "source", Aliases: []string{"I"}, Usage: "with -N: source `IP` address (default: the port's own)"},
+			&cli.StringFlag{Name: "mac", Aliases: []string{"m"}, Usage: "with -N: destination `MAC` address (default: the wire's other end)"},
+			&cli.BoolFlag{Name: "netfpga", Aliases: []string{"N"}, Usage: "send through the card instead of the kernel's sockets"},
+
+			&cli.IntFlag{Name: "dport", Value: 9, Usage: "destination UDP `PORT`; 9 discards"},
+			&cli.IntFlag{Name: "sport", DefaultText: "9 with -N, else one that the kernel chooses", Usage: "source UDP `PORT`"},
+			&cli.StringSliceFlag{Name: "dist", Usage: "draw from the distribution `DIST`: once for gaps instead of -d, once for sizes instead of -l"},
+			&cli.StringFlag{Name: "replay", Usage: "with -N: send the packets of the pcap or pcapng `FILE` at their own times"},
+			&cli.StringFlag{Name: "speed", Value: "1", Usage: "with --replay: `X` times as fast"},
+			&cli.StringFlag{Name: "loop", Value: "1", Usage: "with --replay: `N` times, 0 without an end"},
+			&cli.StringFlag{Name: "port", Value: "wire", Usage: "with -N: where the card's MAC leads: `PORT` is wire[:rate=1G,delay=200us,queue=1000], pcap:FILE or tun:NAME"},
+			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun; once for each of IPv4 and IPv6"},
+			&cli.StringFlag{Name: "netlink", Usage: "with -N: through the card of another process, at the netlink port id `ID`, 0 for the first card's"},
+			&cli.IntFlag{Name: "netlink-protocol", Value: nl.Usersock, Usage: "netlink protocol of that card; 17 for the original's kernel module"},
+			&cli.StringFlag{Name: "pcap", Usage: "with -N: write every frame to `FILE` as pcapng, at its actual departure"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that decides what is drawn"},
+		},
+	}
+}
+
+// pktgenTest is one call of the command.
+type pktgenTest struct {
+	voice   *voice
+	json    bool
+	netfpga bool
+	seed    uint64
+
+	outlet outlet // with netfpga
+	own    []netip.Prefix
+	kernel []netip.Prefix
+	pcap   string
+
+	netlink *nl.Address // of a card in another process, nil for one of this
+
+	src, dst netip.AddrPort
+	mac      [6]byte
+	plan     pktgen.Plan
+
+	capture *pktgen.Capture // of --replay, nil without
+	file    string          // its name
+	replay  pktgen.Replay
+}
+
+// What the card is: its largest IP packet in bytes, and its line speed in bit/s.
+const (
+	cardMTU   = 1500
+	cardSpeed = 1e9
+)
+
+// discard is the UDP port whose packets are thrown away (RFC 863).
+const discard = 9
+
+// newPktgenTest reads the flags. Whatever is wrong with them is said here, before anything
+// is sent or made.
+func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
+	t := &pktgenTest{voice: v, json: c.Bool("json"), netfpga: c.Bool("netfpga"), seed: c.Uint64("seed"), pcap: c.String("pcap")}
+	if c.Args().Present() {
+		return nil, badInput(nil, "%q is not a flag", c.Args().First()).hint("caliper pktgen --help lists the flags")
+	}
+	if err := t.checkConflicts(c); err != nil {
+		return nil, err
+	}
+	if err := t.readNetlink(c); err != nil {
+		return nil, err
+	}
+	if err := t.readAmount(c); err != nil {
+		return nil, err
+	}
+	if err := t.readOutlet(c); err != nil {
+		return nil, err
+	}
+	if c.IsSet("replay") {
+		return t, t.readReplay(c)
+	}
+	if err := t.readEnds(c); err != nil {
+		return nil, err
+	}
+	if err := t.readGaps(c); err != nil {
+		return nil, err
+	}
+	return t, t.readSizes(c)
+}
+
+// Flags that only some others make sense of.
+var (
+	cardOnly   = []string{"I", "m", "port", "addr", "pcap", "netlink", "replay"}
+	replayOnly = []string{"speed", "loop"}
+	planOnly   = []string{"d", "D", "l", "L", "i", "I", "m", "dist", "dport", "sport"}
+)
+
+// flagText writes a flag as it is given.
+func flagText(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// checkConflicts refuses flags that exclude each other (tech doc section 2), or that the
+// ones they need are not there for.
+func (t *pktgenTest) checkConflicts(c *cli.Context) error {
+	for _, pair := range [][2]string{{"n", "t"}, {"d", "D"}, {"l", "L"}} {
+		if c.IsSet(pair[0]) && c.IsSet(pair[1]) {
+			return badInput(nil, "-%s and -%s exclude each other", pair[0], pair[1])
+		}
+	}
+	if !t.netfpga {
+		for _, name := range cardOnly {
+			if c.IsSet(name) {
+				return badInput(nil, "%s works only with -N", flagText(name)).
+					hint("add -N to send through the card; without it the kernel makes the headers")
+			}
+		}
+	}
+	if c.IsSet("replay") {
+		for _, name := range planOnly {
+			if c.IsSet(name) {
+				return badInput(nil, "%s and --replay exclude each other", flagText(name)).
+					hint("what is replayed has its own times, sizes and addresses")
+			}
+		}
+		return nil
+	}
+	for _, name := range replayOnly {
+		if c.IsSet(name) {
+			return badInput(nil, "--%s is for --replay", name)
+		}
+	}
+	return nil
+}
+
+// readAmount reads how much is sent.
+func (t *pktgenTest) readAmount(c *cli.Context) error {
+	if s := c.String("n"); c.IsSet("n") {
+		n, err := strconv.ParseUint(s, 10, 63)
+		if err != nil || n == 0 {
+			return badInput(nil, "-n %s is not a number of packets from 1 on", s)
+		}
+		t.plan.Packets = n
+	}
+	if s := c.String("t"); c.IsSet("t") {
+		d, err := time.ParseDuration(s + "s")
+		if err != nil || strings.Trim(s, "0123456789.") != "" || d <= 0 || d > 1e6*time.Second {
+			return badInput(nil, "-t %s is not a number of seconds up to 1000000", s)
+		}
+		t.plan.Duration = d
+	}
+	return nil
+}
+
+// readGaps reads when packets leave.
+func (t *pktgenTest) readGaps(c *cli.Context) error {
+	d, drawn, err := t.readDist(c, false)
+	switch {
+	case err != nil:
+		return err
+	case drawn && (c.IsSet("d") || c.IsSet("D")):
+		return badInput(nil, "--dist %v and the delays of -d or -D exclude each other", d)
+	case drawn:
+		t.plan.Gaps = d.Gaps(t.seed)
+	case c.IsSet("d"):
+		gap, err := pktgen.ParseGap(c.String("d"))
+		if err != nil {
+			return badInput(err, "-d")
+		}
+		t.plan.Gaps = pktgen.CycleGaps([]pacer.Gap{gap})
+	case c.IsSet("D"):
+		file, err := os.Open(c.String("D"))
+		if err != nil {
+			return badInput(err, "-D")
+		}
+		defer file.Close()
+		list, err := pacer.ParseGaps(file)
+		if err != nil {
+			return badInput(err, "-D %s", c.String("D")).hint("delays are numbers of nanoseconds such as 13560 or 13333.33, separated by white space")
+		}
+		t.plan.Gaps = pktgen.CycleGaps(list)
+	default:
+		return badInput(nil, "how far apart are the packets to be?").
+			hint("give -d NS, -D FILE or --dist, for instance -d 13560")
+	}
+	return nil
+}
+
+// readSizes reads how large packets are.
+func (t *pktgenTest) readSizes(c *cli.Context) error {
+	headers := headers(t.dst.Addr())
+	t.plan.Sizes = pktgen.CycleSizes([]int{cardMTU - headers})
+	d, drawn, err := t.readDist(c, true)
+	switch {
+	case err != nil:
+		return err
+	case drawn && (c.IsSet("l") || c.IsSet("L")):
+		return badInput(nil, "--dist %v and the sizes of -l or -L exclude each other", d)
+	case drawn:
+		if t.plan.Sizes, err = d.Sizes(t.seed, headers); err != nil {
+			return badInput(err, "--dist %v", d)
+		}
+	case c.IsSet("l"):
+		n, err := pktgen.ParseSize(c.String("l"))
+		if err != nil {
+			return badInput(err, "-l")
+		}
+		t.plan.Sizes = pktgen.CycleSizes([]int{n})
+	case c.IsSet("L"):
+		file, err := os.Open(c.String("L"))
+		if err != nil {
+			return badInput(err, "-L")
+		}
+		defer file.Close()
+		list, err := pktgen.ParseSizes(file)
+		if err != nil {
+			return badInput(err, "-L %s", c.String("L")).hint("sizes are numbers of bytes such as 1472, separated by white space")
+		}
+		t.plan.Sizes = pktgen.CycleSizes(list)
+	}
+	if t.netfpga {
+		return t.checkSizes(cardMTU)
+	}
+	return nil
+}
+
+// checkSizes refuses packets that do not fit an MTU.
+func (t *pktgenTest) checkSizes(mtu int) error {
+	most := mtu - headers(t.dst.Addr())
+	if n := t.plan.Sizes.Most(); n > most {
+		return badInput(nil, "a payload of %d bytes does not fit an MTU of %d", n, mtu).
+			hint("at most %d bytes do, beside the headers of IP and UDP", most)
+	}
+	return nil
+}
+
+// readDist returns the distribution of sizes or of gaps, if there is one. A comma in it has
+// split it: a piece that begins with a digit goes on with the one before.
+func (t *pktgenTest) readDist(c *cli.Context, sizes bool) (found pktgen.Dist, ok bool, err error) {
+	var specs []string
+	for _, s := range c.StringSlice("dist") {
+		if n := len(specs); n > 0 && s != "" && strings.Contains("0123456789.-", s[:1]) {
+			specs[n-1] += "," + s
+		} else {
+			specs = append(specs, s)
+		}
+	}
+	for _, s := range specs {
+		d, err := pktgen.ParseDist(s)
+		if err != nil {
+			return d, false, badInput(err, "--dist %.64s", s)
+		}
+		if d.OfSizes() != sizes {
+			continue
+		}
+		if ok {
+			return d, false, badInput(nil, "--dist %v and --dist %v exclude each other", found, d).
+				hint("one can be for the gaps and one for the sizes")
+		}
+		found, ok = d, true
+	}
+	return found, ok, nil
+}
+
+// readEnds reads where packets go and where they come from.
+func (t *pktgenTest) readEnds(c *cli.Context) error {
+	if !c.IsSet("i") {
+		return badInput(nil, "where are the packets to go?").hint("give -i IP, for instance -i 10.0.0.2")
+	}
+	to, err := parseHost(c, "i")
+	if err != nil {
+		return err
+	}
+	if t.netfpga && to.Zone() != "" {
+		return badInput(nil, "-i %v: the card knows no zones", to).hint("give the address without %%%s", to.Zone())
+	}
+	for _, name := range []string{"dport", "sport"} {
+		if p := c.Int(name); c.IsSet(name) && (p < 1 || p > 65535) {
+			return badInput(nil, "--%s %d is not a port from 1 to 65535", name, p)
+		}
+	}
+	t.dst = netip.AddrPortFrom(to, uint16(c.Int("dport")))
+	sport := uint16(c.Int("sport"))
+	if t.netfpga && !c.IsSet("sport") {
+		sport = discard
+	}
+	if !t.netfpga {
+		t.src = netip.AddrPortFrom(netip.Addr{}, sport)
+		return nil
+	}
+	if t.netlink != nil && (!c.IsSet("I") || to.Is6()) {
+		return badInput(nil, "--netlink needs -I and IPv4 addresses").
+			hint("a description has both addresses of a packet, and room for no others")
+	}
+	from, err := t.outlet.address(to, t.own)
+	if c.IsSet("I") {
+		from, err = parseHost(c, "I")
+		if err == nil && from.Is4() != to.Is4() {
+			err = badInput(nil, "-I %v and -i %v are not of the same kind", from, to).hint("give two IPv4 or two IPv6 addresses")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if from == to {
+		return badInput(nil, "-i %v is the source's own address", to)
+	}
+	t.src = netip.AddrPortFrom(from, sport)
+	return t.readMAC(c)
+}
+
+// parseHost reads an address of a flag.
+func parseHost(c *cli.Context, name string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(c.String(name))
+	if err != nil {
+		return a, badInput(nil, "-%s %s is not an IP address", name, c.String(name)).hint("names are not looked up: give an address such as 10.0.0.2 or fd00::2")
+	}
+	if a = a.Unmap(); a.IsUnspecified() {
+		return a, badInput(nil, "-%s %v is not the address of a host", name, a)
+	}
+	return a, nil
+}
+
+func (t *pktgenTest) readMAC(c *cli.Context) error {
+	copy(t.mac[:], farMAC)
+	if !c.IsSet("m") {
+		return nil
+	}
+	if t.outlet.kind == "tun" {
+		return badInput(nil, "-m: a tun interface has no MAC addresses")
+	}
+	mac, err := net.ParseMAC(c.String("m"))
+	if err != nil || len(mac) != len(t.mac) {
+		return badInput(nil, "-m %s is not a MAC address such as 02:00:00:00:00:02", c.String("m"))
+	}
+	copy(t.mac[:], mac)
+	return nil
+}
+
+// readReplay reads what is replayed, and opens the file.
+func (t *pktgenTest) readReplay(c *cli.Context) (err error) {
+	r := &t.replay
+	r.Packets, r.Duration = t.plan.Packets, t.plan.Duration
+	r.MTU, r.Ethernet = cardMTU, t.outlet.kind != "tun"
+	copy(r.Src[:], nearMAC)
+	copy(r.Dst[:], farMAC)
+	if r.Speed, err = pktgen.ParseSpeed(c.String("speed")); err != nil {
+		return badInput(err, "--speed")
+	}
+	if r.Passes, err = strconv.ParseUint(c.String("loop"), 10, 32); err != nil {
+		return badInput(nil, "--loop %s is not a number of times from 0 on", c.String("loop"))
+	}
+	t.file = c.String("replay")
+	if t.capture, err = pktgen.OpenCapture(t.file); err != nil {
+		return badInput(err, "--replay")
+	}
+	if err = t.checkFiles(r.Passes != 1); err != nil {
+		t.capture.Close()
+	}
+	return err
+}
+
+// checkFiles refuses to write to the file that is replayed, and to read a pipe twice.
+func (t *pktgenTest) checkFiles(again bool) error {
+	source, err := t.capture.Stat()
+	if err != nil {
+		return badInput(err, "--replay")
+	}
+	if again && !source.Mode().IsRegular() {
+		return badInput(nil, "--loop: %s cannot be read twice", t.file)
+	}
+	for _, name := range []string{t.pcap, t.outlet.file()} {
+		if info, err := os.Stat(name); err == nil && os.SameFile(info, source) {
+			return badInput(nil, "%s is replayed and cannot be written to", t.file)
+		}
+	}
+	return nil
+}
+
+// describe says what is sent: the pacer of the report.
+func (t *pktgenTest) describe() string {
+	if t.capture == nil {
+		return fmt.Sprintf("gaps %v, payloads %v", t.plan.Gaps, t.plan.Sizes)
+	}
+	return fmt.Sprintf("replay of %s, speed %v", t.file, t.replay.Speed)
+}

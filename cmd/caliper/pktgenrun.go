@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
+	"github.com/netcaliper/caliper/pacer"
+)
+
+// lead is how long before the first departure the generator begins, so that the first
+// packets are on the card in time.
+const lead = 10 * time.Millisecond
+
+// pktgenFindings are what the command prints.
+type pktgenFindings struct {
+	findings
+	Flow   string           `json:"flow,omitempty"` // none in a replay
+	Sent   pktgen.Summary   `json:"sent"`
+	Replay *pktgen.Replayed `json:"replay,omitempty"`
+	NoRoom uint64           `json:"no_room,omitempty"` // how often the kernel's socket had none
+	Error  string           `json:"error,omitempty"`
+}
+
+// run sends the packets and prints what came of it.
+func (t *pktgenTest) run() error {
+	virtual := t.netfpga && t.netlink == nil && t.outlet.kind != "tun"
+	defer tuneRuntime(virtual)()
+	stop, signalled := watchSignals()
+	defer stop()
+	switch {
+	case !t.netfpga:
+		return t.throughKernel(signalled)
+	case t.netlink != nil:
+		return t.overNetlink(signalled)
+	}
+	return t.throughCard(signalled)
+}
+
+func (t *pktgenTest) throughKernel(signalled context.Context) error {
+	g, err := newPktgenKernel(t)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	g.clk.Do(func() { g.Start(lead) })
+	t.await(g.tally, signalled, nil)
+	f := &pktgenFindings{findings: findings{Clock: "real", Card: "none", Port: "kernel", Pacer: t.describe(), Seed: t.seed}}
+	g.clk.Do(func() {
+		g.Stop()
+		f.Departures, f.Sent, f.NoRoom = g.Departures.Report(), g.tally.Summary(), g.Full
+	})
+	f.Flow = g.Flow().String()
+	if err = g.tally.Err(); err != nil {
+		err = failed(err, "")
+	}
+	return t.finish(f, err, signalled)
+}
+
+func (t *pktgenTest) throughCard(signalled context.Context) error {
+	g, err := newPktgenRig(t)
+	if err != nil {
+		if t.capture != nil && g.player == nil {
+			t.capture.Close()
+		}
+		return err
+	}
+	g.onClock(func() { g.generator.Start(lead) })
+	if g.virtual != nil {
+		t.advance(g, signalled)
+	} else {
+		t.await(g.tally, signalled, g.tun.Err)
+	}
+	f := t.findings(g)
+	closed := g.close()
+	if g.player != nil {
+		r := g.player.Replayed()
+		f.Replay = &r
+	}
+	err = t.failure(g)
+	if err = t.finish(f, err, signalled); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// failure returns what ended a run before its end.
+func (t *pktgenTest) failure(g *pktgenRig) error {
+	err := g.tally.Err()
+	switch {
+	case err != nil && t.capture != nil:
+		return failed(err, "--replay %s", t.file)
+	case err != nil:
+		return failed(err, "")
+	case g.tun != nil && g.tun.Err() != nil:
+		return failed(g.tun.Err(), "")
+	}
+	return nil
+}
+
+// await waits for the end of a run in real time, or of the port, where broken tells of it.
+func (t *pktgenTest) await(tally *pktgen.Tally, signalled context.Context, broken func() error) {
+	began := time.Now()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tally.Over():
+			return
+		case <-signalled.Done():
+			return
+		case <-tick.C:
+			if broken != nil && broken() != nil {
+				return
+			}
+			t.voice.show("%s, %.1f s", t.progress(tally.Left()), time.Since(began).Seconds())
+		}
+	}
+}
+
+// advance runs the virtual time until all has left, and what waits at the wire is on it.
+func (t *pktgenTest) advance(g *pktgenRig, signalled context.Context) {
+	began := time.Now()
+	over := func() bool {
+		select {
+		case <-g.tally.Over():
+			return true
+		default:
+			return false
+		}
+	}
+	for n := 1; !over() && g.virtual.Step(); n++ {
+		if n%4096 != 0 {
+			continue
+		}
+		if signalled.Err() != nil {
+			return
+		}
+		virtual := g.virtual.Now().Sub(0)
+		t.voice.show("%s, %.1f s in virtual time, %.1f x real time", t.progress(g.tally.Left()), virtual.Seconds(), virtual.Seconds()/time.Since(began).Seconds())
+	}
+	for len(g.wires) > 0 && g.wires[0].Queue().Frames > 0 && g.virtual.Step() {
+	}
+}
+
+// progress says how many packets have left.
+func (t *pktgenTest) progress(packets uint64) string {
+	if t.plan.Packets > 0 {
+		return fmt.Sprintf("%d of %d packets", packets, t.plan.Packets)
+	}
+	return fmt.Sprintf("%d packets", packets)
+}
+
+// findings gathers what was written down, on the clock's goroutine.
+func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
+	f := &pktgenFindings{findings: findings{Clock: "real", Card: "native", Port: t.outlet.String(), Pacer: t.describe(), Seed: t.seed}}
+	if g.virtual != nil {
+		f.Clock = "virtual"
+	}
+	if len(g.wires) > 0 {
+		sent, _ := g.wires[0].Stats()
+		f.Wire = &wireReport{Frames: sent.Frames, Dropped: sent.Dropped(), QueuePeak: g.wires[0].Queue().MaxFrames}
+	}
+	if t.capture == nil {
+		f.Flow = pacer.FlowOf(pacer.ProtoUDP, t.src, t.dst).String()
+	}
+	g.onClock(func() {
+		g.generator.Stop()
+		g.trace.Departures.Dropped = g.dropped()
+		f.Departures = g.trace.Departures.Report()
+		f.TraceHash = g.recorder.Hash()
+		f.Sent = g.tally.Summary()
+	})
+	return f
+}
+
+// finish prints the findings and returns how the run ended.
+func (t *pktgenTest) finish(f *pktgenFindings, err error, signalled context.Context) error {
+	if err == nil && signalled.Err() != nil {
+		err = &problem{text: "interrupted", code: exitInterrupted}
+	}
+	if err != nil {
+		f.Error = err.Error()
+	}
+	t.voice.done()
+	if wrote := f.write(t.voice, t.json); wrote != nil {
+		return failed(wrote, "write the result")
+	}
+	return err
+}
+
+// write writes the findings as text or as JSON.
+func (f *pktgenFindings) write(v *voice, asJSON bool) error {
+	if asJSON {
+		return writeJSON(v, f)
+	}
+	_, err := v.Write([]byte(f.text()))
+	return err
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "\t")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (f *pktgenFindings) text() string {
+	var b strings.Builder
+	if f.Flow != "" {
+		fmt.Fprintf(&b, "%s\n", f.Flow)
+	}
+	s := &f.Sent
+	fmt.Fprintf(&b, "%d packets in %.6f s, %.3f Mbit/s of payload, %.3f Mbit/s on the wire\n",
+		s.Packets, s.Seconds, s.PayloadRate/1e6, s.WireRate/1e6)
+	fmt.Fprintf(&b, "gaps: mean %.3f ns, asked %.3f ns, average error %.3f ns\n", s.Gap, s.AskedGap, s.GapError)
+	if r := f.Replay; r != nil {
+		fmt.Fprintf(&b, "read: %d packets in passes: %d; cut short: %d, out of order: %d; passed over: too long %d, no place at the port %d, untimed %d\n",
+			r.Packets, r.Passes, r.CutShort, r.Disordered, r.TooLong, r.NoPlace, r.Untimed)
+	}
+	if f.Port != "kernel" {
+		f.print(&b)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "\n%spacer: %s; card: none; port: kernel\nclock: real; a packet has left when it is handed to the kernel", f.Departures, f.Pacer)
+	if f.NoRoom > 0 {
+		fmt.Fprintf(&b, ", which had no room %d times", f.NoRoom)
+	}
+	b.WriteString("\n")
+	return b.String()
+}

@@ -1,0 +1,213 @@
+package netfpga
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/netfpga/driver"
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/internal/fifo"
+	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// maxMTU is the largest IP packet of an Ethernet frame, in bytes.
+const maxMTU = drivercomm.MaxWire - link.EthernetHeader
+
+// Interface is a network interface of a card, one Ethernet port of it as a link.Device
+// (tech doc section 3.7). It is made by New.
+type Interface struct {
+	card  *Card
+	n     int // of the port
+	info  link.Info
+	above link.Handler
+	below link.Device
+	mac   *port.Port
+	route Route
+
+	shadow fifo.Queue[given] // what the driver and the card have, the oldest first
+	sender *Sender           // that injected the last of these; nil if it is a frame
+	wait   waiter
+	rx     receiving
+	one    [1]*link.Frame
+	closed bool
+	stats  PortStats
+}
+
+// given is a frame that the driver was given, how many bytes of it that were, and the tick
+// that it asked the card for.
+type given struct {
+	frame   *link.Frame // nil if the interface has been closed since
+	carried int
+	tick    uint64
+}
+
+func newInterface(c *Card, n int, mac *port.Port, below link.Device, cfg *Config) *Interface {
+	i := &Interface{card: c, n: n, mac: mac, below: below, route: cfg.Receive}
+	i.info = below.Info()
+	i.info.Name = cfg.Name
+	if n > 0 {
+		i.info.Name = cfg.name(n)
+	}
+	i.info.MTU = min(i.info.MTU, maxMTU)
+	i.info.Speed = cfg.Speed
+	i.info.Paces = true
+	i.info.Tick = time.Duration(cfg.Tick.Time(1))
+	i.wait.ready = i.ready
+	c.waiters = append(c.waiters, &i.wait)
+	return i
+}
+
+// Info implements link.Device.
+func (i *Interface) Info() link.Info { return i.info }
+
+// Attach implements link.Device.
+func (i *Interface) Attach(above link.Handler) {
+	i.above = above
+	i.below.Attach(fromBelow{i})
+}
+
+// Transmit implements link.Device.
+func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
+	if i.closed {
+		return 0, net.ErrClosed
+	}
+	d := i.card.driver
+	now := i.card.clk.Now()
+	for n, f := range frames {
+		if i.closed { // by the Origin of a frame that was dropped here
+			return n, net.ErrClosed
+		}
+		wire := wireLen(f)
+		switch {
+		case f.Len() == 0:
+			i.stats.Drop(f, link.Malformed)
+			continue
+		case wire > drivercomm.MaxWire || f.Len() > i.info.MTU+i.info.Header():
+			i.stats.Drop(f, link.TooLong)
+			continue
+		}
+		tick, ok := d.Send(&driver.Packet{Port: i.n, Bytes: f.Bytes(), Wire: wire, Departure: asked(f)})
+		if !ok {
+			i.wait.full = true
+			return n, link.ErrFull
+		}
+		f.Handed = now
+		i.sender = nil
+		i.shadow.Push(given{f, f.Len(), tick})
+	}
+	i.wait.full = false
+	d.Flush()
+	return len(frames), nil
+}
+
+// ready tells what is above that the driver has room again.
+func (i *Interface) ready() {
+	if i.above != nil && !i.closed {
+		i.above.Ready()
+	}
+}
+
+// asked returns when a frame shall leave.
+func asked(f *link.Frame) clock.Time {
+	if f.Sched != 0 {
+		return f.Sched
+	}
+	return f.Depart
+}
+
+// wireLen returns how many bytes a frame has on the wire, without FCS. A frame without a
+// link header counts as if it had one (link.Frame.Measure).
+func wireLen(f *link.Frame) int {
+	if f.Size.Wire == 0 {
+		return max(drivercomm.MinWire, f.Len())
+	}
+	const overhead = 24 // FCS, preamble and gap
+	return max(drivercomm.MinWire, f.Len(), f.Size.Wire-overhead)
+}
+
+// line is what the port sends to.
+type line struct{ *Interface }
+
+// Leave implements port.Line: the oldest frame leaves. It still has the bytes that the
+// driver was given, which this generator does not change. What the card adds behind them
+// comes from there.
+func (i line) Leave(bytes []byte, d *port.Departure) bool {
+	g := i.shadow.Pop()
+	f := g.frame
+	if f == nil {
+		return true
+	}
+	copy(f.Bytes()[g.carried:], bytes[g.carried:])
+	n, cause := f.Len(), i.kept(g, d)
+	f.Left(d.At)
+	i.one[0] = f
+	taken, err := i.below.Transmit(i.one[:])
+	i.one[0] = nil
+	switch {
+	case taken == 1:
+		i.stats.Frames++
+		i.stats.Bytes += uint64(n)
+		if cause != onTime {
+			i.stats.Late.count(cause, d.At.Sub(i.card.counter.Time(g.tick)))
+		}
+	case i.closed:
+		i.stats.Drop(f, link.Closed)
+	case errors.Is(err, link.ErrFull):
+		i.stats.Refused++
+		i.shadow.Unpop(g)
+		return false
+	case errors.Is(err, net.ErrClosed):
+		i.stats.Drop(f, link.Closed)
+	default:
+		i.stats.Drop(f, link.LinkError)
+	}
+	return true
+}
+
+// kept returns what kept a paced frame from leaving at its tick.
+func (i line) kept(g given, d *port.Departure) lateness {
+	switch {
+	case !g.frame.Paced || d.Due <= g.tick && d.At.Sub(d.DueAt) < i.info.Tick:
+		return onTime
+	case g.frame.Handed > i.card.counter.Time(g.tick):
+		return byHost
+	case d.Refused:
+		return byBelow
+	case d.Due <= g.tick:
+		return byClock
+	case d.Asked > g.tick:
+		return byPolicy
+	case d.Queued:
+		return byLine
+	}
+	return byCard
+}
+
+// dropped drops the oldest frame, which the card has dropped as it was late.
+func (i *Interface) dropped() {
+	if f := i.shadow.Pop().frame; f != nil {
+		i.stats.Late.Dropped++
+		i.stats.Drop(f, link.LinkError)
+	}
+}
+
+// Close implements link.Device. The frames of other interfaces of the card go on.
+func (i *Interface) Close() error {
+	if i.closed {
+		return nil
+	}
+	i.closed = true
+	i.card.down()
+	for range i.shadow.Len() {
+		g := i.shadow.Pop()
+		if g.frame != nil {
+			i.stats.Drop(g.frame, link.Closed)
+		}
+		i.shadow.Push(given{}) // the bytes are still on their way
+	}
+	i.rx.clear(&i.stats.Received)
+	return i.below.Close()
+}

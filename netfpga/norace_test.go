@@ -1,0 +1,5 @@
+//go:build !race
+
+package netfpga_test
+
+const slow = false

@@ -1,0 +1,102 @@
+package netfpga
+
+import (
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/internal/fifo"
+	"github.com/netcaliper/caliper/netfpga/pci"
+)
+
+// fromBelow hands up what the device below has to say.
+//
+// By the card a received frame goes: queue, offered to the driver with PKT_AVAIL, copied
+// over the bus, DMA_RX_COMPLETE, up.
+type fromBelow struct{ *Interface }
+
+// Ready implements link.Handler.
+func (i fromBelow) Ready() { i.mac.Resume() }
+
+// Receive implements link.Handler.
+func (i fromBelow) Receive(frames []*link.Frame) {
+	if i.route == ByCard {
+		for _, f := range frames {
+			i.arrive(f)
+		}
+		return
+	}
+	i.stats.Received.Frames += uint64(len(frames))
+	for _, f := range frames {
+		i.stats.Received.Bytes += uint64(f.Len())
+	}
+	i.above.Receive(frames)
+}
+
+// receiveSlots is how many received frames of a port wait on the card for the bus.
+const receiveSlots = 256
+
+// receiving is what a port received that the driver has not got yet.
+type receiving struct {
+	frames  fifo.Queue[*link.Frame]
+	offered bool // the first of them, on the bus
+	one     [1]*link.Frame
+}
+
+// arrive puts a frame into the queue on the card.
+func (i *Interface) arrive(f *link.Frame) {
+	switch {
+	case i.closed:
+		i.stats.Received.Drop(f, link.Closed)
+	case f.Len() > drivercomm.MaxDMA:
+		i.stats.Received.Drop(f, link.TooLong)
+	case i.rx.frames.Len() >= receiveSlots:
+		i.stats.Received.Drop(f, link.QueueFull)
+	default:
+		i.rx.frames.Push(f)
+		i.offer()
+	}
+}
+
+// offer offers the oldest frame to the driver.
+func (i *Interface) offer() {
+	if i.rx.offered || i.rx.frames.Len() == 0 {
+		return
+	}
+	f := i.rx.frames.First()
+	i.rx.offered = true
+	i.card.bus.Offer(pci.Received+i.n, f.Bytes())
+}
+
+// taken tells that the driver has the bytes of the oldest frame.
+func (i *Interface) taken() {
+	i.rx.offered = false
+	i.rx.frames.Pop().Free()
+	i.offer()
+}
+
+// fromCard gets what the driver has got.
+func (i *Interface) fromCard(frame []byte) {
+	f := link.NewFrame(len(frame))
+	copy(f.Bytes(), frame)
+	if i.closed || i.above == nil {
+		i.stats.Received.Drop(f, link.Closed)
+		return
+	}
+	i.stats.Received.Frames++
+	i.stats.Received.Bytes += uint64(len(frame))
+	i.rx.one[0] = f
+	i.above.Receive(i.rx.one[:])
+	i.rx.one[0] = nil
+}
+
+// clear drops all frames, but for the one on the bus, whose memory the transfer needs.
+func (r *receiving) clear(stats *link.Stats) {
+	n := r.frames.Len()
+	for k := range n {
+		f := r.frames.Pop()
+		if k == 0 && r.offered {
+			r.frames.Push(f)
+			continue
+		}
+		stats.Drop(f, link.Closed)
+	}
+}
