@@ -89,6 +89,7 @@ type pktgenTest struct {
 	pcap   string
 
 	netlink *nl.Address // of a card in another process, nil for one of this
+	serves  bool        // the packets come from other processes: caliper card
 
 	src, dst netip.AddrPort
 	mac      [6]byte

@@ -103,7 +103,7 @@ type pktgenRig struct {
 	card      *netfpga.Card
 	trace     *link.Trace
 	tally     *pktgen.Tally
-	generator generator
+	generator generator      // nil for a card that serves others
 	player    *pktgen.Player // the generator of a replay
 }
 
@@ -120,6 +120,8 @@ func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
 		if err := g.openTun(benchConfig{port: t.outlet.portSpec, mtu: cardMTU, kernel: t.kernel}); err != nil {
 			return g, err
 		}
+	} else if t.serves {
+		g.real = clock.NewReal()
 	} else {
 		g.virtual = clock.NewVirtual()
 	}
@@ -154,9 +156,14 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 	g.trace = link.NewTrace(top, clk, g.recorder)
 	if g.real != nil {
 		g.trace.Departures.Tick = realTick
+		g.trace.Departures.Software = true
 	}
 	if g.card, err = netfpga.New(clk, pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally), nil); err != nil {
 		return err
+	}
+	if t.serves {
+		g.card.Attach(nobody{})
+		return nil
 	}
 	if t.capture == nil {
 		g.card.Attach(nobody{})

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/netfpga/nl"
+)
+
+const cardHelp = `The card runs in real time until it is interrupted, and sends what other processes describe
+to it, as the original's driver does:
+
+   caliper card --port tun:cal0 --addr 10.99.0.2/24
+   caliper pktgen -N --netlink 0 -I 10.99.0.2 -i 10.99.0.1 -d 100000 -n 1000
+
+At its end it prints the departures of all packets.`
+
+func cardCommand(v *voice) *cli.Command {
+	return &cli.Command{
+		Name:                   "card",
+		Usage:                  "serve a card to caliper pktgen -N --netlink in other processes",
+		Description:            cardHelp,
+		UseShortOptionHandling: true,
+		HideHelpCommand:        true,
+		OnUsageError:           usageError,
+		Action: func(c *cli.Context) error {
+			t, err := newCardTest(c, v)
+			if err == nil {
+				err = t.run()
+			}
+			return orHelp(err, c.Command.Name)
+		},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "port", Usage: "where the card's MAC leads: `PORT` is tun:NAME or pcap:FILE"},
+			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun; once for each of IPv4 and IPv6"},
+			&cli.StringFlag{Name: "netlink", Value: "0", Usage: "netlink port `ID` to serve at; 0 for the first card's"},
+			&cli.StringFlag{Name: "pcap", Usage: "write every frame to `FILE` as pcapng, at its actual departure"},
+			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON"},
+		},
+	}
+}
+
+// cardTest is one call of the command: a rig of pktgen's whose packets come from others.
+type cardTest struct {
+	rig     pktgenTest
+	address nl.Address
+	json    bool
+}
+
+func newCardTest(c *cli.Context, v *voice) (*cardTest, error) {
+	t := &cardTest{json: c.Bool("json")}
+	t.rig = pktgenTest{voice: v, serves: true, pcap: c.String("pcap")}
+	if c.Args().Present() {
+		return nil, badInput(nil, "%q is not a flag", c.Args().First())
+	}
+	id, err := strconv.ParseUint(c.String("netlink"), 10, 32)
+	if err != nil {
+		return nil, badInput(nil, "--netlink %s is not a netlink port id", c.String("netlink"))
+	}
+	t.address.Port = uint32(id)
+	if !c.IsSet("port") {
+		return nil, badInput(nil, "give the card a port").hint("for instance --port tun:cal0 --addr 10.99.0.2/24, or --port pcap:out.pcapng")
+	}
+	if err := t.rig.readOutlet(c); err != nil {
+		return nil, err
+	}
+	if t.rig.outlet.kind == "wire" {
+		return nil, badInput(nil, "--port %v: a wire is in virtual time, and other processes are not", t.rig.outlet).
+			hint("give --port tun:NAME or --port pcap:FILE")
+	}
+	return t, nil
+}
+
+// cardReport is what the command prints.
+type cardReport struct {
+	Port       string      `json:"port"`
+	Netlink    uint32      `json:"netlink"` // port id
+	Messages   uint64      `json:"messages"`
+	Refused    uint64      `json:"refused"`
+	Departures link.Report `json:"departures"`
+	TraceHash  string      `json:"trace_hash"`
+}
+
+func (t *cardTest) run() error {
+	defer tuneRuntime(false)()
+	stop, signalled := watchSignals()
+	defer stop()
+	g, err := newPktgenRig(&t.rig)
+	if err != nil {
+		return err
+	}
+	err = t.serve(g, signalled)
+	if closed := g.close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = &problem{text: "interrupted", code: exitInterrupted}
+	}
+	return err
+}
+
+// serve serves the card until a signal comes, and prints what left.
+func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
+	server, err := nl.Listen(g.real, g.card, &nl.Config{Address: t.address})
+	if err != nil {
+		return failed(err, "").hint("is there another card? give this one another --netlink ID")
+	}
+	v := t.rig.voice
+	if !t.json {
+		fmt.Fprintf(v, "the card serves netlink port id %d; its port is %v\n", server.Address().Port, t.rig.outlet)
+	}
+	<-signalled.Done()
+
+	s := cardReport{Port: t.rig.outlet.String(), Netlink: server.Address().Port}
+	g.onClock(func() {
+		stats := server.Stats()
+		s.Messages, s.Refused = stats.Messages, stats.Refused
+		server.Close()
+		g.trace.Departures.Dropped = g.dropped()
+		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.recorder.Hash()
+	})
+	if t.json {
+		err = writeJSON(v, s)
+	} else {
+		_, err = fmt.Fprintf(v, "%d messages, %d refused\n%sport: %s\nclock: real, trace %s\n",
+			s.Messages, s.Refused, s.Departures, s.Port, s.TraceHash)
+	}
+	if err != nil {
+		return failed(err, "write the result")
+	}
+	return server.Err()
+}
