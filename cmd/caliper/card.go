@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -120,7 +121,10 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 		stats := server.Stats()
 		s.Messages, s.Refused = stats.Messages, stats.Refused
 		server.Close()
-		g.trace.Departures.Dropped = g.dropped()
+	})
+	left := g.drain(lastDepartures)
+	g.onClock(func() {
+		g.trace.Departures.Dropped = g.dropped() + left
 		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.recorder.Hash()
 	})
 	if t.json {
@@ -133,4 +137,21 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 		return failed(err, "write the result")
 	}
 	return server.Err()
+}
+
+// lastDepartures is how long a card that was interrupted goes on sending what it has taken.
+const lastDepartures = 2 * time.Second
+
+// drain waits until the card has sent all that it has taken, for limit at most, and returns
+// how many packets are left.
+func (g *pktgenRig) drain(limit time.Duration) (left uint64) {
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		g.onClock(func() {
+			s := g.card.Stats()
+			left = s.Driver.Packets - min(s.Driver.Packets, s.Frames+s.Dropped())
+		})
+		if left == 0 || time.Now().After(end) {
+			return left
+		}
+	}
 }
