@@ -69,7 +69,7 @@ func (w *World) start(f func()) *process {
 		}()
 		f()
 	})
-	w.live[p] = struct{}{}
+	w.live++
 	w.order = append(w.order, p)
 	p.timer = w.clk.AfterFunc(0, p.resume)
 	p.queued = true
@@ -122,8 +122,8 @@ func (p *process) end() {
 	p.done = true
 	p.timer.Stop()
 	w := p.world
-	delete(w.live, p)
-	if len(w.order) > 2*len(w.live)+16 {
+	w.live--
+	if len(w.order) > 2*w.live+16 {
 		w.order = slices.DeleteFunc(w.order, func(q *process) bool { return q.done })
 	}
 	for _, q := range p.joined {

@@ -22,7 +22,7 @@ type World struct {
 	hosts   []*Host
 	dirty   *Host // was touched, and may not be at rest
 	current *process
-	live    map[*process]struct{}
+	live    int // processes that have not ended
 	order   []*process
 	closed  bool
 }
@@ -30,7 +30,7 @@ type World struct {
 // NewWorld returns an empty world at time 0. Of two worlds with one seed, in which the
 // same is done, all frames are the same.
 func NewWorld(seed uint64) *World {
-	return &World{clk: clock.NewVirtual(), seed: seed, live: make(map[*process]struct{})}
+	return &World{clk: clock.NewVirtual(), seed: seed}
 }
 
 // Clock returns the world's clock, for its devices.

@@ -49,12 +49,11 @@ func cardCommand(v *voice) *cli.Command {
 type cardTest struct {
 	rig     pktgenTest
 	address nl.Address
-	json    bool
 }
 
 func newCardTest(c *cli.Context, v *voice) (*cardTest, error) {
-	t := &cardTest{json: c.Bool("json")}
-	t.rig = pktgenTest{voice: v, serves: true, pcap: c.String("pcap")}
+	t := &cardTest{}
+	t.rig = pktgenTest{voice: v, json: c.Bool("json"), serves: true, pcap: c.String("pcap")}
 	if c.Args().Present() {
 		return nil, badInput(nil, "%q is not a flag", c.Args().First())
 	}
@@ -111,7 +110,7 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 		return failed(err, "").hint("is there another card? give this one another --netlink ID")
 	}
 	v := t.rig.voice
-	if !t.json {
+	if !t.rig.json {
 		fmt.Fprintf(v, "the card serves netlink port id %d; its port is %v\n", server.Address().Port, t.rig.outlet)
 	}
 	<-signalled.Done()
@@ -127,7 +126,7 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 		g.trace.Departures.Dropped = g.dropped() + left
 		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.recorder.Hash()
 	})
-	if t.json {
+	if t.rig.json {
 		err = writeJSON(v, s)
 	} else {
 		_, err = fmt.Fprintf(v, "%d messages, %d refused\n%sport: %s\nclock: real, trace %s\n",

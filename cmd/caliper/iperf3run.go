@@ -141,7 +141,7 @@ func (f *findings) print(w io.Writer) {
 // effectiveRate is the rate that the test ran at, where iperf3 has a default.
 func (t *iperf3Test) effectiveRate() int64 {
 	if t.params.Bitrate == 0 && t.params.UDP {
-		return 1 << 20
+		return iperf3.DefaultUDPRate
 	}
 	return t.params.Bitrate
 }

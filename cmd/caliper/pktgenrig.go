@@ -2,13 +2,11 @@ package main
 
 import (
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link"
@@ -121,7 +119,7 @@ func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
 			return g, err
 		}
 	} else if t.serves {
-		g.real = clock.NewReal()
+		g.real = startClock()
 	} else {
 		g.virtual = clock.NewVirtual()
 	}
@@ -262,11 +260,7 @@ type pktgenKernel struct {
 
 // newPktgenKernel opens the socket.
 func newPktgenKernel(t *pktgenTest) (*pktgenKernel, error) {
-	g := &pktgenKernel{clk: clock.NewReal(), tally: pktgen.NewTally()}
-	if runtime.NumCPU() > 1 {
-		// Where it is allowed, the thread that packets leave on goes before others.
-		g.clk.Do(func() { unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20) })
-	}
+	g := &pktgenKernel{clk: startClock(), tally: pktgen.NewTally()}
 	var err error
 	if g.Kernel, err = pktgen.OpenKernel(g.clk, t.dst, t.src.Port()); err != nil {
 		g.clk.Close()

@@ -5,11 +5,8 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"runtime"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/tun"
@@ -137,11 +134,7 @@ func (b *bench) openWorld(c benchConfig) error {
 }
 
 func (b *bench) openTun(c benchConfig) error {
-	b.real = clock.NewReal()
-	if runtime.NumCPU() > 1 {
-		// Where it is allowed, the thread that packets leave on goes before others.
-		b.onClock(func() { unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20) })
-	}
+	b.real = startClock()
 	var err error
 	b.tun, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel})
 	switch {

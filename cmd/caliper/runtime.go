@@ -4,7 +4,21 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netcaliper/caliper/pacer/clock"
 )
+
+// startClock starts the clock of a run in real time. Where it is allowed, the thread that
+// packets leave on goes before others, if there is more than one processor.
+func startClock() *clock.Real {
+	clk := clock.NewReal()
+	if runtime.NumCPU() > 1 {
+		clk.Do(func() { unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20) })
+	}
+	return clk
+}
 
 // tuneRuntime sets Go's runtime up for virtual or for real time, as far as the environment
 // does not say how. It returns what undoes it.

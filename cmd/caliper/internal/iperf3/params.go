@@ -21,7 +21,6 @@ const (
 const (
 	defaultTime     = 10 * time.Second
 	defaultTCPBlock = 128 << 10
-	defaultUDPRate  = 1 << 20
 	// What an Ethernet path of 1500 bytes takes whole, as the MSS of a TCP connection
 	// with time stamps.
 	udpBlock4 = 1448
@@ -30,6 +29,9 @@ const (
 
 // Unlimited is a Bitrate without a limit.
 const Unlimited = -1
+
+// DefaultUDPRate is the rate of a UDP stream for which none is given, in bit/s of payload.
+const DefaultUDPRate = 1 << 20
 
 // Params says what to test. The zero value is iperf3's default: one TCP stream for 10 s.
 type Params struct {
@@ -121,7 +123,7 @@ func (p Params) complete(ipv6 bool) Params {
 	}
 	switch {
 	case p.Bitrate == 0 && p.UDP:
-		p.Bitrate = defaultUDPRate
+		p.Bitrate = DefaultUDPRate
 	case p.Bitrate == 0:
 		p.Bitrate = Unlimited
 	}
