@@ -252,7 +252,7 @@ func sendLate(paced bool, frames, every int, stop time.Duration) link.Report {
 		f.Size.Wire = link.WireBytes(1514)
 		f.Depart = clk.Now()
 		if paced {
-			f.Paced, f.Depart = true, rate.Depart(f.Flow, f.Size, clk.Now())
+			f.Paced, f.Depart = true, rate.Depart(f.Size, clk.Now())
 		}
 		hold.Transmit([]*link.Frame{f})
 	}

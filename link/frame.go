@@ -17,6 +17,7 @@ import (
 type Frame struct {
 	Flow pacer.Flow
 	Size pacer.Size
+	Tag  pacer.Tag
 
 	// Paced tells that a pacer asked for Depart. Otherwise Depart is when the frame
 	// was ready, and the frame leaves when the wire has room for it.
@@ -98,13 +99,15 @@ func (f *Frame) depart() {
 	}
 }
 
-// Measure reads Flow and Size from the frame's bytes, which start with a link header of
-// the given length.
+// Measure reads Flow, Size and what the bytes tell of Tag from the frame's bytes, which
+// start with a link header of the given length.
 func (f *Frame) Measure(header int) {
 	if f.Len() < header {
 		header = f.Len()
 	}
-	f.Flow, f.Size = pacer.Parse(f.Bytes()[header:])
+	ip := f.Bytes()[header:]
+	f.Flow, f.Size = pacer.Parse(ip)
+	f.Tag.DSCP, f.Tag.Label = pacer.ParseTag(ip)
 	f.Size.Wire = WireBytes(f.Len() - header + EthernetHeader)
 }
 
@@ -153,7 +156,7 @@ func (f *Frame) Trim(n int) {
 func (f *Frame) Clone() *Frame {
 	c := NewFrame(f.Len())
 	copy(c.Bytes(), f.Bytes())
-	c.Flow, c.Size, c.Paced = f.Flow, f.Size, f.Paced
+	c.Flow, c.Size, c.Tag, c.Paced = f.Flow, f.Size, f.Tag, f.Paced
 	c.Depart, c.Sched, c.Handed, c.Sent = f.Depart, f.Sched, f.Handed, f.Sent
 	return c
 }

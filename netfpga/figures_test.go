@@ -41,7 +41,7 @@ func inject(t testing.TB, clk *clock.Virtual, card *netfpga.Card, p pacer.Pacer,
 		d := packet(i)
 		frame := 42 + d.Payload
 		d.Absolute = true
-		d.Departure = 1e6 + p.Depart(pacer.Flow{}, pacer.Size{Wire: link.WireBytes(frame), Payload: d.Payload}, 0)
+		d.Departure = 1e6 + p.Depart(pacer.Size{Wire: link.WireBytes(frame), Payload: d.Payload}, 0)
 		for s.Inject(d) == link.ErrFull {
 			for waiting = true; waiting; {
 				clk.Step()

@@ -16,19 +16,18 @@ func ExampleRate() {
 		fmt.Println(err)
 		return
 	}
-	var flow pacer.Flow
 	frame := pacer.Size{Wire: 1538}
 
 	last := clock.Time(0)
 	for i := range 6 {
-		t := rate.Depart(flow, frame, 0)
+		t := rate.Depart(frame, 0)
 		fmt.Printf("packet %d at %5d ns, gap %5d ns\n", i, t, t-last)
 		last = t
 	}
 	for range 1_000_000 - 6 {
-		rate.Depart(flow, frame, 0)
+		rate.Depart(frame, 0)
 	}
-	t := rate.Depart(flow, frame, 0)
+	t := rate.Depart(frame, 0)
 	exact := 1_000_000 * 1538 * 8 * 1e9 / 950e6
 	fmt.Printf("packet 1000000 at %d ns, off by %.2f ns\n", t, float64(t)-exact)
 
@@ -54,9 +53,8 @@ func ExampleGaps() {
 		fmt.Println(err)
 		return
 	}
-	var flow pacer.Flow
 	for range 10 {
-		fmt.Println(gaps.Depart(flow, pacer.Size{}, 0))
+		fmt.Println(gaps.Depart(pacer.Size{}, 0))
 	}
 
 	// Output:
@@ -70,25 +68,4 @@ func ExampleGaps() {
 	// 0.000052292s
 	// 0.000052793s
 	// 0.000066353s
-}
-
-// Each flow has its own pacer. The one that has none leaves as soon as it is ready.
-func ExamplePerFlow() {
-	flows := pacer.PerFlow{Default: func(f pacer.Flow) pacer.Pacer {
-		if f.DstPort != 5201 {
-			return nil
-		}
-		return &pacer.Rate{BitsPerSecond: 100e6, Unit: pacer.Payload}
-	}}
-	test := pacer.Flow{Proto: pacer.ProtoTCP, DstPort: 5201}
-	web := pacer.Flow{Proto: pacer.ProtoTCP, DstPort: 80}
-	segment := pacer.Size{Wire: 1538, IP: 1500, Payload: 1448}
-	for range 3 {
-		fmt.Println(flows.Depart(test, segment, 1000), flows.Depart(web, segment, 1000))
-	}
-
-	// Output:
-	// 0.000001000s 0.000001000s
-	// 0.000116840s 0.000001000s
-	// 0.000232680s 0.000001000s
 }

@@ -57,8 +57,14 @@ func NewGaps(list []Gap) (*Gaps, error) {
 
 var errNoGaps = errors.New("pacer: the list of gaps is empty, it must have at least one")
 
+// Next implements Pacer.
+func (g *Gaps) Next(n Size, ready clock.Time) clock.Time {
+	asked := *g
+	return asked.Depart(n, ready)
+}
+
 // Depart implements Pacer. An answer past the end of time is clock.Never.
-func (g *Gaps) Depart(_ Flow, _ Size, now clock.Time) clock.Time {
+func (g *Gaps) Depart(_ Size, now clock.Time) clock.Time {
 	now = max(now, g.last)
 	if len(g.List) == 0 {
 		g.last = now

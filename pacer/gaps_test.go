@@ -72,7 +72,7 @@ func TestGapsCarryFractions(t *testing.T) {
 
 	s.say("after a million gaps not one nanosecond is lost")
 	for range 1_000_000 - 5 {
-		s.pacer.Depart(pacer.Flow{}, pacer.Size{}, 0)
+		s.pacer.Depart(pacer.Size{}, 0)
 	}
 	s.send(1500, 13_333_330_000)
 }
@@ -81,7 +81,7 @@ func TestGapsAtTheEndOfTime(t *testing.T) {
 	s := &story{T: t, pacer: newGaps(t, math.MaxInt64)}
 	s.say("the longest gap is 106 days: after 1000 of them 292 years are over")
 	for range 1001 {
-		s.pacer.Depart(pacer.Flow{}, pacer.Size{}, 0)
+		s.pacer.Depart(pacer.Size{}, 0)
 	}
 	s.send(64, clock.Never, clock.Never)
 }
@@ -185,7 +185,7 @@ func FuzzGaps(f *testing.F) {
 		schedule := big.NewInt(max(now, start))
 		schedule.Mul(schedule, big.NewInt(1000))
 		for i := range 4 * len(list) {
-			got := g.Depart(pacer.Flow{}, pacer.Size{}, clock.Time(now))
+			got := g.Depart(pacer.Size{}, clock.Time(now))
 			due := new(big.Int).Div(schedule, big.NewInt(1000))
 			want := int64(clock.Never)
 			if due.IsInt64() {
@@ -206,7 +206,7 @@ func BenchmarkGaps(b *testing.B) {
 	g := newGaps(b, 13_333_330, 12_951_578, 12_304_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		g.Depart(pacer.Flow{}, pacer.Size{}, 0)
+		g.Depart(pacer.Size{}, 0)
 	}
 }
 

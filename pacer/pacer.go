@@ -8,7 +8,15 @@
 //
 //   - Rate paces by a constant rate, of the wire, of IP or of payload.
 //   - Gaps paces by a list of inter-departure times (tech doc section 2, -d and -D).
-//   - PerFlow holds a Pacer for each flow.
+//   - Schedule paces by a rate that changes over time.
+//   - Window and Delivery are Followers: the rate is what the connection's window and
+//     round-trip time make of it, or what its congestion controller asks for.
+//
+// What a Follower follows is Feedback, which a Meter takes from the segments that leave and
+// the acknowledgements that arrive.
+//
+// A Wheel keeps what waits in order of departure, a million flows as fast as a thousand.
+// A Rule says which packets are meant, by flow, mark, owner, DSCP or flow label.
 //
 // Pacers are not safe for concurrent use. A nil Pacer means that nobody asks for a
 // departure time: the packet leaves as soon as it can.
@@ -16,10 +24,26 @@ package pacer
 
 import "github.com/netcaliper/caliper/pacer/clock"
 
-// A Pacer spaces packets out in time.
+// A Pacer spaces the packets of one flow out in time.
 type Pacer interface {
-	// Depart returns when a packet of flow f and size n, ready at now, may leave, and
-	// charges the flow for it. The answer is never before now, and for one flow never
-	// before the answer to an earlier question.
-	Depart(f Flow, n Size, now clock.Time) clock.Time
+	// Next returns when a packet of size n that is ready at the time ready may leave:
+	// what Depart would answer now. It charges nothing. The answer holds until the next
+	// call of another method, so that a packet that waits can be asked about again after
+	// the pacer was changed.
+	Next(n Size, ready clock.Time) clock.Time
+
+	// Depart returns when a packet of size n that is ready at the time ready may leave,
+	// and charges the flow for it. The answer is never before ready, and never before
+	// the answer to an earlier question. Packets are asked about in the order in which
+	// they leave.
+	Depart(n Size, ready clock.Time) clock.Time
+}
+
+// A Follower is a Pacer that follows the state of its connection.
+type Follower interface {
+	Pacer
+
+	// Follow takes in the state at the time now. It is called when the state may have
+	// changed: after an acknowledgement, a timeout, or a change of the window.
+	Follow(fb *Feedback, now clock.Time)
 }

@@ -91,8 +91,14 @@ func NewRate(bps int64, unit Unit) (*Rate, error) {
 	return r, nil
 }
 
+// Next implements Pacer.
+func (r *Rate) Next(n Size, ready clock.Time) clock.Time {
+	asked := *r
+	return asked.Depart(n, ready)
+}
+
 // Depart implements Pacer. An answer past the end of time is clock.Never.
-func (r *Rate) Depart(_ Flow, n Size, now clock.Time) clock.Time {
+func (r *Rate) Depart(n Size, now clock.Time) clock.Time {
 	if now > max(r.next, r.last, r.off) {
 		r.next, r.rest = now, 0
 	}

@@ -37,7 +37,7 @@ func (s *story) send(size int, want ...clock.Time) {
 	s.Helper()
 	for _, w := range want {
 		n := pacer.Size{Wire: size, IP: size, Payload: size}
-		got := s.pacer.Depart(pacer.Flow{}, n, s.now)
+		got := s.pacer.Depart(n, s.now)
 		s.Logf("%d bytes at %d leave at %d", size, s.now, got)
 		if got != w {
 			s.Fatalf("%d bytes at %d leave at %d, want %d", size, s.now, got, w)
@@ -129,8 +129,8 @@ func TestRateCountsItsUnit(t *testing.T) {
 		gap  clock.Time
 	}{{pacer.Wire, 12304}, {pacer.IP, 12000}, {pacer.Payload, 11584}} {
 		r := newRate(t, 1e9, test.unit)
-		r.Depart(pacer.Flow{}, n, 0)
-		if got := r.Depart(pacer.Flow{}, n, 0); got != test.gap {
+		r.Depart(n, 0)
+		if got := r.Depart(n, 0); got != test.gap {
 			t.Errorf("%v: gap %d, want %d", test.unit, got, test.gap)
 		}
 	}
@@ -223,7 +223,7 @@ func TestRateHasNoDrift(t *testing.T) {
 		var sent uint64 // bytes
 		for i := range 1_000_001 {
 			wire := 84 + rng.IntN(1<<16)
-			got := r.Depart(pacer.Flow{}, pacer.Size{Wire: wire}, 0)
+			got := r.Depart(pacer.Size{Wire: wire}, 0)
 			want := uint64(clock.Never)
 			if hi, lo := bits.Mul64(sent, 8e9); hi < uint64(bps) {
 				due, _ := bits.Div64(hi, lo, uint64(bps))
@@ -313,7 +313,7 @@ func FuzzRate(f *testing.F) {
 				continue
 			}
 			size := int(value >> 8)
-			got := r.Depart(pacer.Flow{}, pacer.Size{Wire: size}, clock.Time(now))
+			got := r.Depart(pacer.Size{Wire: size}, clock.Time(now))
 			if want := exact.depart(size, now); int64(got) != want {
 				t.Fatalf("%d bytes at %d leave at %d, want %d", size, now, got, want)
 			}
@@ -326,7 +326,7 @@ func BenchmarkRate(b *testing.B) {
 	n := pacer.Size{Wire: 1538}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Depart(pacer.Flow{}, n, 0)
+		r.Depart(n, 0)
 	}
 }
 
@@ -345,7 +345,7 @@ func TestRateKeepsShortPacketsApart(t *testing.T) {
 		if i == 1 {
 			size = short
 		}
-		departures = append(departures, r.Depart(pacer.Flow{}, size, 0))
+		departures = append(departures, r.Depart(size, 0))
 	}
 	// # the packet behind the short one waits for the line, not only for the rate
 	if got, want := departures[2]-departures[1], clock.Time(4176); got != want {

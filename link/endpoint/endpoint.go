@@ -72,7 +72,7 @@ type Endpoint struct {
 	mtu      uint32
 	address  tcpip.LinkAddress
 	up       gstack.NetworkDispatcher
-	pacers   pacer.PerFlow
+	pacers   map[pacer.Flow]pacer.Pacer
 	ended    []pacer.Flow // to be forgotten
 	onClose  func()
 	detached bool
@@ -118,6 +118,7 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 		mtu:     uint32(info.MTU),
 		address: tcpip.LinkAddress(info.Address),
 		lead:    link.WireTime(link.WireBytes(link.EthernetHeader+info.MTU), info.Speed),
+		pacers:  make(map[pacer.Flow]pacer.Pacer),
 		flows:   make(map[pacer.Flow]*flow),
 		sweepAt: 1024,
 	}
@@ -133,7 +134,11 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 func (e *Endpoint) SetPacer(f pacer.Flow, p pacer.Pacer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.pacers.Set(f, p)
+	if p == nil {
+		delete(e.pacers, f)
+		return
+	}
+	e.pacers[f] = p
 }
 
 // Forget ends the pacing of a flow behind the last packet that was written. It may be
@@ -177,7 +182,7 @@ func (e *Endpoint) Flush() {
 		}
 	}
 	for _, f := range e.ended {
-		e.pacers.Remove(f)
+		delete(e.pacers, f)
 	}
 	e.ended = e.ended[:0]
 	e.mu.Unlock()
@@ -216,9 +221,9 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 		w.data, w.end = true, end
 	}
 	f.Depart = now
-	if p := e.pacers.Lookup(f.Flow); p != nil {
+	if p := e.pacers[f.Flow]; p != nil {
 		f.Paced = true
-		f.Depart = p.Depart(f.Flow, f.Size, now.Add(e.lead))
+		f.Depart = p.Depart(f.Size, now.Add(e.lead))
 	}
 	return f
 }

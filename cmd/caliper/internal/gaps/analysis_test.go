@@ -23,7 +23,7 @@ func TestExact(t *testing.T) {
 	rate := pacer.Rate{BitsPerSecond: 300e6, Unit: pacer.Wire}
 	var times []clock.Time
 	for range 10_000 {
-		times = append(times, 1e15+rate.Depart(ipFlow, pacer.Size{Wire: 1066}, 0))
+		times = append(times, 1e15+rate.Depart(pacer.Size{Wire: 1066}, 0))
 	}
 	r := analyse(t, capture(times...), Config{Asked: &Schedule{Rate: 300e6, Unit: pacer.Wire}})
 	f := r.Flows[0]
@@ -48,7 +48,7 @@ func TestKnownErrors(t *testing.T) {
 	asked := pacer.Gaps{List: list}
 	var times []clock.Time
 	for i := range 1001 {
-		at := asked.Depart(ipFlow, pacer.Size{}, 0) + 5e9
+		at := asked.Depart(pacer.Size{}, 0) + 5e9
 		if i%10 == 5 {
 			at += 8
 		}

@@ -70,7 +70,7 @@ func (s *series) add(a *Analysis, p *Packet) {
 	}
 	now := counted{at: p.Time, wire: p.Size.Wire}
 	if s.asked != nil {
-		now.asked = s.asked.Depart(p.Flow, p.Size, 0)
+		now.asked = s.asked.Depart(p.Size, 0)
 	}
 	before := s.previous
 	s.previous = now

@@ -1,0 +1,2 @@
+// Package cc holds congestion controllers for TCP on package stack.
+package cc
