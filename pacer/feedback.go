@@ -16,6 +16,8 @@ type Feedback struct {
 	Ssthresh int64 // slow start threshold; 0 while none was set
 	// PacingRate is what the controller asks for, in bit/s of payload; 0 if it does not.
 	PacingRate int64
+	// Rate is what the pacer paces at, in bit/s; 0 if it is not paced, or not by a rate.
+	Rate int64
 
 	// Outstanding is what TCP has sent and what is neither acknowledged nor taken for
 	// lost, in bytes of payload. It has InFlight and Queued in it.
@@ -35,6 +37,8 @@ type Feedback struct {
 	DeliveryRate int64
 	// Delivered is all payload that the peer has, in bytes.
 	Delivered int64
+	// Departures counts segments with payload that have left.
+	Departures uint64
 	// Retransmits counts segments that were sent again.
 	Retransmits uint64
 }

@@ -21,31 +21,38 @@ const MaxGaps = 1 << 22
 
 // Gaps sends packets at the inter-departure times of a list, whatever their size. The
 // gaps are used in order, and after the last the first again, as the packet generator's
-// options -d and -D have it (tech doc, section 2).
+// options -d and -D have it (tech doc, section 2). Between makes the list from absolute
+// times of departure.
 //
 // The first packet leaves when it is ready, or at Start if that is later. The schedule
-// runs on from there by the gaps alone. A packet that is ready too late for its time
-// leaves at once, and those after it catch up: they leave back to back until the
-// schedule is kept again.
+// runs on from there by the gaps alone, so it is one of absolute times. A packet that is
+// ready too late for its time leaves at once, and those after it catch up: they leave back
+// to back until the schedule is kept again.
 type Gaps struct {
 	// List holds the gaps: List[0] is the one between the first and the second packet.
-	// An empty list does not pace.
+	// An empty list does not pace. Many Gaps may share one list.
 	List []Gap
 	// Start is when the first packet leaves at the earliest.
 	Start clock.Time
+	// Once says that the list is used once: behind its last gap packets are not paced any
+	// more and leave as soon as they can. A list of n gaps so has times for n+1 packets.
+	Once bool
 
 	begun bool
+	i     int32      // the gap that follows next
 	last  clock.Time // the departure before
 	next  clock.Time // the schedule's next time, rounded down
 	rest  Gap        // the fraction of next
-	i     int        // the gap that follows next
 }
 
 // NewGaps returns a Gaps over the list, which it does not copy. It returns an error if
-// the list is empty or a gap is negative.
+// the list is empty or longer than MaxGaps, or a gap is negative.
 func NewGaps(list []Gap) (*Gaps, error) {
 	if len(list) == 0 {
-		return nil, errNoGaps
+		return nil, edge(errNoGaps)
+	}
+	if len(list) > MaxGaps {
+		return nil, fmt.Errorf("pacer: %d gaps are too many, %d are possible", len(list), MaxGaps)
 	}
 	for i, gap := range list {
 		if gap < 0 {
@@ -55,32 +62,63 @@ func NewGaps(list []Gap) (*Gaps, error) {
 	return &Gaps{List: list}, nil
 }
 
-var errNoGaps = errors.New("pacer: the list of gaps is empty, it must have at least one")
+var errNoGaps = errors.New("the list of gaps is empty, it must have at least one")
+
+// Between returns the gaps of a list of absolute times of departure, which are counted from
+// the departure of the first packet. The first packet's own 0 may stand at the head of the
+// list or be left out: 0 10 25 and 10 25 both are the gaps 10 and 15. Where the gaps are
+// cycled, the last time is the period: the packet that leaves then is the first of the
+// next round, and the times go on with 35 and 50. It returns an error if the list has no
+// time besides that 0, or a time is before the one in front of it.
+func Between(times []Gap) ([]Gap, error) {
+	list, err := between(times)
+	return list, edge(err)
+}
+
+func between(times []Gap) ([]Gap, error) {
+	list := make([]Gap, 0, len(times))
+	last := Gap(0)
+	for i, t := range times {
+		switch {
+		case t < last:
+			return nil, fmt.Errorf("absolute departures must not decrease, and number %d of the list is before the one in front of it", i+1)
+		case i > 0 || t > 0:
+			list = append(list, t-last)
+		}
+		last = t
+	}
+	if len(list) == 0 {
+		return nil, errors.New("the list of departures is empty, it must have one besides the first packet's 0")
+	}
+	return list, nil
+}
 
 // Next implements Pacer.
-func (g *Gaps) Next(n Size, ready clock.Time) clock.Time {
-	asked := *g
-	return asked.Depart(n, ready)
+func (g *Gaps) Next(_ Size, ready clock.Time) clock.Time {
+	switch {
+	case len(g.List) == 0:
+		return max(ready, g.last)
+	case !g.begun:
+		return max(ready, g.Start)
+	}
+	return max(ready, g.last, g.next)
 }
 
 // Depart implements Pacer. An answer past the end of time is clock.Never.
-func (g *Gaps) Depart(_ Size, now clock.Time) clock.Time {
-	now = max(now, g.last)
-	if len(g.List) == 0 {
-		g.last = now
-		return now
-	}
+func (g *Gaps) Depart(n Size, now clock.Time) clock.Time {
+	g.last = g.Next(n, now)
 	if !g.begun {
-		g.begun = true
-		g.next = max(now, g.Start)
+		g.begun, g.next = true, g.last
 	}
-	g.last = max(now, g.next)
-
-	g.rest += g.List[g.i] % Nanosecond
+	if int(g.i) == len(g.List) {
+		return g.last
+	}
+	gap := g.List[g.i]
+	g.rest += gap % Nanosecond
 	carry := g.rest / Nanosecond
 	g.rest %= Nanosecond
-	g.next = later(g.next, uint64(g.List[g.i]/Nanosecond+carry))
-	if g.i++; g.i == len(g.List) {
+	g.next = later(g.next, uint64(gap/Nanosecond+carry))
+	if g.i++; int(g.i) == len(g.List) && !g.Once {
 		g.i = 0
 	}
 	return g.last
@@ -91,18 +129,23 @@ func (g *Gaps) Depart(_ Size, now clock.Time) clock.Time {
 // line where something else is found, a gap is longer than some 106 days, or there are
 // more than MaxGaps, and an error where there is none at all.
 func ParseGaps(r io.Reader) ([]Gap, error) {
+	list, err := parseGaps(r)
+	return list, edge(err)
+}
+
+func parseGaps(r io.Reader) ([]Gap, error) {
 	in := bufio.NewReader(r)
 	var list []Gap
 	var word []byte
 	for line := 1; ; {
 		c, err := in.ReadByte()
 		if err != nil && err != io.EOF {
-			return nil, fmt.Errorf("pacer: reading gaps: %w", err)
+			return nil, fmt.Errorf("reading gaps: %w", err)
 		}
 		end := err == io.EOF
 		if !end && !space(c) {
 			word = append(word, c)
-			if len(word) <= maxGapWord {
+			if len(word) <= maxNumber {
 				continue
 			}
 		}
@@ -112,7 +155,7 @@ func ParseGaps(r io.Reader) ([]Gap, error) {
 				err = fmt.Errorf("more than %d gaps", MaxGaps)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("pacer: line %d of the gaps: %w", line, err)
+				return nil, fmt.Errorf("line %d of the gaps: %w", line, err)
 			}
 			list = append(list, gap)
 			word = word[:0]
@@ -130,50 +173,20 @@ func ParseGaps(r io.Reader) ([]Gap, error) {
 	return list, nil
 }
 
-// maxGapWord is the longest number that is read, with room for leading zeros.
-const maxGapWord = 32
-
 func space(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 // parseGap reads a number of nanoseconds.
 func parseGap(word []byte) (Gap, error) {
-	if len(word) > maxGapWord {
-		return 0, fmt.Errorf("%q... is too long for a number", word[:maxGapWord])
-	}
-	const limit = 1<<63 - 1
-	var ps uint64
-	digits, decimals, point := 0, 0, false
-	for _, c := range word {
-		switch {
-		case c == '.' && !point:
-			point = true
-			continue
-		case c < '0' || c > '9':
-			return 0, fmt.Errorf("%q is not a number of nanoseconds such as 13560 or 13333.33", word)
-		}
-		if digits++; point {
-			decimals++
-		}
-		if decimals > 3 {
-			return 0, fmt.Errorf("%s ns is finer than a picosecond: give at most three decimals", word)
-		}
-		if ps > (limit-uint64(c-'0'))/10 {
-			return 0, tooLong(word)
-		}
-		ps = ps*10 + uint64(c-'0')
-	}
-	if digits == 0 {
+	ps, err := decimal(word, 3)
+	switch {
+	case err == errTooFine:
+		return 0, fmt.Errorf("%s ns is finer than a picosecond: give at most three decimals", word)
+	case err == errTooLarge:
+		return 0, fmt.Errorf("%s ns is too long for a gap, the longest is 106 days", word)
+	case len(word) > maxNumber:
+		return 0, fmt.Errorf("%q is too long for a number", short(string(word)))
+	case err != nil:
 		return 0, fmt.Errorf("%q is not a number of nanoseconds such as 13560 or 13333.33", word)
 	}
-	for ; decimals < 3; decimals++ {
-		if ps > limit/10 {
-			return 0, tooLong(word)
-		}
-		ps *= 10
-	}
 	return Gap(ps), nil
-}
-
-func tooLong(word []byte) error {
-	return fmt.Errorf("%s ns is too long for a gap, the longest is 106 days", word)
 }

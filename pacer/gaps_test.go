@@ -77,6 +77,74 @@ func TestGapsCarryFractions(t *testing.T) {
 	s.send(1500, 13_333_330_000)
 }
 
+func TestGapsOnce(t *testing.T) {
+	g := newGaps(t, 100*ns, 20*ns)
+	g.Once = true
+	s := &story{T: t, pacer: g}
+
+	s.say("two gaps make three departures")
+	s.at(1000).send(64, 1000, 1100, 1120)
+
+	s.say("what comes behind them is not paced, and does not overtake")
+	s.send(64, 1120, 1120)
+	s.at(1121).send(64, 1121, 1121)
+	s.at(9000).send(64, 9000)
+}
+
+func TestGapsBetweenAbsoluteTimes(t *testing.T) {
+	for _, text := range []string{"0 10.5 10.5 25", "10.5 10.5 25"} {
+		s := &story{T: t}
+		s.say("departures at " + text + " ns after the first packet's")
+		times, err := pacer.ParseGaps(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := pacer.Between(times)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		s.say("the first leaves when it is ready, and the last is the first of the next round")
+		s.pacer = newGaps(t, list...)
+		s.at(1000).send(64, 1000, 1010, 1010, 1025, 1035, 1035, 1050)
+
+		s.say("once, and with a start")
+		g := newGaps(t, list...)
+		g.Once, g.Start = true, 5000
+		s.pacer = g
+		s.send(64, 5000, 5010, 5010, 5025, 5025)
+	}
+
+	t.Log("# two packets at the start: the first 0 is the first packet's own, the second another's")
+	s := &story{T: t, pacer: newGaps(t, between(t, 0, 0, 10*ns)...)}
+	s.at(0).send(64, 0, 0, 10, 10, 20)
+}
+
+func between(t *testing.T, times ...pacer.Gap) []pacer.Gap {
+	t.Helper()
+	list, err := pacer.Between(times)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestBetweenRefuses(t *testing.T) {
+	for _, test := range []struct {
+		times []pacer.Gap
+		want  string
+	}{
+		{nil, "is empty"},
+		{[]pacer.Gap{0}, "besides the first packet's 0"},
+		{[]pacer.Gap{0, 5, 4}, "number 3 of the list is before"},
+		{[]pacer.Gap{-1}, "number 1 of the list is before"},
+	} {
+		if _, err := pacer.Between(test.times); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: error %v, want one with %q", test.times, err, test.want)
+		}
+	}
+}
+
 func TestGapsAtTheEndOfTime(t *testing.T) {
 	s := &story{T: t, pacer: newGaps(t, math.MaxInt64)}
 	s.say("the longest gap is 106 days: after 1000 of them 292 years are over")
@@ -94,6 +162,9 @@ func TestZeroGapsDoesNotPace(t *testing.T) {
 func TestNewGapsRefuses(t *testing.T) {
 	if _, err := pacer.NewGaps(nil); err == nil {
 		t.Error("an empty list was accepted")
+	}
+	if _, err := pacer.NewGaps(make([]pacer.Gap, pacer.MaxGaps+1)); err == nil || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("a list that is too long: error %v", err)
 	}
 	if _, err := pacer.NewGaps([]pacer.Gap{1, 0, -1}); err == nil || !strings.Contains(err.Error(), "gap 3") {
 		t.Errorf("a negative gap: error %v, want one that names gap 3", err)
@@ -120,7 +191,7 @@ func TestParseGapsErrors(t *testing.T) {
 		{"1.0001", "finer than a picosecond"},
 		{"9223372036854776", "too long for a gap"},
 		{"99999999999999999999", "too long for a gap"},
-		{"1\n" + strings.Repeat("1", 1e6), "line 2 of the gaps: \"11111111111111111111111111111111\"... is too long"},
+		{"1\n" + strings.Repeat("1", 1e6), "line 2 of the gaps: \"11111111111111111111111111111111...\" is too long"},
 		{strings.Repeat("1 ", pacer.MaxGaps+1), "more than 4194304 gaps"},
 	} {
 		_, err := pacer.ParseGaps(strings.NewReader(test.text))
@@ -185,14 +256,15 @@ func FuzzGaps(f *testing.F) {
 		schedule := big.NewInt(max(now, start))
 		schedule.Mul(schedule, big.NewInt(1000))
 		for i := range 4 * len(list) {
+			asked := g.Next(pacer.Size{}, clock.Time(now))
 			got := g.Depart(pacer.Size{}, clock.Time(now))
 			due := new(big.Int).Div(schedule, big.NewInt(1000))
 			want := int64(clock.Never)
 			if due.IsInt64() {
 				want = max(now, due.Int64())
 			}
-			if int64(got) != want {
-				t.Fatalf("packet %d, ready at %d, leaves at %d, want %d", i, now, got, want)
+			if int64(got) != want || asked != got {
+				t.Fatalf("packet %d, ready at %d, leaves at %d and would at %d, want %d", i, now, got, asked, want)
 			}
 			schedule.Add(schedule, big.NewInt(int64(list[i%len(list)])))
 			if rng.IntN(4) == 0 && got < clock.Never/2 {

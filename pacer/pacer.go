@@ -15,8 +15,9 @@
 // What a Follower follows is Feedback, which a Meter takes from the segments that leave and
 // the acknowledgements that arrive.
 //
-// A Wheel keeps what waits in order of departure, a million flows as fast as a thousand.
-// A Rule says which packets are meant, by flow, mark, owner, DSCP or flow label.
+// A Policy is what a user writes, and makes the Pacer of each flow. A Rule says which
+// packets are meant, by flow, mark, owner, DSCP or flow label. A Wheel keeps what waits in
+// order of departure, a million flows as fast as a thousand.
 //
 // Pacers are not safe for concurrent use. A nil Pacer means that nobody asks for a
 // departure time: the packet leaves as soon as it can.

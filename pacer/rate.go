@@ -93,47 +93,86 @@ func NewRate(bps int64, unit Unit) (*Rate, error) {
 
 // Next implements Pacer.
 func (r *Rate) Next(n Size, ready clock.Time) clock.Time {
-	asked := *r
-	return asked.Depart(n, ready)
+	earliest := max(ready, r.last, r.off)
+	if r.BitsPerSecond <= 0 || n.In(r.Unit) <= 0 {
+		return earliest
+	}
+	return max(r.next, earliest)
 }
 
 // Depart implements Pacer. An answer past the end of time is clock.Never.
 func (r *Rate) Depart(n Size, now clock.Time) clock.Time {
-	if now > max(r.next, r.last, r.off) {
-		r.next, r.rest = now, 0
+	leaves := r.Next(n, now)
+	r.restart(now)
+	r.last = leaves
+	if cost := r.cost(n); cost > 0 {
+		r.charge(cost)
 	}
-	earliest := max(now, r.last, r.off)
-	if r.next < earliest-mostBehind {
-		r.next, r.rest = earliest-mostBehind, 0
+	r.occupy(n)
+	return leaves
+}
+
+// restart moves the schedule up where it is not to be made up for, and reports whether it
+// did: to now where nothing waits, else to no more than mostBehind.
+func (r *Rate) restart(now clock.Time) bool {
+	busy := max(r.last, r.off)
+	switch {
+	case now > max(r.next, busy):
+		r.next = now
+	case r.next < max(now, busy)-mostBehind:
+		r.next = max(now, busy) - mostBehind
+	default:
+		return false
 	}
-	r.last = earliest
-	if size := n.In(r.Unit); size > 0 && r.BitsPerSecond > 0 {
-		r.last = max(r.next, earliest)
-		r.charge(uint64(min(size, maxPacket)) * 8 * 1e9)
+	r.rest = 0
+	return true
+}
+
+// cost returns what the packet is charged, in bits * 1e9; 0 if nothing.
+func (r *Rate) cost(n Size) uint64 {
+	size := n.In(r.Unit)
+	if r.BitsPerSecond <= 0 || size <= 0 {
+		return 0
 	}
+	return uint64(min(size, maxPacket)) * 8 * 1e9
+}
+
+// occupy keeps the line busy for the packet that leaves at last.
+func (r *Rate) occupy(n Size) {
 	if r.Line > 0 {
 		wire := uint64(min(n.Wire, maxPacket)) * 8 * 1e9
 		r.off = later(r.last, (wire+uint64(r.Line)-1)/uint64(r.Line))
 	}
-	return r.last
 }
 
 // SetRate changes the rate to bps, in bit/s, at the time now. Departures that were given
-// out stand. What is not yet paid of the packet before is paid at the new rate, so the
-// change shows from the next departure on. It returns an error, and changes nothing, if
-// bps is not at least 1.
+// out stand. What is not yet paid of the packet before is paid at the new rate, with the
+// fraction of a nanosecond that its departure was rounded down by: so Next at once answers
+// within one gap at the new rate, however slow the one before was. It returns an error, and
+// changes nothing, if bps is not at least 1.
 func (r *Rate) SetRate(bps int64, now clock.Time) error {
 	if bps < 1 {
 		return fmt.Errorf("pacer: a rate of %d bit/s is not possible, it must be at least 1 bit/s", bps)
 	}
-	var unpaid uint64 // bits * 1e9, at most those of one packet
-	if from := max(now, r.last); r.next > from {
-		unpaid = uint64(r.next-from)*uint64(r.BitsPerSecond) + r.rest
+	var unpaid uint64 // bits * 1e9, those of one packet and a fraction
+	if from := max(now, r.last); r.next >= from {
+		unpaid = uint64(r.next-from)*uint64(max(r.BitsPerSecond, 0)) + r.rest
 		r.next = from
 	}
 	r.BitsPerSecond, r.rest = bps, 0
-	r.charge(unpaid)
+	r.charge(min(unpaid, uint64(clock.Never)))
 	return nil
+}
+
+// follow sets the rate to bps at the time now, and to no limit if that is not at least 1.
+// Where nothing changes it does nothing, not even to a fraction.
+func (r *Rate) follow(bps int64, now clock.Time) {
+	switch {
+	case bps < 1:
+		r.BitsPerSecond, r.rest = 0, 0
+	case bps != r.BitsPerSecond:
+		_ = r.SetRate(bps, now) // refuses only what is below 1
+	}
 }
 
 // charge moves next on by the time that cost, in bits * 1e9, takes.
@@ -153,3 +192,6 @@ func (r *Rate) charge(cost uint64) {
 func later(t clock.Time, gap uint64) clock.Time {
 	return clock.Time(min(uint64(t)+gap, uint64(clock.Never)))
 }
+
+// BitRate returns the rate that is paced at, in bit/s; 0 if there is no limit.
+func (r *Rate) BitRate() int64 { return max(0, r.BitsPerSecond) }

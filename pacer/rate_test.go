@@ -37,6 +37,9 @@ func (s *story) send(size int, want ...clock.Time) {
 	s.Helper()
 	for _, w := range want {
 		n := pacer.Size{Wire: size, IP: size, Payload: size}
+		if next := s.pacer.Next(n, s.now); next != w {
+			s.Fatalf("%d bytes at %d would leave at %d, want %d", size, s.now, next, w)
+		}
 		got := s.pacer.Depart(n, s.now)
 		s.Logf("%d bytes at %d leave at %d", size, s.now, got)
 		if got != w {
@@ -187,6 +190,14 @@ func TestRateAtTheEndOfTime(t *testing.T) {
 	s.say("1 bit/s and packets of 1 GiB, 272 years each: the third never leaves")
 	s.at(0).send(1<<30, 0, 8<<30*1e9, clock.Never, clock.Never)
 
+	s.say("the fastest of all rates becomes the slowest, late in time: what is unpaid takes for ever")
+	r := newRate(t, math.MaxInt64, pacer.Wire)
+	s.pacer = r
+	s.at(2e18).send(1<<30, 2e18, 2e18)
+	s.set(r, 1, 2e18)
+	s.send(1, clock.Never)
+
+	s.at(0)
 	s.say("a size that cannot be is charged as 1 GiB")
 	s.pacer = newRate(t, 1e9, pacer.Wire)
 	s.send(math.MaxInt, 0, 8<<30)
@@ -261,7 +272,7 @@ func (e *exactRate) depart(size int, now int64) int64 {
 
 func (e *exactRate) set(bps, now int64) {
 	from := new(big.Rat).SetInt64(max(now, e.last))
-	if due := floor(e.next); due > max(now, e.last) {
+	if due := floor(e.next); due >= max(now, e.last) {
 		unpaid := new(big.Rat).Sub(e.next, from)
 		unpaid.Mul(unpaid, big.NewRat(e.bps, bps))
 		e.next.Add(from, unpaid)
@@ -313,21 +324,107 @@ func FuzzRate(f *testing.F) {
 				continue
 			}
 			size := int(value >> 8)
-			got := r.Depart(pacer.Size{Wire: size}, clock.Time(now))
-			if want := exact.depart(size, now); int64(got) != want {
-				t.Fatalf("%d bytes at %d leave at %d, want %d", size, now, got, want)
+			n := pacer.Size{Wire: size}
+			asked := r.Next(n, clock.Time(now))
+			got := r.Depart(n, clock.Time(now))
+			if want := exact.depart(size, now); int64(got) != want || asked != got {
+				t.Fatalf("%d bytes at %d leave at %d and would at %d, want %d", size, now, got, asked, want)
 			}
 		}
 	})
 }
 
+// After every change of the rate the packet that waits leaves within one gap at the new
+// rate, whatever the rate was before: this is the reaction that the loop counts on.
+func TestRateReactsWithinOneGap(t *testing.T) {
+	s := &story{T: t}
+	n := pacer.Size{Wire: 1250}
+
+	s.say("a packet left at 0 at 1 kbit/s, so the next one is due in 10 s")
+	r := newRate(t, 1000, pacer.Wire)
+	s.pacer = r
+	s.at(0).send(1250, 0)
+	if got := r.Next(n, 5); got != 10e9 {
+		t.Fatalf("the next leaves at %d", got)
+	}
+
+	s.say("at 1 s the rate is 1 Gbit/s: what is unpaid, nine tenths of it, takes 9 us")
+	s.set(r, 1e9, 1e9)
+	if got := r.Next(n, 5); got != 1e9+9000 {
+		t.Fatalf("the next leaves at %d", got)
+	}
+
+	s.say("and so from any rate to any other, at any time")
+	rng := rand.New(rand.NewPCG(3, 4))
+	now, was := clock.Time(2e9), int64(1e9)
+	for range 100_000 {
+		bps := 1 + rng.Int64N(1<<rng.IntN(40))
+		if err := r.SetRate(bps, now); err != nil {
+			t.Fatal(err)
+		}
+		// Departures are rounded down, so besides the packet a fraction of a nanosecond
+		// is unpaid, at the rate that the packet left with.
+		gap := (1250*8*1e9 + was + bps - 1) / bps
+		leaves := r.Next(n, now)
+		if leaves > now+clock.Time(gap) {
+			t.Fatalf("at %d to %d bit/s: the next leaves at %d, more than a gap of %d later", now, bps, leaves, gap)
+		}
+		if again := r.Next(n, now); again != leaves {
+			t.Fatalf("asked twice, it leaves at %d and at %d", leaves, again)
+		}
+		if rng.IntN(3) > 0 { // else the rate changes again before it leaves
+			if got := r.Depart(n, now); got != leaves {
+				t.Fatalf("it leaves at %d and was to at %d", got, leaves)
+			}
+			now, was = leaves, bps
+		}
+		if leaves > now {
+			now += clock.Time(rng.Int64N(int64(leaves-now) + 1))
+		}
+		if now > 1<<61 {
+			s.say("the end of time is near: start again")
+			now, *r = 0, pacer.Rate{BitsPerSecond: bps}
+		}
+	}
+}
+
+func TestRateKeepsFractionsThroughChanges(t *testing.T) {
+	r := newRate(t, 3e9, pacer.Wire)
+	s := &story{T: t, pacer: r}
+
+	s.say("a byte at 3 Gbit/s takes 2 2/3 ns: the second is due at 2 2/3")
+	s.at(0).send(1, 0, 2)
+
+	s.say("the third is due at 5 1/3; at 5 a third of a ns, one bit, is unpaid: 2 ns at 500 Mbit/s")
+	s.set(r, 500e6, 5)
+	s.at(5).send(1, 7, 23)
+}
+
 func BenchmarkRate(b *testing.B) {
 	r := newRate(b, 950e6, pacer.Wire)
 	n := pacer.Size{Wire: 1538}
-	b.ReportAllocs()
-	for b.Loop() {
-		r.Depart(n, 0)
-	}
+	b.Run("Depart", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r.Depart(n, 0)
+		}
+	})
+	b.Run("Next+Depart", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r.Depart(n, r.Next(n, 0))
+		}
+	})
+	b.Run("SetRate+Next+Depart", func(b *testing.B) {
+		b.ReportAllocs()
+		now := clock.Time(0)
+		for i := int64(0); b.Loop(); i++ {
+			if err := r.SetRate(950e6+i&1, now); err != nil {
+				b.Fatal(err)
+			}
+			now = r.Depart(n, r.Next(n, now))
+		}
+	})
 }
 
 func TestRateKeepsShortPacketsApart(t *testing.T) {

@@ -1,0 +1,219 @@
+package pacer
+
+import (
+	"encoding/binary"
+
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// A Segment is what a Meter needs of a TCP packet.
+type Segment struct {
+	Seq, Ack uint32 // Ack says something only with FlagACK
+	Flags    uint8
+	Window   uint16 // as in the header, without the window scale
+	Payload  int    // bytes
+
+	blocks [4]SACKBlock
+	sacks  int
+}
+
+// A SACKBlock is data that the peer has beyond what it acknowledges: the bytes from Start
+// to the one before End (RFC 2018).
+type SACKBlock struct{ Start, End uint32 }
+
+// Flags of a Segment (RFC 9293, section 3.1).
+const (
+	FlagFIN = 1 << iota
+	FlagSYN
+	FlagRST
+	FlagPSH
+	FlagACK
+)
+
+// End returns the sequence number behind the segment's payload.
+func (s *Segment) End() uint32 { return s.Seq + uint32(s.Payload) }
+
+// SACK returns the blocks of the segment in their order. They are the segment's own.
+func (s *Segment) SACK() []SACKBlock { return s.blocks[:s.sacks] }
+
+// ParseSegment reads a TCP packet, given from its IP header on. It reports false if the
+// packet is not TCP, is a fragment, or is cut short. Checksums are not looked at. It finds
+// the payload that Parse finds.
+func ParseSegment(ip []byte) (s Segment, ok bool) {
+	f, size := Parse(ip)
+	if f.Proto != ProtoTCP {
+		return s, false
+	}
+	header := 40
+	if ip[0]>>4 == 4 {
+		if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 { // a fragment
+			return s, false
+		}
+		header = int(ip[0]&15) * 4
+	}
+	tcp := ip[header:size.IP]
+	if len(tcp) < 20 {
+		return s, false
+	}
+	offset := int(tcp[12]>>4) * 4
+	if offset < 20 || offset > len(tcp) {
+		return s, false
+	}
+	s.Seq = binary.BigEndian.Uint32(tcp[4:])
+	s.Ack = binary.BigEndian.Uint32(tcp[8:])
+	s.Flags = tcp[13]
+	s.Window = binary.BigEndian.Uint16(tcp[14:])
+	s.Payload = size.Payload
+	if offset > 20 {
+		s.readSACK(tcp[20:offset])
+	}
+	return s, true
+}
+
+// Kinds of TCP options (RFC 9293, section 3.1, and RFC 2018).
+const (
+	optionEnd  = 0
+	optionNop  = 1
+	optionSACK = 5
+)
+
+// readSACK takes the blocks out of the options, which are at most 40 bytes. Options behind
+// one that cannot be are not read.
+func (s *Segment) readSACK(options []byte) {
+	for len(options) > 0 {
+		if options[0] == optionNop {
+			options = options[1:]
+			continue
+		}
+		if options[0] == optionEnd || len(options) < 2 {
+			return
+		}
+		length := int(options[1])
+		if length < 2 || length > len(options) {
+			return
+		}
+		if options[0] == optionSACK && length%8 == 2 {
+			for b := options[2:length]; len(b) > 0 && s.sacks < len(s.blocks); b = b[8:] {
+				s.blocks[s.sacks] = SACKBlock{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])}
+				s.sacks++
+			}
+		}
+		options = options[length:]
+	}
+}
+
+// sentSegment is what is known of a range of sequence numbers that left together.
+type sentSegment struct {
+	seq, end uint32
+	run      uint32 // of the segments from this on, so many are known to be sacked
+	fate     fate
+	again    bool // it left more than once
+	limited  bool
+
+	at          clock.Time // its last departure
+	delivered   int64      // the Meter's at that time
+	deliveredAt clock.Time
+	first       clock.Time
+}
+
+// A fate is what became of a segment.
+type fate uint8
+
+const (
+	unseen fate = iota // it was not seen to leave; one behind it was
+	flying
+	lost
+	sacked
+)
+
+// sentSegments is a queue of segments that can be searched and cut. Its zero value is empty.
+type sentSegments struct {
+	ring []sentSegment // its length is a power of two
+	head int           // of the ring, the oldest
+	n    int
+}
+
+// keptSegments is for how many segments an empty queue keeps room.
+const keptSegments = 128
+
+// at returns the i-th of the segments.
+func (q *sentSegments) at(i int) *sentSegment { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
+
+// search returns which segment is the first that begins at seq or behind it.
+func (q *sentSegments) search(seq uint32) int {
+	low, high := 0, q.n
+	for low < high {
+		middle := (low + high) / 2
+		if seqBefore(q.at(middle).seq, seq) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
+// push puts a segment that was not seen to leave behind the others.
+func (q *sentSegments) push(seq, end uint32) *sentSegment {
+	if q.n == len(q.ring) {
+		q.grow()
+	}
+	s := q.at(q.n)
+	q.n++
+	s.seq, s.end, s.run = seq, end, 0
+	s.fate, s.again = unseen, false
+	return s
+}
+
+// split makes two of the i-th segment, which is not sacked, and the second begin at seq.
+// What lies on the shorter side of it moves: segments are cut where TCP cuts them anew,
+// which is at the front.
+func (q *sentSegments) split(i int, seq uint32) {
+	if q.n == len(q.ring) {
+		q.grow()
+	}
+	q.n++
+	if i < q.n/2 {
+		q.head = (q.head - 1) & (len(q.ring) - 1)
+		for k := range i + 1 {
+			*q.at(k) = *q.at(k + 1)
+		}
+	} else {
+		for k := q.n - 1; k > i; k-- {
+			*q.at(k) = *q.at(k - 1)
+		}
+	}
+	q.at(i).end, q.at(i+1).seq = seq, seq
+}
+
+// pop takes the oldest away.
+func (q *sentSegments) pop() {
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+}
+
+// release gives the memory of many segments back when none is left.
+func (q *sentSegments) release() {
+	if q.n == 0 && len(q.ring) > keptSegments {
+		q.ring, q.head = nil, 0
+	}
+}
+
+func (q *sentSegments) grow() {
+	ring := make([]sentSegment, max(16, 2*len(q.ring)))
+	n := copy(ring, q.ring[q.head:])
+	copy(ring[n:], q.ring[:q.head])
+	q.ring, q.head = ring, 0
+}
+
+// seqBefore reports whether the sequence number a comes before b. Sequence numbers wrap
+// (RFC 9293, section 3.4).
+func seqBefore(a, b uint32) bool { return int32(a-b) < 0 }
+
+// seqLater returns the later of two sequence numbers.
+func seqLater(a, b uint32) uint32 {
+	if seqBefore(a, b) {
+		return b
+	}
+	return a
+}
