@@ -26,11 +26,18 @@ type Frame struct {
 	Sched  clock.Time // scheduled: the asked time, moved behind what the port sends before it
 	Handed clock.Time // when software handed it to the device that sends it
 	Sent   clock.Time // actual: when the first bit left, by the device that knows
+	// Reserved tells that the frame is held to Sched, the place on the wire that was
+	// reserved for it, and not to Depart.
+	Reserved bool
 
 	// Origin is told once that the frame has left or was dropped. It may be nil.
 	Origin Origin
 	// Cookie belongs to the Origin.
 	Cookie any
+
+	// Next belongs to whoever owns the frame, to keep it in a list. It is nil when the
+	// frame is handed over.
+	Next *Frame
 
 	buf        []byte
 	start, end int
@@ -158,5 +165,6 @@ func (f *Frame) Clone() *Frame {
 	copy(c.Bytes(), f.Bytes())
 	c.Flow, c.Size, c.Tag, c.Paced = f.Flow, f.Size, f.Tag, f.Paced
 	c.Depart, c.Sched, c.Handed, c.Sent = f.Depart, f.Sched, f.Handed, f.Sent
+	c.Reserved = f.Reserved
 	return c
 }

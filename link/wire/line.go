@@ -7,8 +7,8 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// A line is one direction of a wire. Its frames stand in one ring, in the order in which
-// they came, which is also the order in which they start and arrive:
+// A line is one direction of a wire, or the port before it. Its frames stand in one ring,
+// in the order in which they came, which is also that in which they start and arrive:
 //
 //	slots[head:next]  have started, and fly
 //	slots[next:tail]  wait for the line
@@ -18,7 +18,8 @@ type line struct {
 	clk   clock.Clock
 	timer clock.Timer
 	armed clock.Time // what the timer is set to, or Never
-	to    *End
+	to    func([]*link.Frame)
+	after bool // behind a port, which noted when the frames left
 
 	rate      int64
 	delay     time.Duration
@@ -47,12 +48,34 @@ type slot struct {
 
 func (l *line) slot(i uint) *slot { return &l.slots[i&uint(len(l.slots)-1)] }
 
+// init makes a line ready that has its rate, bounds and where it leads.
+func (l *line) init(clk clock.Clock, info link.Info) {
+	l.clk = clk
+	l.header = info.Header()
+	l.maxLen = info.Header() + info.MTU
+	l.slots = make([]slot, 64)
+	l.armed = clock.Never
+	l.queue.at = clk.Now()
+	// A timer can only be made running.
+	l.timer = clk.AfterFunc(time.Duration(clock.Never), l.run)
+	l.timer.Stop()
+}
+
 // freeAt is when the line is free, rounded up.
 func (l *line) freeAt() clock.Time {
 	if l.part > 0 {
 		return l.free + 1
 	}
 	return l.free
+}
+
+// sendAll puts frames on the line, into the queue, or away.
+func (l *line) sendAll(frames []*link.Frame) {
+	now := l.clk.Now()
+	for _, f := range frames {
+		l.send(f, now)
+	}
+	l.arm()
 }
 
 // send puts a frame on the line, into the queue, or away.
@@ -76,8 +99,7 @@ func (l *line) send(f *link.Frame, now clock.Time) {
 		wire = link.WireBytes(n - l.header + link.EthernetHeader)
 	}
 	l.push(slot{f: f, wire: wire})
-	l.queue.Frames++
-	l.queue.Bytes += n
+	l.queue.change(now, 1, n)
 	l.start(now)
 	l.queue.MaxFrames = max(l.queue.MaxFrames, l.queue.Frames)
 	l.queue.MaxBytes = max(l.queue.MaxBytes, l.queue.Bytes)
@@ -109,11 +131,12 @@ func (l *line) start(now clock.Time) {
 		}
 		s.arrive = l.freeAt().Add(l.delay)
 		l.next++
-		l.queue.Frames--
-		l.queue.Bytes -= f.Len()
+		l.queue.change(begin, -1, -f.Len())
 		l.sent.Frames++
 		l.sent.Bytes += uint64(f.Len())
-		f.Left(begin)
+		if !l.after {
+			f.Left(begin)
+		}
 	}
 }
 
@@ -127,7 +150,7 @@ func (l *line) deliver(now clock.Time) {
 		l.head++
 	}
 	if len(batch) > 0 {
-		l.to.receive(batch)
+		l.to(batch)
 	}
 	clear(batch)
 	l.batch = batch
@@ -158,7 +181,8 @@ func (l *line) arm() {
 	l.timer.ResetAt(next) // Never stops it
 }
 
-// setRate rounds up to whole nanoseconds when the line is free, as the remainder is
+// setRate lets the frame that is on the line keep its rate, also one that starts at this
+// instant. When the line is free is rounded up to whole nanoseconds, as the remainder is
 // counted in the old rate.
 func (l *line) setRate(rate int64) {
 	l.start(l.clk.Now())
@@ -167,15 +191,20 @@ func (l *line) setRate(rate int64) {
 	l.arm()
 }
 
-// clear drops what waits for the line.
-func (l *line) clear() {
-	l.start(l.clk.Now())
-	for i := l.next; i != l.tail; i++ {
+// clear drops what waits for the line, and what is on it if all is true.
+func (l *line) clear(all bool) {
+	now := l.clk.Now()
+	l.start(now)
+	first := l.next
+	if all {
+		first = l.head
+	}
+	for i := first; i != l.tail; i++ {
 		s := l.slot(i)
 		l.sent.Drop(s.f, link.Closed)
 		s.f = nil
 	}
-	l.tail = l.next
-	l.queue.Frames, l.queue.Bytes = 0, 0
+	l.next, l.tail = first, first
+	l.queue.change(now, -l.queue.Frames, -l.queue.Bytes)
 	l.arm()
 }

@@ -6,16 +6,21 @@
 //
 //	End.Transmit -> the queue -> the line, for its wire time -> Delay -> the other end's Handler
 //
+// With Config.Line a faster port is before the bottleneck, as where a switch goes from
+// 1 Gbit/s to 100 Mbit/s: End.Transmit -> the port, for the wire time at Line -> the queue.
+//
 // # Rules
 //
 // A frame that finds the line free starts at once. Else it waits in the queue, and is
 // dropped if the queue is full: a wire never returns link.ErrFull. The Origin of a frame
 // is told when its first bit goes onto the line, so that a sender that is charged for
-// what it has in the queue is held back by it.
+// what it has in the queue is held back by it. With a port that is when it leaves the
+// port: the sender does not see what becomes of it in the queue.
 //
 // Times are exact: what a frame's wire time has beyond whole nanoseconds is carried to
 // the next one, and what is reported is rounded up. After any number of frames sent back
-// to back the line is off by less than one nanosecond.
+// to back the line is off by less than one nanosecond. A port carries its own remainder:
+// a frame is in the queue at the end of its line time, rounded up.
 //
 // # Limitations
 //
@@ -42,6 +47,11 @@ type Config struct {
 
 	// Rate is the line speed in bit/s. 0 says that frames take no time.
 	Rate int64
+	// Line is the speed in bit/s of a port that sends into the queue; it is what Info
+	// reports, and does not change with SetRate. A frame is in the queue with its last
+	// bit. Up to 1000 frames wait for the port itself, and more are dropped. 0 stands for
+	// no port but the line itself.
+	Line int64
 	// Delay is the propagation delay: from a frame's last bit at this end to its last
 	// bit at the other one.
 	Delay time.Duration
@@ -61,16 +71,12 @@ const (
 // An End is one end of a wire, a link.Device.
 type End struct {
 	info     link.Info
-	line     line // to the other end
+	line     line  // to the other end
+	port     line  // into the line's queue
+	first    *line // of the two: the line where there is no port
 	handler  link.Handler
 	received link.Stats
 	closed   bool
-}
-
-// Queue is how full the queue of a direction is and has been.
-type Queue struct {
-	Frames, Bytes       int
-	MaxFrames, MaxBytes int
 }
 
 // New returns the two ends of a wire. A nil Config is an infinitely fast wire.
@@ -93,22 +99,23 @@ func (e *End) init(clk clock.Clock, c *Config, name string, to *End) {
 		e.info.MTU = defaultMTU
 	}
 	e.line = line{
-		clk: clk, to: to,
 		rate:      e.info.Speed,
 		delay:     max(0, c.Delay),
-		header:    e.info.Header(),
-		maxLen:    e.info.Header() + e.info.MTU,
+		to:        to.receive,
 		maxFrames: c.QueueFrames,
 		maxBytes:  c.QueueBytes,
-		slots:     make([]slot, 64),
-		armed:     clock.Never,
 	}
 	if c.QueueFrames <= 0 && c.QueueBytes <= 0 {
 		e.line.maxFrames = defaultQueueFrames
 	}
-	// A timer can only be made running.
-	e.line.timer = clk.AfterFunc(time.Duration(clock.Never), e.line.run)
-	e.line.timer.Stop()
+	e.first = &e.line
+	if c.Line > 0 {
+		e.info.Speed = c.Line
+		e.port = line{rate: c.Line, to: e.enqueue, maxFrames: defaultQueueFrames}
+		e.port.init(clk, e.info)
+		e.first, e.line.after = &e.port, true
+	}
+	e.line.init(clk, e.info)
 }
 
 // Info implements link.Device.
@@ -123,13 +130,12 @@ func (e *End) Transmit(frames []*link.Frame) (int, error) {
 	if e.closed {
 		return 0, net.ErrClosed
 	}
-	now := e.line.clk.Now()
-	for _, f := range frames {
-		e.line.send(f, now)
-	}
-	e.line.arm()
+	e.first.sendAll(frames)
 	return len(frames), nil
 }
+
+// enqueue takes what leaves the port.
+func (e *End) enqueue(frames []*link.Frame) { e.line.sendAll(frames) }
 
 // receive takes what the other end sent.
 func (e *End) receive(frames []*link.Frame) {
@@ -147,22 +153,35 @@ func (e *End) receive(frames []*link.Frame) {
 }
 
 // SetRate changes the rate in bit/s of what this end sends; 0 says that frames take no
-// time. The frame that is on the line keeps its rate, all others get the new one. Info
-// keeps the rate that the wire began with.
+// time. The frame that is on the line keeps its rate, also one that starts at this very
+// instant; all others get the new one. Info keeps the rate that the wire began with.
 func (e *End) SetRate(rate int64) { e.line.setRate(max(0, rate)) }
 
 // Stats returns what this end sent, counted when a frame goes onto the line, and what it
 // received.
-func (e *End) Stats() (sent, received link.Stats) { return e.line.sent, e.received }
+func (e *End) Stats() (sent, received link.Stats) {
+	sent = e.line.sent
+	for why, n := range e.port.sent.Drops {
+		sent.Drops[why] += n
+	}
+	return sent, e.received
+}
 
-// Queue returns how full the queue before the line is.
-func (e *End) Queue() Queue { return e.line.queue }
+// Queue returns how full the queue before the line is now and has been until now.
+func (e *End) Queue() Queue {
+	q := e.line.queue
+	q.until(e.line.clk.Now())
+	return q
+}
 
 // Close implements link.Device. The other end stays open. What waits for the line is
-// dropped; what is on its way already arrives. What the other end still sends is dropped
-// when it arrives here.
+// dropped, and so is what has not left the port; what is on its way already arrives. What
+// the other end still sends is dropped when it arrives here.
 func (e *End) Close() error {
 	e.closed = true
-	e.line.clear()
+	if e.first == &e.port {
+		e.port.clear(true)
+	}
+	e.line.clear(false)
 	return nil
 }

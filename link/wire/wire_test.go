@@ -17,11 +17,13 @@ import (
 func TestConformance(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	for name, c := range map[string]*wire.Config{
-		"nil":      nil,
-		"ethernet": {Address: mac, Rate: 1e9, Delay: 200 * time.Microsecond},
-		"slow":     {Name: "modem", MTU: 576, Rate: 56_000, Delay: 50 * time.Millisecond},
-		"bytes":    {Rate: 1e8, QueueBytes: 300_000},
-		"jumbo":    {MTU: 9000, Rate: 1e10},
+		"nil":       nil,
+		"ethernet":  {Address: mac, Rate: 1e9, Delay: 200 * time.Microsecond},
+		"slow":      {Name: "modem", MTU: 576, Rate: 56_000, Delay: 50 * time.Millisecond},
+		"bytes":     {Rate: 1e8, QueueBytes: 300_000},
+		"jumbo":     {MTU: 9000, Rate: 1e10},
+		"port":      {Address: mac, Line: 1e9, Rate: 1e8, Delay: time.Millisecond},
+		"port only": {Line: 1e8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			linktest.Run(t, func(*testing.T) linktest.Harness {
@@ -201,8 +203,8 @@ func TestQueueFrames(t *testing.T) {
 	b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueFrames: 2})
 	b.send(0, 60, 61, 62, 63, 64) // one on the line, two in the queue
 	b.send(672, 65, 66)           // the second has just started
-	if got, want := b.near.Queue(), (wire.Queue{Frames: 2, Bytes: 62 + 65, MaxFrames: 2, MaxBytes: 62 + 65}); got != want {
-		t.Errorf("Queue = %+v, want %+v", got, want)
+	if q := b.near.Queue(); q.Frames != 2 || q.Bytes != 62+65 || q.MaxFrames != 2 || q.MaxBytes != 62+65 {
+		t.Errorf("Queue = %+v, want 2 frames of 127 bytes, and no more at any time", q)
 	}
 	b.arrived("672ns:60 1.352µs:61 2.04µs:62 2.752µs:65")
 	if sent, _ := b.near.Stats(); sent.Frames != 4 || sent.Bytes != 60+61+62+65 || sent.Drops[link.QueueFull] != 3 {
@@ -266,6 +268,34 @@ func TestSetRate(t *testing.T) {
 		b.send(0, 60, 60, 60)
 		b.near.SetRate(0)
 		b.arrived("672ms:60 672ms:60 672ms:60")
+	})
+	t.Run("frames that wait, two steps", func(t *testing.T) {
+		// At 1 Gbit/s a frame takes 672 ns, at 100 Mbit/s 6720, at 200 Mbit/s 3360.
+		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b.send(0, 60, 60, 60, 60, 60)
+		b.clk.RunUntil(1000) // the second is on the line until 1344
+		b.near.SetRate(1e8)
+		b.clk.RunUntil(8063) // the third, until 8064
+		b.near.SetRate(2e8)
+		b.arrived("672ns:60 1.344µs:60 8.064µs:60 11.424µs:60 14.784µs:60")
+	})
+	t.Run("the frame that starts at the instant keeps the old rate", func(t *testing.T) {
+		// Whichever of the two events the clock runs first.
+		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b.clk.AfterFunc(672, func() { b.near.SetRate(1e8) }) // before the line's own event
+		b.send(0, 60, 60, 60)
+		b.clk.AfterFunc(1344, func() { b.near.SetRate(1e9) }) // behind it
+		b.arrived("672ns:60 1.344µs:60 8.064µs:60")
+	})
+	t.Run("the queue's bound holds", func(t *testing.T) {
+		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueFrames: 2})
+		b.send(0, 60, 60, 60, 60) // the last has no room
+		b.near.SetRate(1e8)
+		b.send(672, 60, 60) // the second has started, and so one has room
+		b.arrived("672ns:60 7.392µs:60 14.112µs:60 20.832µs:60")
+		if sent, _ := b.near.Stats(); sent.Frames != 4 || sent.Drops[link.QueueFull] != 2 {
+			t.Errorf("sent %+v", sent)
+		}
 	})
 	t.Run("a limit where there was none", func(t *testing.T) {
 		b := newBench(t, &wire.Config{Address: ethernet, Delay: 1})

@@ -1,0 +1,365 @@
+// Package packet is the way onto an Ethernet that is there already: a veth pair, a bridge's
+// port, a network card. It is a link.Device over a Linux packet socket.
+//
+// Open joins the interface as a station of its own: it has an Ethernet address other than
+// the interface's, and so the kernel's own TCP/IP does not answer for it. Give the kernel
+// none of the IP addresses that are used above the device.
+//
+//	Transmit -> write -> the card, past the kernel's queueing discipline
+//	the card -> filter in the kernel -> reading goroutine -> unload -> bounded queue -> the clock's goroutine -> Handler
+//
+// Frames are Ethernet frames without FCS. The files are packet.go for all systems,
+// packet_linux.go and packet_others.go for what depends on one, and offload.go for what a
+// kernel leaves to its network card to do.
+//
+// # Offload
+//
+// A kernel at the other end of a veth pair hands over TCP segments of up to 64 KiB, with
+// checksums that nobody has computed, as it counts on the card to cut and complete them;
+// and a card's driver puts segments together when it receives. The device does what the
+// card would have done, so that above it there are only frames of the MTU with right
+// checksums. Nothing need be turned off on either side.
+//
+// # Limitations
+//
+// Only Linux, 4.20 or later. Only Ethernet, and no VLANs: frames with a tag are not
+// received. What is sent is not seen by tc or tcpdump on the interface itself, only by
+// those on the other end. A frame takes one system call, sent or received.
+package packet
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// Config says which interface to join, and as what.
+type Config struct {
+	// Interface is its name. It must be there and up.
+	Interface string
+	// Address is our Ethernet address. Nil derives one from the interface's, the same
+	// every time. Where several devices join one interface, each needs its own.
+	Address net.HardwareAddr
+	// MTU is the largest IP packet to send and to receive, in bytes, from 68 to what
+	// the interface has. 0 stands for the latter.
+	MTU int
+}
+
+// What may wait for the clock's goroutine: so many frames, and of large ones so many that
+// they hold no more than 16 MiB.
+const (
+	maxArrived      = 4096
+	maxArrivedBytes = 16 << 20
+)
+
+// retryAfter is when to look again whether a card without room has some. At 1 Gbit/s it
+// sends four full frames in the meantime, and its queue holds hundreds.
+const retryAfter = 50 * time.Microsecond
+
+// A Device is a station on an Ethernet, a link.Device.
+type Device struct {
+	info    link.Info
+	clk     clock.Clock
+	port    port
+	handler link.Handler
+	sent    link.Stats
+	batch   []*link.Frame // what is being handed to the handler
+	closed  bool
+	wake    clock.Timer
+	retry   clock.Timer
+	done    chan struct{} // closed when the reading goroutine has ended, nil before it runs
+
+	// The reading goroutine shares these with the clock's.
+	mu       sync.Mutex
+	arrived  []*link.Frame
+	received link.Stats
+	err      error // the first
+}
+
+// A port is the system's half of a device.
+type port interface {
+	// read waits for a frame and returns its length, with the offload's header before
+	// it. After close it returns os.ErrClosed. It returns errDown once when the interface
+	// goes down, and errUnknown for a frame that the kernel cannot describe.
+	read(b []byte) (int, error)
+	// write sends a frame, without waiting. It returns errNoRoom if the card has no
+	// room for it now.
+	write(b []byte) error
+	// lost returns how many frames arrived since the last call that the kernel had no
+	// room for.
+	lost() uint64
+	close() error
+}
+
+var (
+	errNoRoom  = errors.New("the card has no room for the frame now")
+	errUnknown = errors.New("the frame is of a kind that the kernel cannot describe")
+	errDown    = errors.New("the interface went down")
+)
+
+// Open joins an interface. Where it returns an error, it has left nothing behind. The
+// interface is looked for in the calling thread's network namespace.
+func Open(clk clock.Clock, config *Config) (*Device, error) {
+	c := *config
+	err := c.check()
+	var p port
+	var info link.Info
+	if err == nil {
+		p, info, err = open(&c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("packet socket on %q: %w", c.Interface, err)
+	}
+	return newDevice(clk, p, info), nil
+}
+
+func newDevice(clk clock.Clock, p port, info link.Info) *Device {
+	d := &Device{info: info, clk: clk, port: p}
+	// A timer can only be made running.
+	d.wake = clk.AfterFunc(time.Duration(clock.Never), d.receive)
+	d.wake.Stop()
+	d.retry = clk.AfterFunc(time.Duration(clock.Never), d.ready)
+	d.retry.Stop()
+	return d
+}
+
+// check tests what can be known without asking the kernel.
+func (c *Config) check() error {
+	switch {
+	case c.Interface == "":
+		return errors.New("the interface needs a name: `ip link` lists those that there are")
+	case c.Address != nil && (len(c.Address) != 6 || c.Address[0]&1 != 0 || slices.Max(c.Address) == 0):
+		return fmt.Errorf("%v is not the Ethernet address of one station", c.Address)
+	case c.MTU != 0 && c.MTU < 68:
+		return fmt.Errorf("an MTU of %d is less than 68", c.MTU)
+	}
+	return nil
+}
+
+// settle fills in what the interface decides.
+func (c *Config) settle(address net.HardwareAddr, mtu int) error {
+	if c.MTU > mtu {
+		return fmt.Errorf("an MTU of %d is more than the interface's %d: raise that with `ip link set %s mtu %[1]d`", c.MTU, mtu, c.Interface)
+	}
+	if c.MTU == 0 {
+		c.MTU = mtu
+	}
+	if slices.Equal(c.Address, address) {
+		return fmt.Errorf("%v is the interface's own address, to which the kernel answers: choose another", c.Address)
+	}
+	if c.Address == nil {
+		c.Address = derive(address)
+	}
+	return nil
+}
+
+// derive returns a locally administered address (IEEE 802, clause 8.4) that is not the
+// interface's, also where that is one itself.
+func derive(a net.HardwareAddr) net.HardwareAddr {
+	a = slices.Clone(a)
+	a[0] = (a[0] | 0x02) ^ 0x10
+	return a
+}
+
+// Info implements link.Device. Speed is what the interface says of itself: for a veth
+// the kernel says 10 Gbit/s.
+func (d *Device) Info() link.Info { return d.info }
+
+// Transmit implements link.Device. Where the card has no room it returns link.ErrFull,
+// and tries again soon: the kernel does not tell when there is room.
+func (d *Device) Transmit(frames []*link.Frame) (int, error) {
+	if d.closed {
+		return 0, net.ErrClosed
+	}
+	for i, f := range frames {
+		if !d.write(f) {
+			d.retry.Reset(retryAfter)
+			return i, link.ErrFull
+		}
+	}
+	return len(frames), nil
+}
+
+// write sends a frame and ends it, but returns false if there is no room for it.
+func (d *Device) write(f *link.Frame) bool {
+	n := f.Len()
+	switch {
+	case n > d.info.MTU+link.EthernetHeader:
+		d.sent.Drop(f, link.TooLong)
+		return true
+	case n < link.EthernetHeader:
+		d.sent.Drop(f, link.Malformed)
+		return true
+	}
+	now := d.clk.Now()
+	err := d.port.write(f.Bytes())
+	if err == errNoRoom {
+		return false
+	}
+	f.Left(now)
+	if err != nil {
+		d.sent.Drop(f, link.LinkError)
+		d.fail(err)
+		return true
+	}
+	d.sent.Frames++
+	d.sent.Bytes += uint64(n)
+	f.Free()
+	return true
+}
+
+// ready lets what is above try again.
+func (d *Device) ready() {
+	if !d.closed && d.handler != nil {
+		d.handler.Ready()
+	}
+}
+
+// Attach implements link.Device. From now on the device reads. As all methods it is called
+// on the clock's goroutine, so that what is above can be made ready before the first
+// frame arrives there.
+func (d *Device) Attach(h link.Handler) {
+	d.handler = h
+	d.done = make(chan struct{})
+	go d.read()
+}
+
+// read runs on a goroutine of its own until the device is closed.
+func (d *Device) read() {
+	defer close(d.done)
+	b := make([]byte, offloadHeader+maxSuper+1)
+	for {
+		n, err := d.port.read(b)
+		switch err {
+		case nil:
+			d.take(b[:n])
+		case os.ErrClosed:
+			return
+		case errUnknown:
+			d.lose(link.Malformed, 1)
+		case errDown:
+			d.fail(err) // it may come up again
+		default:
+			d.fail(err)
+			return
+		}
+	}
+}
+
+// take makes frames of what was read and wakes the clock's goroutine.
+func (d *Device) take(b []byte) {
+	s, ok := unload(b)
+	switch {
+	case !ok:
+		d.lose(link.Malformed, 1)
+		return
+	case s.longest() > d.info.MTU+link.EthernetHeader:
+		d.lose(link.TooLong, s.count)
+		return
+	}
+	// Nobody else adds to what waits, so that the room can only grow.
+	d.mu.Lock()
+	waiting := len(d.arrived)
+	d.mu.Unlock()
+	fit := min(s.count, min(maxArrived, maxArrivedBytes/d.info.MTU)-waiting)
+	if fit < s.count {
+		d.lose(link.QueueFull, s.count-fit)
+	}
+	for i := range fit {
+		f := s.frame(i)
+		d.mu.Lock()
+		waiting = len(d.arrived)
+		d.arrived = append(d.arrived, f)
+		d.mu.Unlock()
+		if waiting == 0 {
+			d.wake.Reset(0)
+		}
+	}
+}
+
+// lose counts frames that arrived and went no further.
+func (d *Device) lose(why link.Cause, frames int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.received.Drops[why] += uint64(frames)
+}
+
+// receive hands all that has arrived to the handler, on the clock's goroutine.
+func (d *Device) receive() {
+	d.mu.Lock()
+	batch := d.arrived
+	d.arrived = d.batch[:0]
+	d.received.Frames += uint64(len(batch))
+	for _, f := range batch {
+		d.received.Bytes += uint64(f.Len())
+	}
+	d.mu.Unlock()
+	if len(batch) > 0 {
+		d.handler.Receive(batch)
+	}
+	clear(batch)
+	d.batch = batch
+}
+
+func (d *Device) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// Stats returns what was sent and received, as frames of the MTU. It is called on the
+// clock's goroutine.
+func (d *Device) Stats() (sent, received link.Stats) {
+	if !d.closed {
+		d.lose(link.QueueFull, int(d.port.lost()))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sent, d.received
+}
+
+// Err returns the first error of sending or receiving, such as when somebody took the
+// interface down, or nil. It may be called from any goroutine.
+func (d *Device) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		return nil
+	}
+	return fmt.Errorf("packet socket on %q: %w", d.info.Name, d.err)
+}
+
+// Close implements link.Device. When it returns the interface is as it was before Open,
+// and the reading goroutine has ended.
+func (d *Device) Close() error {
+	if d.closed {
+		return nil
+	}
+	d.lose(link.QueueFull, int(d.port.lost()))
+	d.closed = true
+	err := d.port.close()
+	if d.done != nil {
+		<-d.done
+	}
+	d.wake.Stop()
+	d.retry.Stop()
+	d.mu.Lock()
+	for _, f := range d.arrived {
+		d.received.Drop(f, link.Closed)
+	}
+	d.arrived = nil
+	d.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("packet socket on %q: close: %w", d.info.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package packet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netcaliper/caliper/link"
+)
+
+// needs is which right a packet socket takes, and two ways to get it.
+const needs = "it needs CAP_NET_RAW: run it as root, or in a namespace of its own that has an interface," +
+	" which `unshare -Urn` opens, or allow it once with `sudo setcap cap_net_raw+ep $(which caliper)`"
+
+// open joins the interface. All that it changes there ends with the sockets.
+func open(c *Config) (port, link.Info, error) {
+	face, err := net.InterfaceByName(c.Interface)
+	if err != nil {
+		return nil, link.Info{}, fmt.Errorf("%w: `ip link` lists those that there are", err)
+	}
+	if face.Flags&net.FlagUp == 0 {
+		return nil, link.Info{}, fmt.Errorf("the interface is down: bring it up with `ip link set %s up`", c.Interface)
+	}
+	p, err := newSockets(face)
+	if err != nil {
+		return nil, link.Info{}, err
+	}
+	if err = p.isEthernet(); err == nil {
+		err = c.settle(face.HardwareAddr, face.MTU)
+	}
+	if err == nil {
+		err = p.listen(face, c.Address)
+	}
+	if err != nil {
+		p.close()
+		return nil, link.Info{}, err
+	}
+	return p, link.Info{Name: face.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send, face.Name)}, nil
+}
+
+// sockets is the port to Linux: one socket for each direction, as only the frames that
+// are received have an offload's header.
+type sockets struct {
+	recv *os.File
+	send int
+	fd   int // recv's
+}
+
+// newSockets opens the sockets. They receive nothing yet.
+func newSockets(face *net.Interface) (*sockets, error) {
+	send, err := socket()
+	if err != nil {
+		return nil, err
+	}
+	recv, err := socket()
+	if err != nil {
+		unix.Close(send)
+		return nil, err
+	}
+	p := &sockets{recv: os.NewFile(uintptr(recv), "packet socket"), send: send, fd: recv}
+	if err := p.prepareSend(face); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// socket opens a packet socket without a protocol, which receives nothing.
+func socket() (int, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return 0, fmt.Errorf("%w: %s", err, needs)
+	case err != nil:
+		return 0, fmt.Errorf("open: %w", err)
+	}
+	return fd, nil
+}
+
+func (p *sockets) prepareSend(face *net.Interface) error {
+	if err := unix.SetsockoptInt(p.send, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+		return fmt.Errorf("send past the queueing discipline: %w", err)
+	}
+	if err := unix.Bind(p.send, &unix.SockaddrLinklayer{Ifindex: face.Index}); err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	return nil
+}
+
+// isEthernet refuses interfaces with another link header, or none.
+func (p *sockets) isEthernet() error {
+	name, err := unix.Getsockname(p.send)
+	if err != nil {
+		return fmt.Errorf("ask for the kind of interface: %w", err)
+	}
+	if a, ok := name.(*unix.SockaddrLinklayer); !ok || a.Hatype != unix.ARPHRD_ETHER || a.Halen != 6 {
+		return errors.New("the interface is not an Ethernet")
+	}
+	return nil
+}
+
+// receiveBuffer is how much the kernel may keep until we read it, in bytes of its memory,
+// where it lets us have as much: some 7000 full frames.
+const receiveBuffer = 16 << 20
+
+// listen begins to receive what is for the address.
+func (p *sockets) listen(face *net.Interface, address net.HardwareAddr) error {
+	if unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		// Without CAP_NET_ADMIN we have what net.core.rmem_max lets everybody have.
+		if err := unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
+			return fmt.Errorf("set the buffer: %w", err)
+		}
+	}
+	program := filter(address)
+	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	if err := unix.SetsockoptSockFprog(p.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &fprog); err != nil {
+		return fmt.Errorf("attach the filter: %w", err)
+	}
+	if err := unix.SetsockoptInt(p.fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+		return fmt.Errorf("ask for what is left to the card: %w", err)
+	}
+	if err := unix.SetsockoptInt(p.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+		return fmt.Errorf("leave out what the kernel sends: %w", err)
+	}
+	all := binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}) // in network order
+	if err := unix.Bind(p.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: face.Index}); err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	// The card shall not filter our address out.
+	mreq := unix.PacketMreq{Ifindex: int32(face.Index), Type: unix.PACKET_MR_PROMISC}
+	if err := unix.SetsockoptPacketMreq(p.fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq); err != nil {
+		return fmt.Errorf("set promiscuous mode: %w", err)
+	}
+	return nil
+}
+
+// filter returns the program that lets through, without a VLAN tag, what is addressed to
+// a or to a group.
+func filter(a net.HardwareAddr) []unix.SockFilter {
+	const (
+		loadByte = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS
+		loadHalf = unix.BPF_LD | unix.BPF_H | unix.BPF_ABS
+		loadWord = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+		equal    = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+		bits     = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K
+		ret      = unix.BPF_RET | unix.BPF_K
+
+		// SKF_AD_VLAN_TAG_PRESENT of linux/filter.h: tags are kept beside the frame.
+		tagged = 0xfffff000 + 48
+	)
+	return []unix.SockFilter{
+		{Code: loadWord, K: tagged},
+		{Code: equal, K: 0, Jf: 7},
+		{Code: loadByte, K: 0},
+		{Code: bits, K: 1, Jt: 4}, // a group's address
+		{Code: loadWord, K: 2},
+		{Code: equal, K: uint32(a[2])<<24 | uint32(a[3])<<16 | uint32(a[4])<<8 | uint32(a[5]), Jf: 3},
+		{Code: loadHalf, K: 0},
+		{Code: equal, K: uint32(a[0])<<8 | uint32(a[1]), Jf: 1},
+		{Code: ret, K: 0x7fffffff}, // all of it
+		{Code: ret, K: 0},
+	}
+}
+
+func (p *sockets) read(b []byte) (int, error) {
+	n, err := p.recv.Read(b)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, os.ErrClosed):
+		return 0, os.ErrClosed
+	case errors.Is(err, unix.EINVAL):
+		return 0, errUnknown
+	case errors.Is(err, unix.ENETDOWN):
+		return 0, errDown
+	}
+	return 0, err
+}
+
+func (p *sockets) write(b []byte) error {
+	for {
+		_, err := unix.Write(p.send, b)
+		switch err {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN, unix.ENOBUFS:
+			return errNoRoom
+		}
+		return err
+	}
+}
+
+// lost asks for the kernel's counter, which starts afresh with that.
+func (p *sockets) lost() uint64 {
+	s, err := unix.GetsockoptTpacketStats(p.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return 0
+	}
+	return uint64(s.Drops)
+}
+
+func (p *sockets) close() error {
+	return errors.Join(p.recv.Close(), unix.Close(p.send))
+}

@@ -1,0 +1,375 @@
+package packet_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/packet"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// veth makes a namespace with a pair of interfaces, cal0 for the device and peer0 for the
+// kernel, which has the addresses there.
+func veth(t testing.TB, addrs ...string) {
+	t.Helper()
+	linktest.Namespace(t)
+	// Without addresses of its own making the kernel is silent.
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/addr_gen_mode", []byte("1"), 0); err != nil {
+		t.Log(err)
+	}
+	ip(t, "link", "add", "name", "cal0", "type", "veth", "peer", "name", "peer0")
+	if len(addrs) == 0 {
+		for _, name := range []string{"cal0", "peer0"} {
+			os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0)
+		}
+	}
+	for _, a := range addrs {
+		ip(t, "addr", "add", a, "dev", "peer0", "nodad")
+	}
+	ip(t, "link", "set", "cal0", "up")
+	ip(t, "link", "set", "peer0", "up")
+}
+
+func ip(t testing.TB, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath("ip")
+	if err != nil {
+		linktest.Skip(t, "there is no program ip")
+	}
+	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func open(t testing.TB, clk clock.Clock, c *packet.Config) *packet.Device {
+	t.Helper()
+	d, err := packet.Open(clk, c)
+	if errors.Is(err, fs.ErrPermission) {
+		linktest.Skip(t, err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// A tap sees and sends whole frames on the kernel's side.
+type tap struct {
+	fd   int
+	left [][]byte
+}
+
+func newTap(t *testing.T, name string) *tap {
+	t.Helper()
+	protocol := int(unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	face, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: uint16(protocol), Ifindex: face.Index}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20); err != nil {
+		t.Log(err)
+	}
+	return &tap{fd: fd}
+}
+
+// Left returns what the kernel received so far.
+func (p *tap) Left() [][]byte {
+	b := make([]byte, 1<<16)
+	for {
+		n, from, err := unix.Recvfrom(p.fd, b, 0)
+		if err != nil {
+			return p.left
+		}
+		if from.(*unix.SockaddrLinklayer).Pkttype != unix.PACKET_OUTGOING {
+			p.left = append(p.left, bytes.Clone(b[:n]))
+		}
+	}
+}
+
+// Arrive sends a frame to the device.
+func (p *tap) Arrive(b []byte) {
+	if _, err := unix.Write(p.fd, b); err != nil {
+		panic(err)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	for _, mtu := range []int{0, 576} {
+		linktest.Run(t, func(t *testing.T) linktest.Harness {
+			veth(t)
+			clk := clock.NewReal()
+			t.Cleanup(func() { clk.Close() })
+			// The address is the one to which linktest sends.
+			d := open(t, clk, &packet.Config{Interface: "cal0", MTU: mtu, Address: net.HardwareAddr{2, 0, 0, 0, 0, 0xff}})
+			tap := newTap(t, "peer0")
+			return linktest.Harness{
+				Device: d, Clock: clk,
+				Left: tap.Left, Arrive: tap.Arrive,
+				Stats: func() link.Stats { sent, _ := d.Stats(); return sent },
+			}
+		})
+	}
+}
+
+// Only what is for us or for a group arrives, without what the kernel itself sends there
+// and without what has a VLAN's tag.
+func TestFilter(t *testing.T) {
+	veth(t)
+	clk := clock.NewReal()
+	defer clk.Close()
+	own := net.HardwareAddr{2, 1, 2, 3, 4, 5}
+	d := open(t, clk, &packet.Config{Interface: "cal0", Address: own})
+	above := &linktest.Collector{Clock: clk}
+	clk.Do(func() { d.Attach(above) })
+	defer clk.Do(func() { d.Close() })
+	frame := func(what string, to ...byte) []byte {
+		b := append(to, 2, 0, 0, 0, 0, 9, 0x88, 0xb5) // for local experiments (IEEE 802)
+		return append(append(b, what...), make([]byte, 60-14-len(what))...)
+	}
+	tagged := frame("tagged", own...)
+	tagged = append(append(bytes.Clone(tagged[:12]), 0x81, 0x00, 0x00, 0x05), tagged[12:]...)
+	tap := newTap(t, "peer0")
+	newTap(t, "cal0").Arrive(frame("the kernel's own", own...))
+	for _, b := range [][]byte{
+		frame("group", 1, 0, 0x5e, 0, 0, 1),
+		frame("other", 2, 1, 2, 3, 4, 6),
+		frame("other", 2, 1, 2, 3, 5, 5),
+		frame("other", 4, 1, 2, 3, 4, 5),
+		tagged,
+		frame("all", 255, 255, 255, 255, 255, 255),
+		frame("last", own...),
+	} {
+		tap.Arrive(b)
+	}
+	var got []string
+	for !strings.Contains(strings.Join(got, " "), "last") {
+		clk.Do(func() {
+			got = nil
+			for _, r := range above.Records {
+				got = append(got, string(bytes.TrimRight(r.Bytes[14:], "\x00")))
+			}
+		})
+		runtime.Gosched()
+	}
+	if s := strings.Join(got, " "); s != "group all last" {
+		t.Errorf("arrived: %s", s)
+	}
+}
+
+// The interface is in promiscuous mode for as long as the device is open, and only then.
+func TestLeavesNothing(t *testing.T) {
+	veth(t)
+	ignore, files := goleak.IgnoreCurrent(), descriptors(t)
+	promiscuous := func() bool {
+		out, err := exec.Command("ip", "-d", "link", "show", "cal0").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !bytes.Contains(out, []byte("promiscuity 0"))
+	}
+	clk := clock.NewReal()
+	d := open(t, clk, &packet.Config{Interface: "cal0"})
+	clk.Do(func() { d.Attach(new(linktest.Null)) })
+	if i := d.Info(); !promiscuous() || i.Name != "cal0" || i.MTU != 1500 || i.Speed != 10e9 {
+		t.Errorf("promiscuous: %v, Info: %+v", promiscuous(), i)
+	}
+	clk.Do(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	clk.Close()
+	if promiscuous() {
+		t.Error("the interface is still in promiscuous mode")
+	}
+	goleak.VerifyNone(t, ignore)
+	if after := descriptors(t); after != files {
+		t.Errorf("open files before:\n%safter:\n%s", files, after)
+	}
+	open(t, clock.NewVirtual(), &packet.Config{Interface: "cal0"}).Close() // unattached
+	if after := descriptors(t); after != files {
+		t.Errorf("open files before:\n%safter:\n%s", files, after)
+	}
+}
+
+// The interface can go down and come up again. What is sent meanwhile is counted as an
+// error; afterwards frames arrive as before.
+func TestDown(t *testing.T) {
+	veth(t)
+	clk := clock.NewReal()
+	defer clk.Close()
+	d := open(t, clk, &packet.Config{Interface: "cal0"})
+	above := &linktest.Collector{Clock: clk}
+	clk.Do(func() { d.Attach(above) })
+	tap := newTap(t, "peer0")
+	one := func() {
+		clk.Do(func() { d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, 100))}) })
+	}
+	ip(t, "link", "set", "cal0", "down")
+	for d.Err() == nil {
+		runtime.Gosched() // the reader is told
+	}
+	one()
+	ip(t, "link", "set", "cal0", "up")
+	one()
+	arrives := append(append(net.HardwareAddr{}, d.Info().Address...), make([]byte, 54)...)
+	for n := 0; n == 0; {
+		tap.Arrive(arrives) // until the pair's carrier is there again
+		clk.Do(func() { n = len(above.Records) })
+	}
+	clk.Do(func() {
+		if sent, _ := d.Stats(); sent.Drops[link.LinkError] != 1 || sent.Frames != 1 {
+			t.Errorf("sent %+v", sent)
+		}
+	})
+	ip(t, "link", "del", "cal0")
+	one()
+	clk.Do(func() {
+		if sent, _ := d.Stats(); sent.Drops[link.LinkError] != 2 {
+			t.Errorf("sent %+v", sent)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A failed start says why and leaves nothing.
+func TestOpenFails(t *testing.T) {
+	veth(t)
+	ip(t, "link", "add", "name", "down0", "type", "veth", "peer", "name", "down1")
+	face, err := net.InterfaceByName("cal0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open(t, clock.NewVirtual(), &packet.Config{Interface: "cal0"}).Close() // skips without rights
+	files := descriptors(t)
+	for _, c := range []struct {
+		config packet.Config
+		want   string
+	}{
+		{packet.Config{Interface: "nosuch"}, "no such network interface"},
+		{packet.Config{Interface: "a/b"}, "no such network interface"},
+		{packet.Config{Interface: "lo"}, "not an Ethernet"},
+		{packet.Config{Interface: "down0"}, "ip link set down0 up"},
+		{packet.Config{Interface: "cal0", MTU: 1501}, "ip link set cal0 mtu 1501"},
+		{packet.Config{Interface: "cal0", Address: face.HardwareAddr}, "own address"},
+	} {
+		d, err := packet.Open(clock.NewVirtual(), &c.config)
+		if err == nil {
+			d.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Open(%+v): %v, want %q", c.config, err, c.want)
+		}
+	}
+	if now := descriptors(t); now != files {
+		t.Errorf("open files before:\n%safter:\n%s", files, now)
+	}
+}
+
+// Without the right to it the error names what is missing and what to do, and is a
+// permission error to programs. The test drops the rights of its own thread.
+func TestNotPermitted(t *testing.T) {
+	veth(t)
+	files := descriptors(t)
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		t.Fatal(err)
+	}
+	_, err := packet.Open(clock.NewVirtual(), &packet.Config{Interface: "cal0"})
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Fatalf("Open: %v", err)
+	}
+	for _, want := range []string{"cal0", "CAP_NET_RAW", "unshare -Urn", "setcap"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
+	}
+	if now := descriptors(t); now != files {
+		t.Errorf("open files before:\n%safter:\n%s", files, now)
+	}
+}
+
+// descriptors lists the process's open files that could be left behind.
+func descriptors(t *testing.T) string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s strings.Builder
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		// The runtime keeps the poller's.
+		if err == nil && !strings.Contains(to, "anon_inode:[event") {
+			s.WriteString(to + "\n")
+		}
+	}
+	return s.String()
+}
+
+// BenchmarkTransmit sends frames of 1514 bytes, which the kernel throws away.
+func BenchmarkTransmit(b *testing.B) {
+	veth(b)
+	d := open(b, clock.NewVirtual(), &packet.Config{Interface: "cal0"})
+	defer d.Close()
+	frame := linktest.Packet(d.Info(), 0, 1500)
+	batch := make([]*link.Frame, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		batch[0] = linktest.FrameOf(frame)
+		d.Transmit(batch)
+	}
+	if sent, _ := d.Stats(); sent.Dropped() > 0 {
+		b.Errorf("sent %+v", sent)
+	}
+}
+
+// BenchmarkReceive reads frames of 1514 bytes that come one by one, and reports how many of
+// them were there in time.
+func BenchmarkReceive(b *testing.B) {
+	veth(b, "10.99.0.1/24")
+	clk := clock.NewReal()
+	defer clk.Close()
+	d := open(b, clk, &packet.Config{Interface: "cal0"})
+	defer clk.Do(func() { d.Close() })
+	null := new(linktest.Null)
+	clk.Do(func() { d.Attach(null) })
+	ip(b, "neigh", "add", "10.99.0.2", "lladdr", d.Info().Address.String(), "dev", "peer0")
+	c, err := net.Dial("udp", "10.99.0.2:9")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	payload := make([]byte, 1472)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Write(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	clk.Do(func() { b.ReportMetric(float64(null.Frames)/float64(b.N), "received/op") })
+}
