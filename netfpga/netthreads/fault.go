@@ -1,0 +1,97 @@
+package netthreads
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// Fault is why a simulation ended. Error is one line; Report is all of it.
+type Fault struct {
+	Reason    string
+	Thread    int
+	Cycle     uint64
+	PC, Word  uint32     // of the instruction that failed; Word is 0 outside of the program
+	Registers [32]uint32 // of the thread
+	Last      []uint32   // addresses of the instructions that the thread executed before, the last one last
+
+	image *Image
+}
+
+// Error tells what failed and where.
+func (f *Fault) Error() string {
+	return fmt.Sprintf("netthreads: thread %d at %s, cycle %d: %s", f.Thread, f.place(), f.Cycle, f.Reason)
+}
+
+func (f *Fault) place() string {
+	if name := f.image.Name(f.PC); name != "" {
+		return fmt.Sprintf("0x%08x (%s)", f.PC, name)
+	}
+	return fmt.Sprintf("0x%08x", f.PC)
+}
+
+// Report returns the error, the last instructions of the thread with the one that failed
+// at the end, and its registers, in several lines.
+func (f *Fault) Report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", f.Error())
+	for _, pc := range f.Last {
+		fmt.Fprintf(&b, "  %s\n", f.image.Line(pc))
+	}
+	fmt.Fprintf(&b, "> %s\n\n", f.image.Line(f.PC))
+	for r := 0; r < 32; r += 4 {
+		for i := r; i < r+4; i++ {
+			fmt.Fprintf(&b, "  %4s %08x", fmt.Sprintf("$%d", i), f.Registers[i])
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Word returns the instruction at address pc, and whether there is one.
+func (img *Image) Word(pc uint32) (uint32, bool) {
+	if o := pc & (MaxText - 1) &^ 3; int(o)+4 <= len(img.Text) {
+		return binary.BigEndian.Uint32(img.Text[o:]), true
+	}
+	return 0, false
+}
+
+// Line returns the address, the name and the text of the instruction at address pc.
+func (img *Image) Line(pc uint32) string {
+	w, ok := img.Word(pc)
+	if !ok {
+		return fmt.Sprintf("%08x  outside of the program", pc)
+	}
+	return strings.TrimRight(fmt.Sprintf("%08x  %08x  %-24s  %s", pc, w, img.Name(pc), Disassemble(w, pc, img.Name)), " ")
+}
+
+// fail ends the simulation with what thread n is about to do. It returns false, which
+// says that an instruction is not done.
+func (m *Machine) fail(n int, format string, args ...any) bool {
+	t := &m.threads[n]
+	f := &Fault{
+		Reason: fmt.Sprintf(format, args...),
+		Thread: n,
+		Cycle:  m.cycle,
+		PC:     address(t.pc),
+		image:  m.image,
+	}
+	f.Word, _ = m.image.Word(f.PC)
+	copy(f.Registers[:], t.r[:])
+	for i := min(t.counts.issued, uint64(len(t.recent))); i > 0; i-- {
+		f.Last = append(f.Last, address(uint32(t.recent[(t.at-uint8(i))&15])))
+	}
+	m.fault = f
+	return false
+}
+
+// deadlock fails with the first thread of those that all wait for locks.
+func (m *Machine) deadlock() {
+	var b strings.Builder
+	for id := range m.locks {
+		for _, w := range m.locks[id].queue[:m.locks[id].n] {
+			fmt.Fprintf(&b, ", thread %d for lock %d of thread %d", w-1, id, m.locks[id].owner-1)
+		}
+	}
+	m.fail(0, "all threads wait for locks%s", b.String())
+}
