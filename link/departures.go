@@ -17,11 +17,20 @@ type Departure struct {
 	Flow                        pacer.Flow
 	Paced                       bool
 	Depart, Sched, Handed, Sent clock.Time
+	Reserved                    bool
+}
+
+// due returns the time that the frame is held to.
+func (x *Departure) due() clock.Time {
+	if x.Reserved {
+		return max(x.Depart, x.Sched)
+	}
+	return x.Depart
 }
 
 // Departure returns the times of a frame that has left.
 func (f *Frame) Departure() Departure {
-	return Departure{f.Flow, f.Paced, f.Depart, f.Sched, f.Handed, f.Sent}
+	return Departure{f.Flow, f.Paced, f.Depart, f.Sched, f.Handed, f.Sent, f.Reserved}
 }
 
 // Departures gathers statistics of departures: asked against actual. The zero value is
@@ -44,6 +53,7 @@ type Departures struct {
 	early   uint64
 	paced   punctuality // of what a pacer asked for
 	ready   punctuality // of the rest, against when it was ready, while nothing is paced
+	moved   distribution
 }
 
 // DefaultTick is the tick of the card, which departures are rounded up to.
@@ -59,7 +69,10 @@ func (d *Departures) Add(x *Departure) {
 		return
 	}
 	d.paced.add(x)
-	lateness := x.Sent.Sub(x.Depart)
+	if x.Reserved {
+		d.moved.add(x.due().Sub(x.Depart))
+	}
+	lateness := x.Sent.Sub(x.due())
 	switch {
 	case lateness < 0:
 		d.early++
@@ -88,6 +101,7 @@ func (d *Departures) Merge(other *Departures) {
 	d.lateBy.Card += other.lateBy.Card
 	d.paced.merge(&other.paced)
 	d.ready.merge(&other.ready)
+	d.moved.merge(&other.moved)
 }
 
 // LateBy counts late packets by what made the largest part of their lateness.
@@ -99,9 +113,9 @@ type LateBy struct {
 
 func (l *LateBy) add(x *Departure, software bool) {
 	due := max(x.Depart, x.Sched)
-	contention := min(due, x.Sent) - x.Depart
+	contention := min(due, x.Sent) - x.due()
 	host := max(min(x.Handed, x.Sent)-due, 0)
-	card := x.Sent - x.Depart - contention - host
+	card := x.Sent - x.due() - contention - host
 	if software {
 		host, card = host+card, 0
 	}
@@ -127,7 +141,7 @@ type punctuality struct {
 }
 
 // lastLeft is the packet of a flow that left last.
-type lastLeft struct{ depart, sent clock.Time }
+type lastLeft struct{ due, sent clock.Time }
 
 // maxFlows bounds the memory for flows. When there is another they are all forgotten,
 // which costs each flow that goes on one gap.
@@ -135,7 +149,7 @@ const maxFlows = 1 << 16
 
 func (p *punctuality) add(x *Departure) {
 	p.packets++
-	p.lateness.add(max(x.Sent.Sub(x.Depart), 0))
+	p.lateness.add(max(x.Sent.Sub(x.due()), 0))
 	if p.last == nil || p.flow != x.Flow {
 		p.flow, p.last = x.Flow, p.flows[x.Flow]
 	}
@@ -146,15 +160,15 @@ func (p *punctuality) add(x *Departure) {
 		if len(p.flows) == maxFlows {
 			clear(p.flows)
 		}
-		p.last = &lastLeft{x.Depart, x.Sent}
+		p.last = &lastLeft{x.due(), x.Sent}
 		p.flows[x.Flow] = p.last
 		return
 	}
-	asked, actual := x.Depart.Sub(p.last.depart), x.Sent.Sub(p.last.sent)
+	asked, actual := x.due().Sub(p.last.due), x.Sent.Sub(p.last.sent)
 	p.asked += asked
 	p.actual += actual
 	p.gap.add(max(asked-actual, actual-asked))
-	*p.last = lastLeft{x.Depart, x.Sent}
+	*p.last = lastLeft{x.due(), x.Sent}
 }
 
 func (p *punctuality) merge(other *punctuality) {
@@ -231,6 +245,11 @@ type Report struct {
 	GapError Quantiles `json:"gap_error_ns"`
 	Lateness Quantiles `json:"lateness_ns"`
 
+	// Moved is the scheduled departure minus the asked one in ns, of the packets that
+	// had their place on the wire reserved. Those are held to it: it is in nothing else
+	// here.
+	Moved Quantiles `json:"moved_ns,omitzero"`
+
 	Late    uint64 `json:"late"` // by more than LateAbove
 	LateBy  LateBy `json:"late_by"`
 	Early   uint64 `json:"early,omitempty"` // before the asked time, which no device should do
@@ -255,6 +274,7 @@ func (d *Departures) Report() Report {
 		Paced:    d.paced.packets,
 		GapError: p.gap.quantiles(),
 		Lateness: p.lateness.quantiles(),
+		Moved:    d.moved.quantiles(),
 		Late:     d.late,
 		LateBy:   d.lateBy,
 		Early:    d.early,
@@ -284,6 +304,9 @@ func (r Report) String() string {
 	row("Departures, ns", "p50", "p95", "p99", "p99.9", "max")
 	quantiles("gap error", r.GapError)
 	quantiles("lateness", r.Lateness)
+	if r.Moved != (Quantiles{}) {
+		quantiles("moved", r.Moved)
+	}
 	switch {
 	case r.Packets == 0:
 		b.WriteString("no packet left")

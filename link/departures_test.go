@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -242,7 +243,7 @@ func sendLate(paced bool, frames, every int, stop time.Duration) link.Report {
 	clk := clock.NewVirtual()
 	sink := linktest.NewSink(clk, link.Info{Name: "sink", MTU: 1500, Speed: 1e9})
 	trace := link.NewTrace(sink, clk, nil)
-	hold := link.NewHold(trace, clk, nil)
+	hold := hold.New(trace, clk, nil)
 	rate := pacer.Rate{BitsPerSecond: 950e6, Unit: pacer.Wire}
 	for i := range frames {
 		if i > 0 && i%every == 0 {

@@ -5,8 +5,8 @@
 // frame really left.
 //
 //	stack          emits packets
-//	link/endpoint  asks the flow's pacer, stamps Frame.Depart
-//	Hold           keeps frames until (Depart - horizon), in order of departure
+//	link/endpoint  makes frames of them
+//	link/hold      asks flows' pacers, keeps frames until (departure - horizon)
 //	netfpga.Card   sends each at its 8 ns tick          (or no card: horizon 0)
 //	Trace          writes down asked, scheduled and actual times; Capture: the bytes
 //	link/wire      emulated wire and bottleneck         (or link/tun)

@@ -1,4 +1,4 @@
-package link_test
+package hold_test
 
 import (
 	"fmt"
@@ -7,20 +7,21 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 func TestHoldConforms(t *testing.T) {
 	linktest.RunOver(t, func(clk *clock.Virtual, below link.Device) link.Device {
-		return link.NewHold(below, clk, nil)
+		return hold.New(below, clk, nil)
 	})
 }
 
 // holdTest is a Hold above a sink that takes what it gets, in virtual time.
 type holdTest struct {
 	clk  *clock.Virtual
-	hold *link.Hold
+	hold *hold.Hold
 	log  strings.Builder
 }
 
@@ -37,9 +38,9 @@ func (s schedule) Transmit(frames []*link.Frame) (int, error) {
 	return s.Null.Transmit(frames)
 }
 
-func newHoldTest(info link.Info, config *link.HoldConfig) *holdTest {
+func newHoldTest(info link.Info, config *hold.Config) *holdTest {
 	h := &holdTest{clk: clock.NewVirtual()}
-	h.hold = link.NewHold(schedule{&linktest.Null{Is: info}, h}, h.clk, config)
+	h.hold = hold.New(schedule{&linktest.Null{Is: info}, h}, h.clk, config)
 	return h
 }
 
@@ -88,7 +89,7 @@ c asked 50000 scheduled 50000 handed 50000`)
 
 func TestHoldHorizon(t *testing.T) {
 	// # a card gets frames 10 us ahead; its tick rounds the first departure to 1008
-	h := newHoldTest(link.Info{Speed: 1e9, Paces: true, Tick: 8}, &link.HoldConfig{Horizon: 10 * time.Microsecond})
+	h := newHoldTest(link.Info{Speed: 1e9, Paces: true, Tick: 8}, &hold.Config{Horizon: 10 * time.Microsecond})
 	h.send('a', true, 1001)
 	h.send('b', true, 1001)
 	h.send('c', true, 40000)
@@ -114,7 +115,7 @@ b asked 50000 scheduled 50000 handed 50000`)
 
 func TestHoldGuardEnds(t *testing.T) {
 	// # paced frames fill the wire for a second; x waits for the guard's 100 us, then goes
-	h := newHoldTest(link.Info{Speed: 1e9}, &link.HoldConfig{Guard: 100 * time.Microsecond})
+	h := newHoldTest(link.Info{Speed: 1e9}, &hold.Config{Guard: 100 * time.Microsecond})
 	h.send('x', false, 0)
 	h.send('y', false, 0)
 	for i := range clock.Time(12) {
@@ -133,7 +134,7 @@ func TestHoldGuardEnds(t *testing.T) {
 
 func BenchmarkHold(b *testing.B) {
 	clk := clock.NewVirtual()
-	hold := link.NewHold(&linktest.Null{Is: link.Info{Speed: 1e9}}, clk, nil)
+	held := hold.New(&linktest.Null{Is: link.Info{Speed: 1e9}}, clk, nil)
 	b.ReportAllocs()
 	one := make([]*link.Frame, 1)
 	depart := clock.Time(0)
@@ -143,8 +144,8 @@ func BenchmarkHold(b *testing.B) {
 		depart += 12304
 		f.Paced, f.Depart = true, depart
 		one[0] = f
-		hold.Transmit(one)
-		if hold.Waiting() > 1000 {
+		held.Transmit(one)
+		if held.Waiting() > 1000 {
 			clk.Step()
 		}
 	}

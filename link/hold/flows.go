@@ -1,0 +1,237 @@
+package hold
+
+import (
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// flow returns the flow of a frame. An unknown one is made, of the class whose rule
+// matches, or shares one where there are too many.
+func (h *Hold) flow(f *link.Frame) (uint32, *flow) {
+	i, hash := h.flows.find(&f.Flow)
+	if i == 0 {
+		class := h.classify(f)
+		s := h.classes[class].shared
+		// Who has begun to share goes on with it until nothing waits there, so that
+		// its frames stay in order.
+		if h.flows.used >= h.config.Flows || s != 0 && h.flows.at(s).tail != nil {
+			return h.sharedFlow(class)
+		}
+		i, fl := h.insert(&f.Flow, hash)
+		h.join(fl, class)
+		return i, fl
+	}
+	fl := h.flows.at(i)
+	if fl.class == unclassed {
+		h.join(fl, h.classify(f))
+	}
+	return i, fl
+}
+
+func (h *Hold) insert(key *pacer.Flow, hash uint32) (uint32, *flow) {
+	i, fl := h.flows.insert(key, hash)
+	h.Stats.Flows = h.flows.used
+	h.Stats.PeakFlows = max(h.Stats.PeakFlows, h.flows.used)
+	return i, fl
+}
+
+// sharedFlow returns the flow of those of a class that have none of their own.
+func (h *Hold) sharedFlow(class uint8) (uint32, *flow) {
+	c := h.classes[class]
+	if c.shared == 0 {
+		var fl *flow
+		c.shared, fl = h.flows.alloc()
+		fl.state = shared
+		h.join(fl, class)
+	}
+	return c.shared, h.flows.at(c.shared)
+}
+
+// unshare ends all sharing and returns the frames that waited so.
+func (h *Hold) unshare() (moved flow) {
+	for _, c := range h.classes {
+		if c.shared == 0 {
+			continue
+		}
+		fl := h.flows.at(c.shared)
+		if fl.tail != nil {
+			h.leave(c.shared, fl)
+		}
+		for fl.tail != nil {
+			moved.push(fl.pop())
+		}
+		h.flows.release(c.shared)
+		c.shared = 0
+	}
+	return moved
+}
+
+// place puts what unshare returned where it now belongs.
+func (h *Hold) place(moved flow) {
+	for moved.tail != nil {
+		f := moved.pop()
+		i, fl := h.flow(f)
+		h.append(i, fl, f)
+	}
+}
+
+// join puts a flow that nothing waits of in a class.
+func (h *Hold) join(fl *flow, class uint8) {
+	fl.class = class
+	if fl.state&set != 0 {
+		return
+	}
+	fl.state &^= charged
+	fl.pacer = h.classes[class].Policy.New(h.info.Speed)
+}
+
+// due returns when the oldest frame of a flow may leave.
+func (h *Hold) due(fl *flow) clock.Time {
+	f := fl.head()
+	if fl.pacer == nil {
+		return f.Depart
+	}
+	return fl.pacer.Next(f.Size, f.Depart.Add(h.lead))
+}
+
+// rank returns the rank of a flow.
+func (fl *flow) rank() int {
+	if fl.pacer == nil {
+		return ready
+	}
+	return paced
+}
+
+// enter puts a flow with frames in its lane, by flow.at.
+func (h *Hold) enter(i uint32, fl *flow) {
+	rank := fl.rank()
+	h.active[rank]++
+	h.classes[fl.class].lanes[rank].add(i, fl)
+	if max(fl.at, h.free).Add(-h.horizon) < h.wake {
+		h.soon = true
+	}
+}
+
+// leave takes a flow with frames out of its lane.
+func (h *Hold) leave(i uint32, fl *flow) {
+	rank := fl.rank()
+	h.active[rank]--
+	h.classes[fl.class].lanes[rank].remove(i, fl)
+}
+
+// SetPacer says who asks for the departures of a flow's frames, those that wait among
+// them; p is then the Hold's. nil means nobody. What the flow's class says of it does not
+// count any more.
+func (h *Hold) SetPacer(f pacer.Flow, p pacer.Pacer) {
+	i, hash := h.flows.find(&f)
+	if i == 0 {
+		_, fl := h.insert(&f, hash)
+		fl.class = unclassed
+		fl.state, fl.pacer = known|set, p
+		h.place(h.unshare()) // some of it may be the flow's
+		h.pump()
+		return
+	}
+	fl := h.flows.at(i)
+	fl.state = known | set
+	if fl.tail == nil {
+		fl.pacer = p
+		return
+	}
+	h.leave(i, fl)
+	fl.pacer = p
+	h.again(i, fl)
+	h.pump()
+}
+
+// Retime asks for the departure of what waits again. It is called when something about a
+// flow's pacer has changed.
+func (h *Hold) Retime(f pacer.Flow) {
+	i, _ := h.flows.find(&f)
+	if i == 0 {
+		return
+	}
+	fl := h.flows.at(i)
+	if fl.tail == nil {
+		return
+	}
+	h.leave(i, fl)
+	h.again(i, fl)
+	h.pump()
+}
+
+// again puts a flow in its lane by what its pacer says now, which is not for the past.
+func (h *Hold) again(i uint32, fl *flow) {
+	if fl.state&charged != 0 { // it was given its departure
+		h.enter(i, fl)
+		return
+	}
+	fl.at = h.due(fl)
+	if now := h.clk.Now(); fl.pacer != nil && fl.at < now {
+		fl.at = fl.pacer.Next(fl.head().Size, now)
+	}
+	h.enter(i, fl)
+}
+
+// Forget ends the pacing of a flow behind the last frame that waits.
+func (h *Hold) Forget(f pacer.Flow) {
+	i, _ := h.flows.find(&f)
+	if i == 0 {
+		return
+	}
+	if fl := h.flows.at(i); fl.tail != nil {
+		fl.state |= ended
+		return
+	}
+	h.forget(i)
+}
+
+func (h *Hold) forget(i uint32) {
+	h.flows.remove(i)
+	h.Stats.Flows = h.flows.used
+}
+
+// Queued returns how many frames of a flow wait, and their bytes without FCS.
+func (h *Hold) Queued(f pacer.Flow) (frames, bytes int) {
+	i, _ := h.flows.find(&f)
+	if i == 0 {
+		return 0, 0
+	}
+	fl := h.flows.at(i)
+	return int(fl.frames), int(fl.bytes)
+}
+
+// NextDeparture returns when the first frame of a flow that waits may leave, as its flow,
+// its class and the port would say now; clock.Never if none waits.
+func (h *Hold) NextDeparture(f pacer.Flow) clock.Time {
+	i, _ := h.flows.find(&f)
+	if i == 0 {
+		return clock.Never
+	}
+	fl := h.flows.at(i)
+	if fl.tail == nil {
+		return clock.Never
+	}
+	n := fl.head().Size
+	return ask(&h.port, n, ask(&h.classes[fl.class].rate, n, fl.at))
+}
+
+// sweep looks at one flow, each time at another, and forgets it if it was idle for long
+// enough. Its pacer then knows nothing that it would not know if it were new.
+func (h *Hold) sweep(now clock.Time) {
+	if h.hand++; h.hand >= h.flows.end {
+		h.hand = 0 // which is no flow's
+		return
+	}
+	i := h.hand
+	fl := h.flows.at(i)
+	if fl.tail != nil || fl.state != known || now.Sub(fl.at) <= h.config.Idle {
+		return
+	}
+	if fl.pacer != nil && now.Sub(fl.pacer.Next(pacer.Size{Wire: 1, IP: 1, Payload: 1}, fl.at)) <= h.config.Idle {
+		return
+	}
+	h.Stats.Reclaimed++
+	h.forget(i)
+}

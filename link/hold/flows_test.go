@@ -1,0 +1,204 @@
+package hold_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+func TestWhatWaitsIsBounded(t *testing.T) {
+	r := newRig(t, gig, &hold.Config{FlowBytes: 4000, Bytes: 10000, Default: hold.Class{Policy: policy(1e3)}})
+	for _, step := range []struct {
+		port           uint16
+		n, flow, queue int
+	}{
+		{1, 1514, 0, 0}, {1, 1514, 0, 0}, {1, 1000, 1, 0}, {1, 972, 1, 0},
+		{2, 4000, 1, 0}, {2, 60, 2, 0}, // # one flow's bound is not the other's
+		{3, 2000, 2, 0}, {4, 60, 2, 1},
+	} {
+		r.send(step.port, step.n)
+		if d := r.Stats.Drops; d[link.FlowFull] != uint64(step.flow) || d[link.QueueFull] != uint64(step.queue) {
+			t.Fatalf("%+v: drops %v", step, d)
+		}
+	}
+	if d := r.ClassStats()[0].Drops[link.FlowFull]; d != 2 {
+		t.Errorf("the class counts %d drops, want 2", d)
+	}
+	t.Log("# what has left makes room")
+	r.run(5 * time.Second)
+	r.send(1, 1514)
+	if d := r.Stats.Dropped(); d != 3 {
+		t.Errorf("%d drops, want 3", d)
+	}
+	t.Log("# one frame may always wait, however large")
+	r = newRig(t, gig, &hold.Config{FlowBytes: 100, Default: hold.Class{Policy: policy(1e3)}})
+	r.send(1, 1514)
+	r.send(1, 60)
+	if d := r.Stats.Dropped(); d != 1 || r.Waiting() != 1 {
+		t.Errorf("%d drops and %d wait, want 1 and 1", d, r.Waiting())
+	}
+}
+
+func TestIdleFlowsAreReclaimed(t *testing.T) {
+	r := newRig(t, gig, &hold.Config{Idle: 100 * time.Millisecond, Default: hold.Class{Policy: policy(1e6)}})
+	r.SetPacer(flowOf(9999), rate(1e6))
+	for port := range uint16(1000) {
+		r.send(port, 1514)
+	}
+	if r.Stats.Flows != 1001 || r.Stats.PeakFlows != 1001 {
+		t.Fatalf("%+v, want 1001 flows", r.Stats)
+	}
+	t.Log("# a pacer whose flow may leave only after the idle time began is kept")
+	r.run(112 * time.Millisecond)
+	for range 2000 {
+		r.send(0, 60)
+	}
+	if r.Stats.Reclaimed != 0 {
+		t.Errorf("%d flows were reclaimed too early", r.Stats.Reclaimed)
+	}
+	r.run(113 * time.Millisecond)
+	for range 2000 {
+		r.send(0, 60)
+	}
+	if r.Stats.Reclaimed != 999 || r.Stats.Flows != 2 {
+		t.Errorf("%+v, want two flows: the one with frames, and the one whose pacer was set", r.Stats)
+	}
+	t.Log("# flows that come and go hold the memory of a few")
+	for i := range 100_000 {
+		r.send(uint16(i%1000)+1000, 60)
+		r.run(time.Millisecond)
+	}
+	if r.Stats.PeakFlows != 1001 {
+		t.Errorf("%d flows at the most, want 1001 as before", r.Stats.PeakFlows)
+	}
+}
+
+func TestFlowsBeyondTheBoundShare(t *testing.T) {
+	r := newRig(t, link.Info{MTU: 1500}, &hold.Config{Flows: 2, Default: hold.Class{Policy: policy(1538 * 8)}})
+	for range 3 {
+		for port := range uint16(4) {
+			r.send(port, 1514)
+		}
+	}
+	if r.Stats.Shared != 6 || r.Stats.Flows != 2 {
+		t.Errorf("%+v, want 2 flows and 6 frames of others", r.Stats)
+	}
+	t.Log("# flows 2 and 3 have one frame a second together, and go on so until none waits")
+	r.run(2500 * time.Millisecond)
+	r.Forget(flowOf(0))
+	r.send(2, 1514)
+	r.run(time.Minute)
+	var last clock.Time
+	var order []int
+	for _, d := range r.log.left {
+		if d.flow >= 2 {
+			if d.depart != last {
+				t.Errorf("%+v, want a departure at %v", d, last)
+			}
+			last += 1e9
+			order = append(order, d.seq)
+		}
+	}
+	for i, want := range []int{2, 3, 6, 7, 10, 11, 12} {
+		if i >= len(order) || order[i] != want {
+			t.Fatalf("frames %v left in this order, want %d at place %d", order, want, i)
+		}
+	}
+	r.send(2, 1514)
+	if r.Stats.Shared != 7 {
+		t.Errorf("%d frames have shared, want 7: flow 2 has a place now", r.Stats.Shared)
+	}
+}
+
+func TestForgetEndsWithTheLastFrame(t *testing.T) {
+	r := newRig(t, link.Info{MTU: 1500}, nil)
+	r.SetPacer(flowOf(1), rate(1538*8))
+	r.Forget(flowOf(2))
+	for range 3 {
+		r.send(1, 1514)
+	}
+	r.Forget(flowOf(1))
+	r.run(1500 * time.Millisecond)
+	if r.Stats.Flows != 1 || len(r.log.left) != 2 {
+		t.Errorf("%d flows, %d frames have left", r.Stats.Flows, len(r.log.left))
+	}
+	r.run(time.Second)
+	if r.Stats.Flows != 0 || len(r.log.left) != 3 {
+		t.Errorf("%d flows, %d frames have left", r.Stats.Flows, len(r.log.left))
+	}
+	r.send(1, 1514)
+	r.run(0)
+	if d := r.log.left[3]; d.paced {
+		t.Errorf("%+v, want a frame that nobody paces", d)
+	}
+}
+
+func TestCloseDropsWhatWaits(t *testing.T) {
+	clk := clock.NewVirtual()
+	sink := linktest.NewSink(clk, gig)
+	sink.Room, sink.Every = 1, time.Hour
+	held := hold.New(sink, clk, &hold.Config{Classes: []hold.Class{{Name: "paced", Rule: from(1, 1), Policy: policy(1e6)}}})
+	held.Attach(&linktest.Collector{Clock: clk})
+	o := new(told)
+	for i, paced := range []bool{false, false, false, true} {
+		for port := range uint16(2) {
+			f := link.NewFrame(100)
+			f.Flow, f.Paced, f.Origin = flowOf(port), paced, o
+			f.Depart = clock.Time(i)
+			held.Transmit([]*link.Frame{f})
+		}
+	}
+	clk.RunUntil(clock.Time(time.Second))
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if *o != 8 || held.Stats.Frames != 1 || held.Stats.Drops[link.Closed] != 7 || held.Waiting() != 0 {
+		t.Errorf("%d Origins told, %+v, want 8, 1 frame and 7 drops", *o, held.Stats)
+	}
+}
+
+// told counts departures.
+type told int
+
+func (o *told) Departed(*link.Frame) { *o++ }
+
+func TestNoAllocs(t *testing.T) {
+	clk := clock.NewVirtual()
+	null := &linktest.Null{Is: link.Info{Name: "null", MTU: 1500, Speed: 1e9}}
+	linktest.NoAllocs(t, clk, hold.New(null, clk, nil))
+
+	t.Log("# a hundred flows that are paced, in a class with a rate")
+	below := &back{info: null.Is}
+	held := hold.New(below, clk, &hold.Config{
+		Rate:    1e9,
+		Classes: []hold.Class{{Name: "paced", Rule: from(0, 99), Policy: policy(1e8), Rate: 5e8}},
+	})
+	for port := range uint16(100) {
+		f := link.NewFrame(100)
+		f.Flow, f.Size.Wire = flowOf(port), 1538
+		held.Transmit([]*link.Frame{f})
+	}
+	one := make([]*link.Frame, 1)
+	step := func() {
+		clk.Step()
+		for _, f := range below.frames {
+			f.Paced, f.Depart, one[0] = false, clk.Now(), f
+			held.Transmit(one)
+			held.Retime(f.Flow)
+		}
+		below.frames = below.frames[:0]
+	}
+	for range 10_000 {
+		step()
+	}
+	if n := testing.AllocsPerRun(10_000, step); n != 0 {
+		t.Errorf("%v allocations a frame, want 0", n)
+	}
+	if held.ClassStats()[1].Frames < 15_000 {
+		t.Errorf("%+v, want all frames to be paced", held.ClassStats()[1])
+	}
+}

@@ -1,0 +1,287 @@
+// Package hold is the packet scheduler: it keeps frames until their departure is near, and
+// asks their flows' pacers only then.
+//
+// # The way of a frame
+//
+//	Transmit   its flow is found, or made: first rule that matches, class, policy
+//	enqueue    behind the others of its flow; bounds, and the one place that drops
+//	lane       of a flow only the head waits, in a wheel by what its pacer would say now
+//	pump       the wire's plan: who is next, when can it start, is that near?
+//	take       flow, class and port are charged; Frame.Depart is what they ask for
+//	send       Frame.Sched is when the wire is free for it; the device below has it
+//
+// As nobody is asked before the horizon, a rate that changes counts for all that waits:
+// from Hold.Retime to the first departure at the new gap it takes at most the horizon and
+// one gap.
+//
+// # The plan of the wire
+//
+// Of what was handed on Hold knows when it ends, and so when the next frame can start.
+// That instant is written to Frame.Sched. The reports tell it from what was asked for.
+//
+// A frame is handed on when its start is within the horizon of a device that paces, and
+// exactly then above any other. Frames for the same instant leave one behind the other,
+// inside of a class the one that came first first. Where more is due than the wire or
+// the rate of the port takes, classes share by weight; what one of them does not use
+// goes to the others (start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996).
+//
+// A frame that nobody paces is handed on when the wire is free, but only if it ends before
+// the next paced frame starts: the guard band of IEEE 802.1Qbv. So a pure ACK or a
+// handshake never shifts a departure that was asked for as long as a frame of full size
+// before. Where paced frames leave no hole for longer than Config.Guard, it goes all the
+// same, and the paced frame behind it is late by contention. A pacer is asked for a
+// departure at the earliest one full frame's wire time after the frame came: by then the
+// wire is free of whatever nobody paces, and what is paced is not late from its first
+// frame on.
+//
+// Frames that have their departure when they come (Frame.Paced) keep it. They belong to
+// no class, and who made them sees to their rate and order.
+//
+// # Flows
+//
+// A flow costs some 200 bytes with a pacer.Rate, and the same time whether there are a
+// thousand or a million. Flows that nobody set a pacer for are forgotten when they have
+// been idle; memory that they had is used again, and not given back.
+//
+// # Limits
+//
+// A flow is classified by its first frame, and again by the frame that waits when the
+// classes change; a mark that changes in between goes unnoticed. A Hold is not safe for
+// concurrent use: the clock's goroutine owns it.
+package hold
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// Hold is the packet scheduler as a link.Device.
+type Hold struct {
+	clk     clock.Clock
+	below   link.Device
+	above   link.Handler
+	info    link.Info
+	config  Config
+	horizon time.Duration
+	lead    time.Duration // one full frame's wire time
+
+	flows   table
+	hand    uint32     // of the sweep over flows
+	classes []*class   // the default class, and then in the order of their rules
+	port    pacer.Rate // aggregate of all classes
+	stamped frameHeap  // frames that came with their departure
+	waiting int        // frames
+	bytes   int        // and theirs
+	active  [2]int     // flows that have frames, by rank
+
+	free    clock.Time // when the wire is free of what was handed on
+	virtual [2]uint64  // start tag of the frame handed on last, by rank
+	timer   clock.Timer
+	wake    clock.Time // what it is set to
+	soon    bool       // something has come that may go before that
+	stuck   choice     // what below had no room for
+	full    bool       // below has no room
+	closed  bool
+	pumping bool
+	one     [1]*link.Frame
+
+	// Stats counts the frames that were handed on, and those that were dropped.
+	Stats Stats
+}
+
+// New returns a Hold above below. A nil config means the zero one. New panics if
+// config.Check returns an error.
+func New(below link.Device, clk clock.Clock, config *Config) *Hold {
+	cfg := config.complete()
+	if err := cfg.Check(); err != nil {
+		panic(err)
+	}
+	info := below.Info()
+	h := &Hold{
+		clk: clk, below: below, info: info, config: cfg, flows: newTable(), wake: clock.Never,
+		lead: link.WireTime(link.WireBytes(link.EthernetHeader+info.MTU), info.Speed),
+		port: pacer.Rate{BitsPerSecond: cfg.Rate, Unit: cfg.Unit},
+	}
+	if info.Paces {
+		h.horizon = cfg.Horizon
+	}
+	h.setClasses()
+	// A timer can only be made running.
+	h.timer = clk.AfterFunc(time.Duration(clock.Never), h.pump)
+	h.timer.Stop()
+	below.Attach(h)
+	return h
+}
+
+// Info returns what is below, with departure times honoured.
+func (h *Hold) Info() link.Info {
+	i := h.info
+	i.Paces = true
+	return i
+}
+
+// Attach implements link.Device.
+func (h *Hold) Attach(above link.Handler) { h.above = above }
+
+// Waiting returns how many frames are held.
+func (h *Hold) Waiting() int { return h.waiting }
+
+// Transmit implements link.Device. It takes every frame and drops those beyond the bounds
+// of their flow, so that a flow that is stopped does not stop the others. Frame.Depart
+// says when a frame is ready.
+func (h *Hold) Transmit(frames []*link.Frame) (int, error) {
+	if h.closed {
+		return 0, net.ErrClosed
+	}
+	now := h.clk.Now()
+	for _, f := range frames {
+		h.enqueue(f, now)
+	}
+	if h.soon {
+		h.pump()
+	}
+	return len(frames), nil
+}
+
+// enqueue puts a frame behind those of its flow.
+func (h *Hold) enqueue(f *link.Frame, now clock.Time) {
+	size := f.Len()
+	if h.bytes+size > h.config.Bytes {
+		h.drop(f, nil, link.QueueFull)
+		return
+	}
+	if f.Paced {
+		h.stamped.push(f)
+		h.keep(size)
+		h.soon = true
+		return
+	}
+	h.sweep(now)
+	i, fl := h.flow(f)
+	if fl.state&shared != 0 {
+		h.Stats.Shared++
+	}
+	if fl.tail != nil && int(fl.bytes)+size > h.config.FlowBytes {
+		h.drop(f, h.classes[fl.class], link.FlowFull)
+		return
+	}
+	h.keep(size)
+	if fl.pacer != nil {
+		f.Depart = max(f.Depart, now)
+	}
+	h.append(i, fl, f)
+}
+
+// append adds a frame to a flow, which enters its lane if it is the first.
+func (h *Hold) append(i uint32, fl *flow, f *link.Frame) {
+	first := fl.tail == nil
+	fl.push(f)
+	if first {
+		fl.at = h.due(fl)
+		h.enter(i, fl)
+	}
+}
+
+func (h *Hold) keep(size int) {
+	h.waiting++
+	h.bytes += size
+}
+
+// drop is the one place where frames end here. The class is nil where there is none.
+func (h *Hold) drop(f *link.Frame, c *class, why link.Cause) {
+	if c != nil {
+		c.stats.Drops[why]++
+	}
+	h.Stats.Drop(f, why)
+}
+
+// pump hands on what is near enough and sets the timer for the rest. What is sent from
+// within, by somebody who hears of a departure, waits for its turn.
+func (h *Hold) pump() {
+	if h.pumping {
+		return
+	}
+	h.pumping = true
+	defer func() { h.pumping = false }()
+	for !h.full && !h.closed {
+		h.soon = false
+		now := h.clk.Now()
+		var c choice
+		if h.wake = h.next(&c, now); h.wake > now {
+			h.timer.ResetAt(h.wake)
+			return
+		}
+		if h.take(&c, now) {
+			h.send(&c, now)
+		}
+	}
+}
+
+// send hands a frame on.
+func (h *Hold) send(c *choice, now clock.Time) {
+	f := c.frame
+	size, wire := f.Len(), f.Size.Wire
+	f.Sched, f.Handed = c.start, now
+	f.Reserved = h.config.Reserve && f.Paced
+	h.one[0] = f
+	n, err := h.below.Transmit(h.one[:])
+	h.one[0] = nil
+	switch {
+	case n == 1:
+	case errors.Is(err, link.ErrFull):
+		h.stuck, h.full = *c, true
+		h.keep(size)
+		return
+	case errors.Is(err, net.ErrClosed):
+		h.drop(f, c.class, link.Closed)
+		return
+	default:
+		h.drop(f, c.class, link.LinkError)
+		return
+	}
+	h.free = h.tick(max(c.start, now)).Add(link.WireTime(wire, h.info.Speed))
+	h.Stats.Frames++
+	h.Stats.Bytes += uint64(size)
+	if c.class != nil {
+		c.class.stats.Frames++
+		c.class.stats.Bytes += uint64(size)
+	}
+}
+
+// Receive passes on what arrives.
+func (h *Hold) Receive(frames []*link.Frame) { h.above.Receive(frames) }
+
+// Ready implements link.Handler: there is room below again.
+func (h *Hold) Ready() {
+	h.full = false
+	h.pump()
+}
+
+// Close drops what waits and closes the devices below.
+func (h *Hold) Close() error {
+	if h.closed {
+		return nil
+	}
+	h.closed = true
+	h.timer.Stop()
+	if f := h.stuck.frame; f != nil {
+		h.drop(f, h.stuck.class, link.Closed)
+	}
+	for f := h.stamped.first(); f != nil; f = h.stamped.first() {
+		h.stamped.pop()
+		h.drop(f, nil, link.Closed)
+	}
+	for i := range h.flows.all() {
+		fl := h.flows.at(i)
+		for fl.tail != nil {
+			h.drop(fl.pop(), h.classes[fl.class], link.Closed)
+		}
+	}
+	h.stuck, h.waiting, h.bytes = choice{}, 0, 0
+	return h.below.Close()
+}

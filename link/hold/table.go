@@ -1,0 +1,181 @@
+package hold
+
+import (
+	"hash/maphash"
+	"iter"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// flow is what is known of a flow. A million of them are in memory: 96 bytes each, to
+// which come its pacer, its place in the wheel, and 4 to 5 bytes of the table.
+type flow struct {
+	key    pacer.Flow
+	class  uint8
+	state  uint8
+	pacer  pacer.Pacer
+	tail   *link.Frame  // the newest frame, whose Next is the oldest; nil if there is none
+	at     clock.Time   // when the oldest may leave; without one, when the last was asked to
+	handle pacer.Handle // in the wheel
+	bytes  uint32       // of frames, in sum
+	frames uint32
+	hash   uint32
+	next   uint32 // in the chain of its bucket, or of those that are free
+}
+
+// What flow.state says.
+const (
+	known   = 1 << iota // it is in the table; else it is shared, or free
+	set                 // its pacer was set, and is kept
+	ended               // it is forgotten when its frames have left
+	charged             // its pacer has been charged for the oldest frame
+	shared              // it stands for all flows of its class that have none of their own
+)
+
+// unclassed is the class of a flow that waits for its next frame to be classified.
+const unclassed = 1<<8 - 1
+
+func (fl *flow) head() *link.Frame { return fl.tail.Next }
+
+func (fl *flow) push(f *link.Frame) {
+	if fl.tail == nil {
+		f.Next = f
+	} else {
+		f.Next, fl.tail.Next = fl.tail.Next, f
+	}
+	fl.tail = f
+	fl.bytes += uint32(f.Len())
+	fl.frames++
+}
+
+func (fl *flow) pop() *link.Frame {
+	f := fl.tail.Next
+	if f == fl.tail {
+		fl.tail = nil
+	} else {
+		fl.tail.Next = f.Next
+	}
+	f.Next = nil
+	fl.bytes -= uint32(f.Len())
+	fl.frames--
+	return f
+}
+
+// table holds flows by their index, which stays, and finds them by key. It grows by one
+// bucket a flow (linear hashing: Litwin, VLDB 1980), so that no frame waits for all flows
+// to be moved.
+type table struct {
+	pages   []*[pageSize]flow
+	end     uint32 // the indices from here on were never used; 0 is none
+	free    uint32 // the first of those that were used and are free
+	used    int
+	buckets []uint32 // the first flow of each chain
+	half    uint32   // the largest power of two that is not above len(buckets)
+	seed    maphash.Seed
+}
+
+// pageSize makes a page large enough for the heap to round it up to nothing.
+const pageSize = 512
+
+func newTable() table {
+	return table{end: 1, buckets: make([]uint32, 16), half: 16, seed: maphash.MakeSeed()}
+}
+
+// at returns the flow of an index. It stays where it is.
+func (t *table) at(i uint32) *flow { return &t.pages[i/pageSize][i%pageSize] }
+
+// find returns the index of a flow, or 0, and the hash of its key.
+func (t *table) find(key *pacer.Flow) (i, hash uint32) {
+	hash = uint32(maphash.Comparable(t.seed, *key))
+	for i = t.buckets[t.bucket(hash)]; i != 0; {
+		fl := t.at(i)
+		if fl.hash == hash && fl.key == *key {
+			break
+		}
+		i = fl.next
+	}
+	return i, hash
+}
+
+func (t *table) bucket(hash uint32) uint32 {
+	if b := hash & (2*t.half - 1); b < uint32(len(t.buckets)) {
+		return b
+	}
+	return hash & (t.half - 1)
+}
+
+// alloc returns a flow that is in no chain.
+func (t *table) alloc() (uint32, *flow) {
+	i := t.free
+	if i != 0 {
+		t.free = t.at(i).next
+	} else {
+		i = t.end
+		if t.end++; int(i/pageSize) == len(t.pages) {
+			t.pages = append(t.pages, new([pageSize]flow))
+		}
+	}
+	fl := t.at(i)
+	*fl = flow{}
+	return i, fl
+}
+
+// insert adds a flow that find did not find.
+func (t *table) insert(key *pacer.Flow, hash uint32) (uint32, *flow) {
+	i, fl := t.alloc()
+	fl.key, fl.hash, fl.state = *key, hash, known
+	t.link(i, fl)
+	if t.used++; t.used > len(t.buckets) {
+		t.split()
+	}
+	return i, fl
+}
+
+func (t *table) link(i uint32, fl *flow) {
+	b := t.bucket(fl.hash)
+	fl.next, t.buckets[b] = t.buckets[b], i
+}
+
+// split adds a bucket, for one half of the flows of another.
+func (t *table) split() {
+	old := uint32(len(t.buckets)) - t.half
+	i := t.buckets[old]
+	t.buckets[old] = 0
+	if t.buckets = append(t.buckets, 0); uint32(len(t.buckets)) == 2*t.half {
+		t.half *= 2
+	}
+	for i != 0 {
+		fl := t.at(i)
+		after := fl.next
+		t.link(i, fl)
+		i = after
+	}
+}
+
+// remove takes a flow out of the table.
+func (t *table) remove(i uint32) {
+	fl := t.at(i)
+	p := &t.buckets[t.bucket(fl.hash)]
+	for *p != i {
+		p = &t.at(*p).next
+	}
+	*p = fl.next
+	t.used--
+	t.release(i)
+}
+
+// release gives back what alloc returned.
+func (t *table) release(i uint32) {
+	*t.at(i) = flow{next: t.free}
+	t.free = i
+}
+
+// all returns the indices of all flows and of what is free between them.
+func (t *table) all() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for i := uint32(1); i < t.end && yield(i); i++ {
+		}
+	}
+}
