@@ -31,8 +31,8 @@ type Controller interface {
 }
 
 // A Sampler is a Controller that hears of every acknowledgement at the link, also in fast
-// recovery. Sample may be called on another goroutine than the other methods, never beside
-// them.
+// recovery, and before Ack does. It may set c.PacingRate, and leaves the window to the other
+// methods. Sample may be called on another goroutine than these, never beside them.
 type Sampler interface {
 	Controller
 	Sample(c *Conn, s *pacer.Sample)
@@ -61,6 +61,10 @@ type Conn struct {
 	// peer, or the wait for departures. A window that is not used does not grow (RFC
 	// 5681 and 9438 with RFC 7661's reasoning).
 	Limited bool
+
+	// Paced tells that a pacer spaces the packets, so that a window that grows by many
+	// packets at once makes no burst.
+	Paced bool
 
 	Una, Nxt uint32 // sequence numbers: the first not acknowledged, the next to be sent
 
