@@ -11,6 +11,8 @@ import (
 // first bit and the arrival of its acknowledgement, so that the wait for the departure is
 // in none of it.
 type Feedback struct {
+	MSS int64 // the most payload of a segment, in bytes
+
 	// Of the congestion controller, in bytes of payload.
 	Cwnd     int64 // congestion window
 	Ssthresh int64 // slow start threshold; 0 while none was set
@@ -31,6 +33,7 @@ type Feedback struct {
 
 	MinRTT time.Duration // the least of the connection; 0 before the first sample
 	RTT    time.Duration // smoothed (RFC 6298); 0 before the first sample
+	RTTVar time.Duration // its variation (RFC 6298)
 
 	// DeliveryRate is the last sample, in bit/s of payload
 	// (draft-cheng-iccrg-delivery-rate-estimation); 0 before the first.

@@ -358,6 +358,12 @@ func (m *Meter) smooth(rtt time.Duration) {
 	m.rttvar += max(off, -off) - m.rttvar>>2
 }
 
+// Handshake takes in the round trip of the handshake, before anything was sent.
+func (m *Meter) Handshake(rtt time.Duration) {
+	m.minRTT = rtt
+	m.smooth(rtt)
+}
+
 // InFlight returns how many bytes of payload have left, and are neither acknowledged nor
 // lost.
 func (m *Meter) InFlight() int64 { return m.inFlight }
@@ -386,7 +392,7 @@ func (m *Meter) Lost() int64 { return m.lost }
 // Fill writes what the Meter knows into fb, and leaves the other fields alone.
 func (m *Meter) Fill(fb *Feedback) {
 	fb.InFlight = m.inFlight
-	fb.MinRTT, fb.RTT = m.minRTT, m.RTT()
+	fb.MinRTT, fb.RTT, fb.RTTVar = m.minRTT, m.RTT(), m.RTTVar()
 	fb.DeliveryRate = m.rate
 	fb.Delivered = m.delivered
 	fb.Departures, fb.Retransmits = m.departures, m.retransmits

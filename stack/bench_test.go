@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 )
@@ -32,7 +33,7 @@ func benchmarkVirtual(b *testing.B, withCard bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		top = link.NewHold(card, w.Clock(), nil)
+		top = hold.New(card, w.Clock(), nil)
 	}
 	near, err := w.NewHost(Config{Device: top, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
 	if err != nil {

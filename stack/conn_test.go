@@ -58,21 +58,21 @@ func TestConnConforms(t *testing.T) {
 	}
 }
 
-func TestTCPInfoCountsInSegments(t *testing.T) {
+func TestWindowBeginsWithTenSegments(t *testing.T) {
 	near, far, stop := pair(t)
 	defer stop()
 	l, err := far.Listen("tcp", ":80")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for address, mss := range map[string]int{"10.0.0.2:80": 1420, "[fd00::2]:80": 1400} {
+	for address, mss := range map[string]int64{"10.0.0.2:80": 1420, "[fd00::2]:80": 1400} {
 		c, err := near.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// # ten segments, as at the start of every connection (RFC 6928)
-		if i := c.(*TCPConn).Info(); i.MSS != mss || i.Cwnd != 10*mss {
-			t.Errorf("%s: MSS %d, cwnd %d, want %d and ten times that", address, i.MSS, i.Cwnd, mss)
+		if fb := c.(*TCPConn).Feedback(); fb.MSS != mss || fb.Cwnd != 10*mss {
+			t.Errorf("%s: MSS %d, cwnd %d, want %d and ten times that", address, fb.MSS, fb.Cwnd, mss)
 		}
 		c.Close()
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer"
@@ -101,7 +102,7 @@ func Example_realTime() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		near, far = link.NewHold(card, clk, nil), b
+		near, far = hold.New(card, clk, nil), b
 	})
 	client, err := stack.New(clk, stack.Config{Device: near, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
 	if err != nil {

@@ -25,13 +25,15 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/endpoint"
+	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/stack/cc"
 )
 
 // Config describes a host.
 type Config struct {
-	// Device is the top of the host's chain, for instance a link.Hold. The host closes
-	// it when it is closed.
+	// Device is the top of the host's chain. Where connections are to be paced it is a
+	// hold.Hold. The host closes it when it is closed.
 	Device link.Device
 
 	// Addrs are the host's addresses with their prefixes; at least one.
@@ -49,12 +51,31 @@ type Config struct {
 	// is no tail loss probe, and so a LAN wants 5 or 10 ms.
 	MinRTO time.Duration
 
-	// Buffer is the size of TCP's send and receive buffers in bytes; 0 means 8 MiB. A UDP
-	// socket has 208 KiB to send and 4 MiB to receive.
+	// Congestion makes the congestion controller of a TCP connection; nil means CUBIC. One
+	// that needs a pacer (cc.Pacing) is refused unless Device is a hold.Hold.
+	Congestion func() cc.Controller
+
+	// Pacing makes the pacer of a TCP connection; nil means that nobody paces, unless the
+	// controller needs a pacer: then it is pacer.Delivery. TCPConn.SetPacing says
+	// otherwise for one connection.
+	Pacing func() pacer.Pacer
+
+	// Unbounded lets a connection have its whole window waiting for departure, as netstack
+	// alone does. Otherwise it is what is sent in a millisecond, and two segments.
+	Unbounded bool
+
+	// Buffer is the size of TCP's receive buffers in bytes, and what send buffers grow to
+	// with the window; 0 means 8 MiB. A UDP socket has 208 KiB to send and 4 MiB to
+	// receive.
 	Buffer int
 }
 
 const nic tcpip.NICID = 1
+
+// sendBuffer is what a connection's send buffer begins with, in bytes. A writer that waits
+// for room is woken when half of it is free, and so a large one would make the writer's
+// progress, which iperf3's sender reports, a matter of megabytes.
+const sendBuffer = 512 << 10
 
 // Host is a TCP/IP host.
 type Host struct {
@@ -66,6 +87,12 @@ type Host struct {
 	addrs []netip.Prefix
 	once  sync.Once
 	ended bool // its stack has no goroutines left to be brought to rest
+
+	sched      scheduler // below, if it is one
+	congestion func() cc.Controller
+	pacing     func() pacer.Pacer
+	unbounded  bool
+	kicker     *kicker // nil in a world
 }
 
 // New makes a host in real time. clk is the clock of its devices; New must not be called
@@ -83,6 +110,11 @@ func newHost(h *Host, config Config) (*Host, error) {
 	}
 	h.addrs = config.Addrs
 	h.below = config.Device
+	h.sched, _ = config.Device.(scheduler)
+	h.congestion, h.pacing, h.unbounded = config.Congestion, config.Pacing, config.Unbounded
+	if err := h.checkControl(); err != nil {
+		return nil, fmt.Errorf("stack: %w", err)
+	}
 	var link endpoint.Config
 	if h.world != nil {
 		link.Enter = h.touch
@@ -92,6 +124,9 @@ func newHost(h *Host, config Config) (*Host, error) {
 	if err := h.setUp(config, h.ep); err != nil {
 		h.stack.Destroy()
 		return nil, fmt.Errorf("stack: %w", err)
+	}
+	if h.world == nil {
+		h.kicker = newKicker()
 	}
 	return h, nil
 }
@@ -161,7 +196,7 @@ func (h *Host) setUp(config Config, ep gstack.LinkEndpoint) error {
 		minRTO = tcpip.TCPMinRTOOption(200 * time.Millisecond)
 	}
 	sack, rack := tcpip.TCPSACKEnabled(true), tcpip.TCPRecovery(0)
-	send := tcpip.TCPSendBufferSizeRangeOption{Min: 4096, Default: buffer, Max: buffer}
+	send := tcpip.TCPSendBufferSizeRangeOption{Min: 4096, Default: min(buffer, sendBuffer), Max: buffer}
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4096, Default: buffer, Max: buffer}
 	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &rack, &minRTO, &send, &receive} {
 		if err := h.stack.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
@@ -260,6 +295,9 @@ func (h *Host) Close() (err error) {
 		if h.world != nil {
 			h.world.settle()
 			h.ended = true
+		}
+		if h.kicker != nil {
+			h.kicker.close()
 		}
 		h.stack.Close()
 		h.onClock(func() {

@@ -7,43 +7,219 @@ import (
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/stack/cc"
 )
 
-// Pace says who asks for the departures of what c sends, from the next packet on; nil
-// means nobody. c is a connection of this host, or one of its PacketConns, where remote
-// says to whom; else remote is not looked at. p belongs to the host from then on.
+// checkControl returns an error if connections cannot have the controller that the host
+// was made for.
+func (h *Host) checkControl() error {
+	if err := checkLayout(); err != nil {
+		return err
+	}
+	if h.congestion == nil {
+		h.congestion = func() cc.Controller { return new(cc.Cubic) }
+	}
+	if _, paces := h.congestion().(cc.Pacing); paces && h.sched == nil {
+		return errNoPacer
+	}
+	return nil
+}
+
+var (
+	errNoPacer = errors.New("the congestion controller needs a pacer: put a hold.Hold on top of the devices")
+	errNoHold  = errors.New("nobody can pace: put a hold.Hold on top of the devices")
+)
+
+// takeControl gives a new connection its congestion controller and its pacer.
+func (c *TCPConn) takeControl() error {
+	ep, ok := c.ep.(*tcp.Endpoint)
+	if !ok {
+		return fmt.Errorf("%T is no TCP connection of netstack", c.ep)
+	}
+	h, controller := c.host, c.host.congestion()
+	var p pacer.Pacer
+	if h.pacing != nil && h.sched != nil {
+		p = h.pacing()
+	}
+	if _, needs := controller.(cc.Pacing); needs && p == nil {
+		p = new(pacer.Delivery)
+	}
+	var err error
+	if c.control, err = newControl(h, ep, c.flow(), controller); err != nil {
+		return err
+	}
+	h.ep.Before(func() {
+		h.ep.Listen(c.control.flow, c.control)
+		c.control.setPacer(p)
+	})
+	return nil
+}
+
+// forgetAtEnd has the connection's loop forgotten when TCP has sent all that was written
+// and has hung up.
+func (c *TCPConn) forgetAtEnd() {
+	entry := waiter.NewFunctionEntry(waiter.EventHUp, func(waiter.EventMask) {
+		h, flow := c.host, c.control.flow
+		h.ep.After(func() {
+			h.ep.Listen(flow, nil)
+			if h.sched != nil {
+				h.sched.Forget(flow)
+			}
+		})
+	})
+	c.queue.EventRegister(&entry)
+}
+
+// SetCongestion gives the connection another congestion controller, which goes on with the
+// window that there is. It returns an error if the controller needs a pacer and the host's
+// device is no hold.Hold; if nobody paces the connection yet, pacer.Delivery does.
+func (c *TCPConn) SetCongestion(controller cc.Controller) error {
+	_, needs := controller.(cc.Pacing)
+	switch {
+	case c.closed.Load():
+		return c.fail("set congestion control", net.ErrClosed)
+	case needs && c.host.sched == nil:
+		return c.fail("set congestion control", errNoPacer)
+	}
+	c.control.replace(controller)
+	if needs {
+		c.host.ep.Before(func() {
+			if c.control.pacer == nil {
+				c.control.setPacer(new(pacer.Delivery))
+			}
+		})
+	}
+	return nil
+}
+
+// SetPacing says who asks for the departures of what the connection sends, from the next
+// one on, also of what waits already; nil means nobody. p belongs to the host from then
+// on. It returns an error if the host's device is no hold.Hold, or if nobody shall pace and
+// the congestion controller needs it.
+func (c *TCPConn) SetPacing(p pacer.Pacer) error {
+	if err := c.mayPace(p); err != nil {
+		return c.fail("pace", err)
+	}
+	c.host.ep.Before(func() { c.control.setPacer(p) })
+	return nil
+}
+
+func (c *TCPConn) mayPace(p pacer.Pacer) error {
+	switch {
+	case c.closed.Load():
+		return net.ErrClosed
+	case c.host.sched == nil && p != nil:
+		return errNoHold
+	case p == nil && c.control.needsPacer():
+		return errors.New("the congestion controller of the connection needs a pacer")
+	}
+	return nil
+}
+
+// SetPacingRate paces the connection by a constant rate in bit/s, counted in the given
+// unit. If it is paced by a rate in that unit already, it is that rate which changes, and
+// the schedule goes on without a break.
+func (c *TCPConn) SetPacingRate(bps int64, unit pacer.Unit) error {
+	p, err := pacer.NewRate(bps, unit)
+	if err == nil {
+		err = c.mayPace(p)
+	}
+	if err != nil {
+		return c.fail("pace", err)
+	}
+	p.Line = c.host.Speed()
+	c.host.ep.Before(func() {
+		if r, ok := c.control.pacer.(*pacer.Rate); ok && r.Unit == unit {
+			r.SetRate(bps, c.host.clk.Now()) // it is at least 1
+			c.host.sched.Retime(c.control.flow)
+			c.control.rebound()
+			return
+		}
+		c.control.setPacer(p)
+	})
+	return nil
+}
+
+// Feedback returns what is known of the connection: the state of its loop. In real time it
+// must not be called from the clock's goroutine.
+func (c *TCPConn) Feedback() (fb pacer.Feedback) {
+	h := c.host
+	fb = c.control.feedback()
+	h.onClock(func() {
+		fb.NextDeparture = h.clk.Now()
+		if h.sched != nil {
+			_, queued := h.sched.Queued(c.control.flow)
+			fb.Rate = bitRate(c.control.pacer)
+			fb.Queued, fb.NextDeparture = int64(queued), h.sched.NextDeparture(c.control.flow)
+		}
+	})
+	return fb
+}
+
+// replace puts another controller in charge.
+func (c *control) replace(controller cc.Controller) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.controller = controller
+	c.sampler, _ = controller.(cc.Sampler)
+	c.state.PacingRate = 0
+}
+
+// Congestion returns the connection's congestion controller. It must only be looked at.
+func (c *TCPConn) Congestion() cc.Controller {
+	c.control.mu.Lock()
+	defer c.control.mu.Unlock()
+	return c.control.controller
+}
+
+func (c *control) needsPacer() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, needs := c.controller.(cc.Pacing)
+	return needs
+}
+
+// Pace is SetPacing for a connection or for one of the host's UDP sockets, where remote
+// says to whom; for a connection remote is not looked at.
 func (h *Host) Pace(c any, remote net.Addr, p pacer.Pacer) error {
-	var flow pacer.Flow
 	switch c := c.(type) {
 	case *TCPConn:
-		if c.closed.Load() {
-			return fmt.Errorf("stack: pace: %w", net.ErrClosed)
-		}
-		c.paced.Store(true)
-		flow = c.flow()
+		return c.SetPacing(p)
 	case *UDPConn:
-		to := c.remote
-		if !to.IsValid() {
-			u, ok := remote.(*net.UDPAddr)
-			if !ok {
-				return errors.New("stack: pace: a UDP socket is paced by where it sends to: give a remote address")
-			}
-			to = u.AddrPort()
-		}
-		from, err := h.sourceOf(c.localPort(), to)
-		if err != nil {
-			return fmt.Errorf("stack: pace: %w", err)
-		}
-		flow = pacer.FlowOf(pacer.ProtoUDP, from, to)
-		if err := c.pace(flow); err != nil {
-			return fmt.Errorf("stack: pace: %w", err)
-		}
-	default:
-		return fmt.Errorf("stack: pace: %T is no connection of a Host", c)
+		return c.SetPacing(remote, p)
 	}
-	h.ep.SetPacer(flow, p)
+	return fmt.Errorf("stack: pace: %T is no connection of a Host", c)
+}
+
+// SetPacing says who asks for the departures of what the socket sends to remote, from the
+// next datagram on; nil means nobody. Of a connected socket remote is not looked at. p
+// belongs to the host from then on. It returns an error if the host's device is no
+// hold.Hold.
+func (c *UDPConn) SetPacing(remote net.Addr, p pacer.Pacer) error {
+	h, to := c.host, c.remote
+	if !to.IsValid() {
+		u, ok := remote.(*net.UDPAddr)
+		if !ok {
+			return errors.New("stack: pace: a UDP socket is paced by where it sends to: give a remote address")
+		}
+		to = u.AddrPort()
+	}
+	if h.sched == nil {
+		return c.fail("pace", remote, errNoHold)
+	}
+	from, err := h.sourceOf(c.localPort(), to)
+	if err != nil {
+		return c.fail("pace", remote, err)
+	}
+	flow := pacer.FlowOf(pacer.ProtoUDP, from, to)
+	if err := c.pace(flow); err != nil {
+		return c.fail("pace", remote, err)
+	}
+	h.ep.Before(func() { h.sched.SetPacer(flow, p) })
 	return nil
 }
 

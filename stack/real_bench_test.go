@@ -9,6 +9,7 @@ import (
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -37,7 +38,7 @@ func BenchmarkReal(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			chain = link.NewHold(card, clk, nil)
+			chain = hold.New(card, clk, nil)
 		})
 		near, err := New(clk, Config{Device: chain, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
 		if err != nil {

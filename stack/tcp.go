@@ -6,12 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync/atomic"
-	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/netcaliper/caliper/pacer"
@@ -22,7 +18,7 @@ import (
 type TCPConn struct {
 	socket
 	local, remote netip.AddrPort
-	paced         atomic.Bool // the endpoint has a pacer for it
+	control       *control
 }
 
 // connected completes a connection that has both its addresses.
@@ -38,7 +34,7 @@ func (c *TCPConn) connected() error {
 	c.local, c.remote = addrPort(local), addrPort(remote)
 	c.toSelf = slices.ContainsFunc(c.host.addrs, func(p netip.Prefix) bool { return p.Addr() == c.remote.Addr() })
 	c.ep.SocketOptions().SetDelayOption(false) // no Nagle, as package net
-	return nil
+	return c.takeControl()
 }
 
 // Read implements net.Conn.
@@ -81,6 +77,7 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 // the acknowledgement of what is in flight (Nagle's algorithm, RFC 896).
 func (c *TCPConn) SetNoDelay(on bool) error {
 	c.host.touch()
+	c.control.nagle.Store(!on)
 	c.ep.SocketOptions().SetDelayOption(!on)
 	return nil
 }
@@ -97,7 +94,7 @@ func (c *TCPConn) Close() error {
 		return c.fail("close", net.ErrClosed)
 	}
 	c.host.touch()
-	c.unpaceAtEnd()
+	c.forgetAtEnd()
 	c.ep.Close()
 	return nil
 }
@@ -106,21 +103,9 @@ func (c *TCPConn) Close() error {
 func (c *TCPConn) Abort() {
 	if c.shut() {
 		c.host.touch()
-		c.unpaceAtEnd()
+		c.forgetAtEnd()
 		c.ep.Abort()
 	}
-}
-
-// unpaceAtEnd has the flow's pacer forgotten when TCP has sent all that was written and
-// has hung up.
-func (c *TCPConn) unpaceAtEnd() {
-	if !c.paced.Load() {
-		return
-	}
-	entry := waiter.NewFunctionEntry(waiter.EventHUp, func(waiter.EventMask) {
-		c.host.ep.Forget(c.flow())
-	})
-	c.queue.EventRegister(&entry)
 }
 
 // LocalAddr implements net.Conn.
@@ -131,43 +116,6 @@ func (c *TCPConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remot
 
 func (c *TCPConn) fail(op string, err error) error {
 	return fail(op, "tcp", c.LocalAddr(), c.RemoteAddr(), err)
-}
-
-// TCPInfo is what the sender of a connection knows of its path.
-type TCPInfo struct {
-	Cwnd        int           // congestion window, in bytes of payload
-	Ssthresh    int           // slow start threshold, in bytes of payload; 0 while none was set
-	MSS         int           // largest payload of a segment that our MTU allows, in bytes
-	RTT         time.Duration // smoothed; netstack's time stamps make 1 ms of it at least
-	RTTVar      time.Duration
-	Retransmits uint64 // segments
-}
-
-// Info returns the sender's state.
-func (c *TCPConn) Info() TCPInfo {
-	var o tcpip.TCPInfoOption
-	if err := c.ep.GetSockOpt(&o); err != nil {
-		return TCPInfo{}
-	}
-	mss := c.mss()
-	info := TCPInfo{Cwnd: int(o.SndCwnd) * mss, MSS: mss, RTT: o.RTT, RTTVar: o.RTTVar}
-	if o.SndSsthresh < 1<<30 {
-		info.Ssthresh = int(o.SndSsthresh) * mss
-	}
-	if s, ok := c.ep.Stats().(*tcp.Stats); ok {
-		info.Retransmits = s.SendErrors.Retransmits.Value()
-	}
-	return info
-}
-
-// mss returns what netstack, which keeps room for 40 bytes of options, puts into a segment
-// at the most. It does not tell the MSS of a peer with a smaller MTU.
-func (c *TCPConn) mss() int {
-	ip := header.IPv4MinimumSize
-	if c.remote.Addr().Is6() {
-		ip = header.IPv6MinimumSize
-	}
-	return c.host.below.Info().MTU - ip - header.TCPMinimumSize - header.TCPOptionsMaximumSize
 }
 
 // Listener is a listening TCP socket of a Host. It implements net.Listener.

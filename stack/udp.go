@@ -82,8 +82,12 @@ func (c *UDPConn) Close() error {
 	c.ep.Close()
 	c.pacedMu.Lock()
 	defer c.pacedMu.Unlock()
-	for _, f := range c.paced {
-		c.host.ep.Forget(f)
+	if paced := c.paced; len(paced) > 0 {
+		c.host.ep.After(func() {
+			for _, f := range paced {
+				c.host.sched.Forget(f)
+			}
+		})
 	}
 	return nil
 }

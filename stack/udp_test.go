@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/pacer"
 )
 
 // pacedWorld is a world with a Hold above near's end of a wire.
-func pacedWorld(t testing.TB) (w *World, near, far *Host, hold *link.Hold) {
+func pacedWorld(t testing.TB) (w *World, near, far *Host, h *hold.Hold) {
 	t.Helper()
 	w = NewWorld(1)
 	a, b := wire.New(w.Clock(), &wire.Config{Rate: 1e9}, &wire.Config{Rate: 1e9})
-	hold = link.NewHold(a, w.Clock(), nil)
+	h = hold.New(a, w.Clock(), nil)
 	addrs := func(last string) []netip.Prefix {
 		return []netip.Prefix{netip.MustParsePrefix("10.0.0." + last + "/24"), netip.MustParsePrefix("fd00::" + last + "/64")}
 	}
-	near, err := w.NewHost(Config{Device: hold, Addrs: addrs("1")})
+	near, err := w.NewHost(Config{Device: h, Addrs: addrs("1")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func pacedWorld(t testing.TB) (w *World, near, far *Host, hold *link.Hold) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Close() })
-	return w, near, far, hold
+	return w, near, far, h
 }
 
 func TestUDPWriterIsHeldBackByDepartures(t *testing.T) {

@@ -5,13 +5,9 @@
 //
 //	WritePackets   any goroutine, a connection's lock held: keep a reference, return
 //	Flush          the clock's goroutine: copy into a link.Frame, find its flow
-//	 pacer.Depart  the flow's pacer says when it may leave; none: as soon as it can
-//	 Transmit      the device below (a link.Hold) has it
-//	Departed       it left, or was dropped: the flow has room again, the reference ends
-//
-// A pacer is asked for a departure at the earliest one full frame's wire time from now.
-// By then the wire is free of whatever nobody paces, and what is paced is not late from
-// its first packet on.
+//	 Transmit      the device below has it; a hold.Hold asks the flow's pacer when its
+//	               turn has come
+//	Departed       it left, or was dropped: the reference ends, the flow's Loop hears of it
 //
 // A TCP segment that is sent again while its original still waits for its departure is
 // dropped and counted, as Linux does not retransmit what is still in the host's queue: a
@@ -19,11 +15,11 @@
 //
 // The reference that is kept until then holds the bytes charged to the socket that wrote
 // them, and so a UDP writer is stopped by what waits for its departure. TCP knows no such
-// stop; for it the bound is Config.FlowLimit.
+// stop: package stack makes one of what the Loop hears.
 //
 // # And up
 //
-//	Receive        the clock's goroutine: check, copy into a packet buffer
+//	Receive        the clock's goroutine: check, tell the Loop of acknowledgements
 //	DeliverNetworkPacket  UDP and ICMP are handled at once, TCP on the stack's goroutines
 //
 // # Limits
@@ -47,11 +43,6 @@ import (
 
 // Config sets up an Endpoint.
 type Config struct {
-	// FlowLimit is how many bytes of frames of one flow may wait for their departure;
-	// beyond it they are dropped and counted. 0 means 32 MiB, which is more than a
-	// connection with the buffers of package stack can have in flight.
-	FlowLimit int
-
 	// Enter, if not nil, is called on the clock's goroutine before packets are given to
 	// the stack, and before a release of packets may wake its sockets.
 	Enter func()
@@ -63,26 +54,28 @@ type Endpoint struct {
 	below  link.Device
 	info   link.Info
 	config Config
-	lead   time.Duration // from the asking of a pacer to the earliest departure
 
 	wake clock.Timer // runs Flush
 
 	mu       sync.Mutex // for the fields that follow, which other goroutines use
 	queue    []*gstack.PacketBuffer
+	before   []func() // to be run on the clock's goroutine, before the queue is sent
+	after    []func() // and behind it
 	mtu      uint32
 	address  tcpip.LinkAddress
 	up       gstack.NetworkDispatcher
-	pacers   map[pacer.Flow]pacer.Pacer
-	ended    []pacer.Flow // to be forgotten
 	onClose  func()
 	detached bool
 
 	// What follows belongs to the clock's goroutine.
 	taken   []*gstack.PacketBuffer // the queue's other half
+	ops     []func()               // before's or after's
 	frames  []*link.Frame          // to be transmitted, the oldest first
 	full    bool
 	flows   map[pacer.Flow]*flow
 	last    *flow
+	loops   int // flows that have a Loop
+	opening int // flows that have sent a SYN, and nobody has answered
 	sweepAt int
 	spare   []*waiting
 
@@ -91,34 +84,31 @@ type Endpoint struct {
 	Sent, Received link.Stats
 }
 
-// flow is one direction of a connection, as far as its frames wait for departure.
+// flow is one direction of a connection.
 type flow struct {
-	key    pacer.Flow
-	queued int // bytes
-	tcp    waitingData
+	key     pacer.Flow
+	waiting int // frames
+	tcp     waitingData
+	loop    Loop
+	opening handshake
 }
 
 // waiting is a packet whose frame has not left.
 type waiting struct {
-	pkt  *gstack.PacketBuffer
-	flow *flow
-	size int
-	data bool   // it is TCP data that the flow keeps account of,
-	end  uint32 // and this the sequence number behind it
+	pkt      *gstack.PacketBuffer
+	flow     *flow
+	data     bool   // it is TCP data that the flow keeps account of,
+	seq, end uint32 // and these its sequence numbers: the first, and the one behind it
+	syn      bool   // it opens the flow
 }
 
 // New returns an endpoint above below.
 func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
-	if config.FlowLimit == 0 {
-		config.FlowLimit = 32 << 20
-	}
 	info := below.Info()
 	e := &Endpoint{
 		clk: clk, below: below, info: info, config: config,
 		mtu:     uint32(info.MTU),
 		address: tcpip.LinkAddress(info.Address),
-		lead:    link.WireTime(link.WireBytes(link.EthernetHeader+info.MTU), info.Speed),
-		pacers:  make(map[pacer.Flow]pacer.Pacer),
 		flows:   make(map[pacer.Flow]*flow),
 		sweepAt: 1024,
 	}
@@ -129,23 +119,17 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 	return e
 }
 
-// SetPacer says who asks for the departures of a flow's frames, from the next frame on.
-// nil means nobody. It may be called from any goroutine; p is then the endpoint's.
-func (e *Endpoint) SetPacer(f pacer.Flow, p pacer.Pacer) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p == nil {
-		delete(e.pacers, f)
-		return
-	}
-	e.pacers[f] = p
-}
+// Before has f run on the clock's goroutine before what was not yet flushed is sent. It
+// may be called from any goroutine; in virtual time it is at the same instant, when the
+// event that runs now is over.
+func (e *Endpoint) Before(f func()) { e.do(&e.before, f) }
 
-// Forget ends the pacing of a flow behind the last packet that was written. It may be
-// called from any goroutine.
-func (e *Endpoint) Forget(f pacer.Flow) {
+// After is Before for what follows on the packets written so far.
+func (e *Endpoint) After(f func()) { e.do(&e.after, f) }
+
+func (e *Endpoint) do(list *[]func(), f func()) {
 	e.mu.Lock()
-	e.ended = append(e.ended, f)
+	*list = append(*list, f)
 	e.mu.Unlock()
 	e.wake.Reset(0)
 }
@@ -172,24 +156,39 @@ func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error)
 // Flush makes frames of the packets that were written and sends them. It is called on the
 // clock's goroutine, by itself when there are packets.
 func (e *Endpoint) Flush() {
+	e.run(&e.before)
 	now := e.clk.Now()
 	e.mu.Lock()
 	e.taken, e.queue = e.queue, e.taken[:0]
+	e.mu.Unlock()
 	for i, pkt := range e.taken {
 		e.taken[i] = nil
 		if f := e.frame(pkt, now); f != nil {
 			e.frames = append(e.frames, f)
 		}
 	}
-	for _, f := range e.ended {
-		delete(e.pacers, f)
-	}
-	e.ended = e.ended[:0]
-	e.mu.Unlock()
 	e.transmit()
+	e.run(&e.after)
 }
 
-// frame makes a frame of a packet and asks for its departure, or drops it.
+// run runs what was asked for. What it asks for in turn comes at the next Flush.
+func (e *Endpoint) run(list *[]func()) {
+	e.mu.Lock()
+	if len(*list) == 0 {
+		e.mu.Unlock()
+		return
+	}
+	ops := *list
+	*list = e.ops[:0]
+	e.mu.Unlock()
+	for i, f := range ops {
+		ops[i] = nil
+		f()
+	}
+	e.ops = ops[:0]
+}
+
+// frame makes a frame of a packet, or drops it.
 func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 	size := pkt.Size()
 	if size > e.info.MTU+e.info.Header() {
@@ -201,29 +200,28 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 	f := link.NewFrame(size)
 	fill(f.Bytes(), pkt)
 	f.Measure(e.info.Header())
+	f.Tag.Mark = pkt.Mark
+	if pkt.Owner != nil {
+		f.Tag.Owner = pkt.Owner.KUID()
+	}
+	f.Depart = now
 
 	fl := e.flow(f.Flow)
 	w := e.newWaiting()
-	*w = waiting{pkt: pkt, flow: fl, size: size}
-	fl.queued += size
+	*w = waiting{pkt: pkt, flow: fl}
+	fl.waiting++
 	f.Origin, f.Cookie = e, w
-	if fl.queued > e.config.FlowLimit {
-		e.Sent.Drop(f, link.FlowFull)
-		return nil
+	if f.Flow.Proto == pacer.ProtoTCP && f.Size.Payload == 0 {
+		w.syn = fl.loop == nil && opens(f.Bytes()[e.info.Header():])
 	}
 	if f.Flow.Proto == pacer.ProtoTCP && f.Size.Payload > 0 {
-		seq := sequence(f.Bytes()[e.info.Header():])
-		end := seq + uint32(f.Size.Payload)
-		if fl.tcp.holds(seq, end) {
+		w.seq = sequence(f.Bytes()[e.info.Header():])
+		w.end = w.seq + uint32(f.Size.Payload)
+		if fl.tcp.holds(w.seq, w.end) {
 			e.Sent.Drop(f, link.Duplicate)
 			return nil
 		}
-		w.data, w.end = true, end
-	}
-	f.Depart = now
-	if p := e.pacers[f.Flow]; p != nil {
-		f.Paced = true
-		f.Depart = p.Depart(f.Size, now.Add(e.lead))
+		w.data = true
 	}
 	return f
 }
@@ -258,10 +256,11 @@ func (e *Endpoint) flow(key pacer.Flow) *flow {
 	return fl
 }
 
-// sweep forgets the flows that have nothing waiting.
+// sweep forgets the flows that have nothing waiting, and nobody who listens.
 func (e *Endpoint) sweep() {
 	for key, fl := range e.flows {
-		if fl.queued == 0 {
+		if fl.waiting == 0 && fl.loop == nil {
+			e.forget(fl)
 			delete(e.flows, key)
 		}
 	}
@@ -314,9 +313,16 @@ func (e *Endpoint) Ready() {
 // Departed implements link.Origin.
 func (e *Endpoint) Departed(f *link.Frame) {
 	w := f.Cookie.(*waiting)
-	w.flow.queued -= w.size
+	fl := w.flow
+	fl.waiting--
 	if w.data {
-		w.flow.tcp.departed(w.end)
+		fl.tcp.departed(w.end)
+		if fl.loop != nil {
+			fl.loop.Departed(w.seq, w.end, f.Sent, fl.waiting)
+		}
+	}
+	if w.syn && f.Sent > 0 {
+		e.opened(fl, f.Sent)
 	}
 	e.enter()
 	w.pkt.DecRef()

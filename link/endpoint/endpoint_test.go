@@ -19,6 +19,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/endpoint"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -76,14 +77,14 @@ func TestFramesCarryTheBytes(t *testing.T) {
 func TestPacketIsHeldUntilDeparture(t *testing.T) {
 	clk := clock.NewVirtual()
 	sink := linktest.NewSink(clk, link.Info{MTU: 1500})
-	hold := link.NewHold(sink, clk, nil)
-	e := endpoint.New(hold, clk, endpoint.Config{})
+	h := hold.New(sink, clk, nil)
+	e := endpoint.New(h, clk, endpoint.Config{})
 	// # 1028 bytes of IP at 8.224 Mbit/s: one packet each 1 ms
 	p, err := pacer.NewRate(8_224_000, pacer.IP)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.SetPacer(pacer.FlowOf(pacer.ProtoUDP, src, dst), p)
+	h.SetPacer(pacer.FlowOf(pacer.ProtoUDP, src, dst), p)
 	released := 0
 	for range 3 {
 		pkt := gstack.NewPacketBuffer(gstack.PacketBufferOptions{
@@ -106,10 +107,10 @@ func TestPacketIsHeldUntilDeparture(t *testing.T) {
 
 func TestFlowLimit(t *testing.T) {
 	clk := clock.NewVirtual()
-	hold := link.NewHold(linktest.NewSink(clk, link.Info{MTU: 1500}), clk, nil)
-	e := endpoint.New(hold, clk, endpoint.Config{FlowLimit: 5000})
+	h := hold.New(linktest.NewSink(clk, link.Info{MTU: 1500}), clk, &hold.Config{FlowBytes: 5000})
+	e := endpoint.New(h, clk, endpoint.Config{})
 	p, _ := pacer.NewRate(1000, pacer.Wire)
-	e.SetPacer(pacer.FlowOf(pacer.ProtoUDP, src, dst), p)
+	h.SetPacer(pacer.FlowOf(pacer.ProtoUDP, src, dst), p)
 	for range 10 {
 		pkt := packet(972)
 		write(e, pkt)
@@ -117,12 +118,12 @@ func TestFlowLimit(t *testing.T) {
 	}
 	clk.Step()
 	// # ten times 1000 bytes at one instant: five fit, of which the first leaves at once
-	if got := e.Sent.Drops[link.FlowFull]; got != 5 {
+	if got := h.Stats.Drops[link.FlowFull]; got != 5 {
 		t.Errorf("%d dropped, want 5", got)
 	}
-	hold.Close()
+	h.Close()
 	e.Drain()
-	if got := hold.Stats.Drops[link.Closed]; got != 4 {
+	if got := h.Stats.Drops[link.Closed]; got != 4 {
 		t.Errorf("%d dropped by closing, want 4", got)
 	}
 }

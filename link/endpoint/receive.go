@@ -43,6 +43,9 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 	}
 	e.Received.Frames++
 	e.Received.Bytes += uint64(f.Len())
+	if e.loops+e.opening > 0 && kind == tcpip.PacketHost {
+		e.listen(f)
+	}
 	pkt := gstack.NewPacketBuffer(gstack.PacketBufferOptions{Payload: buffer.MakeWithData(f.Bytes())})
 	f.Free()
 	pkt.PktType = kind

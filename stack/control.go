@@ -1,0 +1,222 @@
+package stack
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/stack/cc"
+)
+
+// control closes the loop of one TCP connection:
+//
+//	Arrived      an ACK is at the door: measured, and what it changes is paced at once
+//	Update, ...  netstack has taken it in: the controller says the window
+//	apply        the window is given to netstack, as far as little enough waits below
+//	Departed     a segment has left: measured, and netstack is asked for more
+//
+// Arrived and Departed run on the clock's goroutine, and so does all that has to do with
+// the pacer. Update and its like run where netstack processes segments, with the
+// connection locked, and so does apply. mu is for what both sides use. Nobody waits for
+// the connection's lock with mu held.
+type control struct {
+	host *Host
+	ep   *tcp.Endpoint
+	flow pacer.Flow
+	snd  *tcp.TCPSenderState // of ep's lock
+
+	mu         sync.Mutex
+	controller cc.Controller
+	sampler    cc.Sampler // the controller, if it is one
+	state      cc.Conn
+	meter      pacer.Meter
+	usage      usage
+	recovering bool   // netstack sets the window
+	bound      int    // of what waits for its departure, in bytes of payload; 0 for none
+	left       uint32 // what comes before it has left
+	wrote      int    // what netstack's window was last set to
+	clamped    bool   // which was less than the controller's
+
+	// Of the clock's goroutine.
+	pacer pacer.Pacer
+
+	// What is asked of the endpoint, made once.
+	follow, push   func()
+	follows, nagle atomic.Bool
+}
+
+// newControl puts a controller in charge of a connection that has not sent anything yet.
+func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Controller) (*control, error) {
+	c := &control{host: h, ep: ep, flow: flow, controller: controller}
+	c.sampler, _ = controller.(cc.Sampler)
+	c.follow, c.push = c.runFollow, c.runPush
+	h.touch()
+	ep.LockUser()
+	defer ep.UnlockUser()
+	var err error
+	if c.snd, err = install(ep, (*congestion)(c)); err != nil {
+		return nil, err
+	}
+	c.state = cc.Conn{Cwnd: c.snd.SndCwnd, Ssthresh: c.snd.Ssthresh}
+	c.left = uint32(c.snd.SndNxt)
+	c.wrote = c.snd.SndCwnd
+	c.look()
+	return c, nil
+}
+
+// look takes in what netstack knows. Both locks are held.
+func (c *control) look() {
+	s := &c.state
+	s.MSS = c.snd.MaxPayloadSize
+	// After a timeout netstack starts from 0, and what was sent before counts it down.
+	s.Outstanding = max(0, c.snd.Outstanding)
+	s.Una, s.Nxt = uint32(c.snd.SndUna), uint32(c.snd.SndNxt)
+	s.Now = c.host.clk.Now()
+	if c.snd.SndCwnd != c.wrote { // netstack set it, after the connection was idle
+		s.Cwnd = c.snd.SndCwnd
+	}
+}
+
+// apply gives netstack the controller's window. Where more than the bound would wait for
+// its departure, the window is narrower until some of it has left: netstack sends all that
+// the window allows, and a sender's window must not be parked in its own pacer (Linux has
+// TCP small queues for that). Both locks are held.
+func (c *control) apply() {
+	s := &c.state
+	s.Cwnd = max(s.Cwnd, 1)
+	window := s.Cwnd
+	if c.bound > 0 {
+		room := max(0, c.bound-int(int32(s.Nxt-c.left)))
+		window = min(window, s.Outstanding+(room+s.MSS-1)/s.MSS)
+	}
+	c.clamped = window < s.Cwnd
+	c.snd.Ssthresh, c.snd.SndCwnd, c.wrote = s.Ssthresh, window, window
+}
+
+// Handshake implements endpoint.Loop.
+func (c *control) Handshake(rtt time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.meter.Handshake(rtt)
+	c.state.SRTT, c.state.MinRTT = rtt, rtt
+}
+
+// Arrived implements endpoint.Loop.
+func (c *control) Arrived(s *pacer.Segment, now clock.Time) {
+	if s.Flags&(pacer.FlagACK|pacer.FlagRST) != pacer.FlagACK {
+		return
+	}
+	c.mu.Lock()
+	sample := c.meter.Acked(s.Ack, s.SACK(), now)
+	c.state.Now = now
+	if sample.RTT > 0 {
+		c.state.RTT = sample.RTT
+		c.state.SRTT, c.state.MinRTT = c.meter.RTT(), c.meter.MinRTT()
+	}
+	if c.sampler != nil {
+		c.sampler.Sample(&c.state, &sample)
+	}
+	c.mu.Unlock()
+	c.repace(now)
+}
+
+// Departed implements endpoint.Loop.
+func (c *control) Departed(seq, end uint32, sent clock.Time, waiting int) {
+	c.mu.Lock()
+	if sent > 0 {
+		idle := waiting == 0 && !c.clamped && !c.recovering && c.state.Outstanding < c.state.Cwnd
+		c.meter.Sent(seq, end, sent, idle)
+	}
+	if before(c.left, end) {
+		c.left = end
+	}
+	more := c.clamped && int(int32(c.state.Nxt-c.left)) <= c.bound/2
+	if more {
+		c.clamped = false // asked for once
+	}
+	c.mu.Unlock()
+	if more {
+		c.host.kick(c)
+	}
+}
+
+// runPush has netstack send what the window allows now. It waits for the connection's
+// lock.
+func (c *control) runPush() {
+	c.host.touch()
+	c.ep.LockUser()
+	c.mu.Lock()
+	if !c.snd.FastRecovery.Active {
+		c.look()
+		c.apply()
+	}
+	c.mu.Unlock()
+	c.ep.UnlockUser()
+	// To switch Nagle's algorithm off is netstack's way to say: send what you have.
+	c.ep.SocketOptions().SetDelayOption(false)
+	if c.nagle.Load() {
+		c.ep.SocketOptions().SetDelayOption(true)
+	}
+}
+
+// congestion is a control as netstack's congestion control. The connection is locked.
+type congestion control
+
+// Update implements netstack's interface: packets were acknowledged, outside of recovery.
+func (g *congestion) Update(packets int, _ time.Duration, _ tcpip.MonotonicTime) {
+	c := (*control)(g)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.look()
+	c.state.Limited = c.usage.seen(&c.state, c.snd.Outstanding+packets)
+	c.controller.Ack(&c.state, packets)
+	c.state.RTT = 0
+	c.apply()
+	c.askFollow()
+}
+
+// HandleLossDetected implements netstack's interface: fast recovery begins.
+func (g *congestion) HandleLossDetected() {
+	c := (*control)(g)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.look()
+	c.recovering = true
+	c.controller.Loss(&c.state)
+	c.state.Ssthresh = max(c.state.Ssthresh, 1)
+	c.snd.Ssthresh = c.state.Ssthresh
+	c.askFollow()
+}
+
+// PostRecovery implements netstack's interface: fast recovery is over.
+func (g *congestion) PostRecovery() {
+	c := (*control)(g)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.look()
+	c.recovering = false
+	c.state.Cwnd = c.snd.SndCwnd
+	c.controller.Recovered(&c.state)
+	c.apply()
+	c.askFollow()
+}
+
+// HandleRTOExpired implements netstack's interface. What follows is sent again from the
+// first segment on that is not acknowledged.
+func (g *congestion) HandleRTOExpired() {
+	c := (*control)(g)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.look()
+	c.recovering = false
+	c.controller.Timeout(&c.state)
+	c.state.Cwnd = max(c.state.Cwnd, 1)
+	c.snd.Ssthresh, c.snd.SndCwnd, c.wrote = c.state.Ssthresh, c.state.Cwnd, c.state.Cwnd
+	c.clamped = false
+	c.askFollow()
+}

@@ -1,0 +1,135 @@
+package stack
+
+import (
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/stack/cc"
+)
+
+// A scheduler is the device below a host that asks pacers: a hold.Hold.
+type scheduler interface {
+	link.Device
+	SetPacer(pacer.Flow, pacer.Pacer)
+	Forget(pacer.Flow)
+	Retime(pacer.Flow)
+	NextDeparture(pacer.Flow) clock.Time
+	Queued(pacer.Flow) (frames, bytes int)
+}
+
+// Bounds of what one connection has waiting for its departure: what it sends in a
+// millisecond, as Linux has it, and at least two segments.
+const (
+	boundTime = time.Millisecond
+	mostBound = 1 << 20 // bytes
+)
+
+// setPacer says who asks for the departures. It is called on the clock's goroutine.
+func (c *control) setPacer(p pacer.Pacer) {
+	c.pacer = p
+	c.mu.Lock()
+	c.state.Paced = p != nil
+	c.mu.Unlock()
+	if c.host.sched != nil {
+		c.host.sched.SetPacer(c.flow, p)
+	}
+	c.repace(c.host.clk.Now())
+}
+
+// repace has the pacer follow the connection, and what waits asked about again.
+func (c *control) repace(now clock.Time) {
+	follower, follows := c.pacer.(pacer.Follower)
+	if follows {
+		fb := c.feedback()
+		follower.Follow(&fb, now)
+		c.host.sched.Retime(c.flow)
+	}
+	if follows || c.bound == 0 {
+		c.rebound()
+	}
+}
+
+// rebound sets the bound of what waits to what the pacer's rate, or the line, sends in
+// boundTime.
+func (c *control) rebound() {
+	if c.host.sched == nil || c.host.unbounded {
+		return
+	}
+	rate := c.host.Speed()
+	if r := bitRate(c.pacer); r > 0 {
+		rate = r
+	}
+	bound := int64(mostBound)
+	if rate > 0 {
+		bound = min(bound, rate/8/int64(time.Second/boundTime))
+	}
+	c.mu.Lock()
+	c.bound = max(int(bound), 2*c.state.MSS)
+	c.mu.Unlock()
+}
+
+// bitRate returns the rate that p paces at in bit/s, 0 if it does not pace by one.
+func bitRate(p pacer.Pacer) int64 {
+	if r, ok := p.(interface{ BitRate() int64 }); ok {
+		return r.BitRate()
+	}
+	return 0
+}
+
+// askFollow has the pacer follow what the controller has said, with mu held.
+func (c *control) askFollow() {
+	if c.follows.CompareAndSwap(false, true) {
+		c.host.ep.Before(c.follow)
+	}
+}
+
+func (c *control) runFollow() {
+	c.follows.Store(false)
+	c.repace(c.host.clk.Now())
+}
+
+// feedback returns what is known of the connection, but for what waits for departure.
+func (c *control) feedback() (fb pacer.Feedback) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &c.state
+	mss := int64(s.MSS)
+	fb.MSS = mss
+	fb.Cwnd, fb.PacingRate = int64(s.Cwnd)*mss, s.PacingRate
+	if c.recovering {
+		fb.Cwnd = int64(s.Ssthresh) * mss
+	}
+	if s.Ssthresh != cc.NoSsthresh {
+		fb.Ssthresh = int64(s.Ssthresh) * mss
+	}
+	c.meter.Fill(&fb)
+	// In recovery the controller does not hear from netstack, and the link knows.
+	fb.Outstanding = fb.InFlight + int64(max(0, int32(s.Nxt-c.left)))
+	return fb
+}
+
+// usage is whether a connection makes use of its window, as Linux finds it
+// (tcp_is_cwnd_limited).
+type usage struct {
+	end     uint32 // the sequence number that the next window begins at
+	most    int    // packets outstanding, at the most, in this one
+	limited bool   // they were as many as the window allowed
+}
+
+// seen notes how many packets were outstanding before an acknowledgement, and reports
+// whether it is the window that limits the sender.
+func (u *usage) seen(c *cc.Conn, outstanding int) bool {
+	if !before(c.Una, u.end) {
+		*u = usage{end: c.Nxt}
+	}
+	u.most = max(u.most, outstanding)
+	if outstanding >= c.Cwnd {
+		u.limited = true
+	}
+	return u.limited || c.Cwnd < c.Ssthresh && c.Cwnd < 2*u.most
+}
+
+// before compares sequence numbers, which wrap.
+func before(a, b uint32) bool { return int32(a-b) < 0 }
