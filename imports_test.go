@@ -22,6 +22,8 @@ var law = []struct{ packages, may string }{
 	{"link/endpoint", "pacer/clock pacer link"},
 	{"link/wire", "pacer/clock pacer link"},
 	{"link/tun", "pacer/clock pacer link"},
+	{"link/packet", "pacer/clock pacer link"},
+	{"link/hold", "pacer/clock pacer link"},
 	{"link", "pacer/clock pacer"},
 	{"netfpga/internal/fifo", ""},
 	{"netfpga/drivercomm", "pacer/clock"},
@@ -36,7 +38,7 @@ var law = []struct{ packages, may string }{
 	{"cmd/caliper/internal/iperf3", ""},
 	{"cmd/caliper/internal/gaps", "pacer/clock pacer link"},
 	{"cmd/caliper/internal/pktgen", "pacer/clock pacer link netfpga"},
-	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/wire link/tun netfpga netfpga/nl stack " +
+	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/tun link/packet netfpga netfpga/nl stack stack/cc " +
 		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps cmd/caliper/internal/pktgen"},
 }
 

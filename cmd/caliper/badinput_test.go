@@ -89,7 +89,9 @@ var badInputs = []struct{ args, want string }{
 
 	// Where the test runs.
 	{"iperf3 -c far --port eth0", `there is no port "eth0"`},
-	{"iperf3 -c far --port packet:eth0", `there is no port "packet"`},
+	{"iperf3 -c 10.99.0.1 --port packet: --addr 10.99.0.2/24", "needs a name"},
+	{"iperf3 -c 10.99.0.1 --port packet:nosuch --addr 10.99.0.2/24", "no such network interface"},
+	{"iperf3 -c 10.99.0.1 --port packet:lo --addr 10.99.0.2/24 --mtu 1500", "not an Ethernet"},
 	{"iperf3 -c far --port :", "there is no port"},
 	{"iperf3 -c far --port wire:rate", `"rate" is not of the form`},
 	{"iperf3 -c far --port wire:rate=0", "a rate of 0"},

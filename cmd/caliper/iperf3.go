@@ -74,9 +74,12 @@ func iperf3Command(v *voice) *cli.Command {
 			&cli.BoolFlag{Name: "udp-counters-64bit", Usage: "64-bit packet numbers in UDP"},
 			&cli.BoolFlag{Name: "repeating-payload", Usage: "digits as payload instead of noise"},
 
-			&cli.StringFlag{Name: "port", Value: "wire", Usage: "where the card's MAC leads: `PORT` is wire[:rate=1G,delay=200us,queue=1000] or tun:NAME"},
+			&cli.StringFlag{Name: "port", Value: "wire", Usage: "where the card's MAC leads: `PORT` is wire[:rate=1G,line=1G,delay=200us,queue=1000,step=5s:50M], tun:NAME or packet:IFACE"},
 			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun; once for each of IPv4 and IPv6"},
 			&cli.StringSliceFlag{Name: "peer", Usage: "`ADDRESS` of the kernel's side (default: -c's, or the first other one in the prefix of --addr)"},
+			&cli.StringFlag{Name: "congestion", Aliases: []string{"C"}, Usage: "congestion control of TCP that `ALGO` sends with: cubic, reno or bbr (default: cubic)"},
+			&cli.StringFlag{Name: "pace", Usage: "who asks for the departures: `POLICY` is rate:RATE, window, delivery, gaps:FILE, schedule:FILE or none (default: rate with -b, delivery with -C bbr, else none)"},
+			&cli.BoolFlag{Name: "reserve", Usage: "spread flows that ask for the same instant, instead of having them meet at the port"},
 			&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: native, the 1 Gbit/s NetFPGA, or none, where software paces"},
 			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest IP packet in `BYTES`"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that decides all that is random in virtual time"},
@@ -120,6 +123,9 @@ func newIperf3Test(c *cli.Context, v *voice) (*iperf3Test, error) {
 	if err := t.readParams(c); err != nil {
 		return nil, err
 	}
+	if err := t.readPacing(c); err != nil {
+		return nil, err
+	}
 	if t.server {
 		return t, t.checkServer(c)
 	}
@@ -148,7 +154,7 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 		return err
 	}
 	switch {
-	case b.port.kind == "tun" && len(b.own) == 0:
+	case b.port.real() && len(b.own) == 0:
 		return badInput(nil, "--port %v needs an address for our side", b.port).hint("for instance --addr 10.99.0.2/24")
 	case b.port.kind == "wire" && (len(b.own) > 0 || c.IsSet("peer")):
 		return badInput(nil, "--addr and --peer are for a real port").hint("the hosts of a wire have their addresses; or give --port tun:cal0")
@@ -404,8 +410,8 @@ func (t *iperf3Test) run() error {
 	} else {
 		err = t.test(b, signalled)
 	}
-	if b.tun != nil && err != nil {
-		if lost := b.tun.Err(); lost != nil {
+	if b.out != nil && err != nil {
+		if lost := b.out.Err(); lost != nil {
 			t.voice.remark(lost) // which is why the peer went silent
 		}
 	}

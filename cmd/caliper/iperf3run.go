@@ -15,6 +15,7 @@ import (
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/wire"
 )
 
 // watchSignals returns a context that ends with SIGINT or SIGTERM. A second signal ends
@@ -31,6 +32,7 @@ type findings struct {
 	Card       string      `json:"card"`  // native or none
 	Port       string      `json:"port"`
 	Pacer      string      `json:"pacer"`
+	Congestion string      `json:"congestion,omitempty"` // control of TCP
 	Seed       uint64      `json:"seed"`
 	Departures link.Report `json:"departures"`
 	Wire       *wireReport `json:"wire,omitempty"`
@@ -42,12 +44,14 @@ type wireReport struct {
 	Frames    uint64 `json:"frames"` // both directions
 	Dropped   uint64 `json:"dropped"`
 	QueuePeak int    `json:"queue_peak"` // frames
+	// QueueMean is how many frames waited on average, at the fuller end.
+	QueueMean float64 `json:"queue_mean"`
 }
 
 // findings gathers what was written down of a test that is over. What comes next, on a
 // server, is another test's.
-func (t *iperf3Test) findings(b *bench, pacer string) *findings {
-	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: pacer, Seed: t.bench.seed}
+func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
+	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: pacer, Congestion: congestion, Seed: t.bench.seed}
 	senders := []*rig{b.near}
 	if b.world != nil {
 		f.Clock = "virtual"
@@ -62,7 +66,9 @@ func (t *iperf3Test) findings(b *bench, pacer string) *findings {
 			sent, _ := w.Stats()
 			f.Wire.Frames += sent.Frames
 			f.Wire.Dropped += sent.Dropped()
-			f.Wire.QueuePeak = max(f.Wire.QueuePeak, w.Queue().MaxFrames)
+			q := w.Queue()
+			f.Wire.QueuePeak = max(f.Wire.QueuePeak, q.MaxFrames)
+			f.Wire.QueueMean = max(f.Wire.QueueMean, q.Mean(wire.Queue{}))
 		}
 	}
 	b.onClock(func() {
@@ -72,8 +78,8 @@ func (t *iperf3Test) findings(b *bench, pacer string) *findings {
 			all.Merge(&r.trace.Departures)
 			all.Dropped += r.dropped()
 		}
-		if b.tun != nil {
-			sent, _ := b.tun.Stats()
+		if b.out != nil {
+			sent, _ := b.out.Stats()
 			all.Dropped += sent.Dropped()
 		}
 		all.Dropped, t.dropped = all.Dropped-t.dropped, all.Dropped
@@ -101,22 +107,6 @@ func (r *rig) dropped() (n uint64) {
 	return n
 }
 
-// clientPacer names who asks for the departures of the data of a client's test.
-func (t *iperf3Test) clientPacer() string {
-	if t.bench.port.kind != "wire" && t.params.Reverse {
-		return "none: the other side sends"
-	}
-	return pacerName(t.effectiveRate())
-}
-
-// serverPacer is clientPacer for a server's test.
-func serverPacer(r *iperf3.Result) string {
-	if !r.Paced || r.Start.TestStart == nil {
-		return "none"
-	}
-	return pacerName(r.Start.TestStart.TargetBitrate)
-}
-
 func pacerName(bitrate int64) string {
 	if bitrate <= 0 {
 		return "none"
@@ -127,9 +117,13 @@ func pacerName(bitrate int64) string {
 // print writes the findings below iperf3's summary.
 func (f *findings) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s", f.Departures)
-	fmt.Fprintf(w, "pacer: %s; card: %s; port: %s\n", f.Pacer, f.Card, f.Port)
+	fmt.Fprintf(w, "pacer: %s; ", f.Pacer)
+	if f.Congestion != "" {
+		fmt.Fprintf(w, "congestion control: %s; ", f.Congestion)
+	}
+	fmt.Fprintf(w, "card: %s; port: %s\n", f.Card, f.Port)
 	if f.Wire != nil {
-		fmt.Fprintf(w, "wire: %d frames, %d dropped, at most %d in a queue\n", f.Wire.Frames, f.Wire.Dropped, f.Wire.QueuePeak)
+		fmt.Fprintf(w, "wire: %d frames, %d dropped, in the queue %.1f on average and at most %d\n", f.Wire.Frames, f.Wire.Dropped, f.Wire.QueueMean, f.Wire.QueuePeak)
 	}
 	if f.Clock == "virtual" {
 		fmt.Fprintf(w, "clock: virtual, seed %d, trace %s\n", f.Seed, f.TraceHash)
@@ -159,7 +153,7 @@ func (t *iperf3Test) test(b *bench, signalled context.Context) error {
 	} else {
 		result, err = client.Run(signalled)
 	}
-	found := t.findings(b, t.clientPacer())
+	found := t.findings(b, t.clientPacer(), result.End.SenderCongestion)
 	t.voice.done()
 	if wrote := t.tell(result, found); wrote != nil && err == nil {
 		err = failed(wrote, "write the result")
@@ -235,7 +229,7 @@ func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
 			if r == nil {
 				return
 			}
-			if err := t.tell(r, t.findings(b, serverPacer(r))); err != nil {
+			if err := t.tell(r, t.findings(b, t.serverPacer(r), r.End.SenderCongestion)); err != nil {
 				t.voice.remark(err)
 			}
 		},

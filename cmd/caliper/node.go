@@ -14,6 +14,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/stack"
+	"github.com/netcaliper/caliper/stack/cc"
 )
 
 // node is a stack.Host as an iperf3.Host.
@@ -21,6 +22,9 @@ type node struct {
 	*stack.Host
 	world *stack.World             // nil in real time
 	names map[string][2]netip.Addr // of hosts, in a world: IPv4 and IPv6
+
+	policy  pacer.Policy // where no rate is asked for
+	unpaced bool         // a rate is the sender's own business
 }
 
 func (n *node) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
@@ -54,14 +58,35 @@ func (n *node) Go(f func()) (wait func()) {
 	return func() { <-done }
 }
 
-// Pace keeps the rate by the departure times of frames.
+// Pace keeps the rate by the departure times of frames, or has them asked for by the
+// policy.
 func (n *node) Pace(c any, remote net.Addr, bps int64) error {
-	p, err := pacer.NewRate(bps, pacer.Payload)
+	if bps > 0 && !n.unpaced {
+		p, err := pacer.NewRate(bps, pacer.Payload)
+		if err != nil {
+			return err
+		}
+		p.Line = n.Host.Speed()
+		return n.Host.Pace(c, remote, p)
+	}
+	p := n.policy.New(n.Host.Speed())
+	if p == nil {
+		return iperf3.ErrNotPaced
+	}
+	return n.Host.Pace(c, remote, p)
+}
+
+// SetCongestion implements iperf3.Host.
+func (n *node) SetCongestion(c net.Conn, name string) error {
+	t, ok := c.(*stack.TCPConn)
+	if !ok {
+		return fmt.Errorf("%T is no TCP connection", c)
+	}
+	controller, err := cc.New(name)
 	if err != nil {
 		return err
 	}
-	p.Line = n.Host.Speed()
-	return n.Host.Pace(c, remote, p)
+	return t.SetCongestion(controller)
 }
 
 func (n *node) TCPInfo(c net.Conn) (info iperf3.TCPInfo, ok bool) {
@@ -69,14 +94,20 @@ func (n *node) TCPInfo(c net.Conn) (info iperf3.TCPInfo, ok bool) {
 	if !ok {
 		return info, false
 	}
-	i := t.Info()
+	fb := t.Feedback()
 	return iperf3.TCPInfo{
-		Retransmits: int64(i.Retransmits),
-		Cwnd:        int64(i.Cwnd),
-		RTT:         i.RTT,
-		RTTVar:      i.RTTVar,
-		MSS:         i.MSS,
-		Congestion:  "cubic",
+		Retransmits: int64(fb.Retransmits),
+		Cwnd:        fb.Cwnd,
+		RTT:         fb.RTT,
+		RTTVar:      fb.RTTVar,
+		MSS:         int(fb.MSS),
+		Congestion:  cc.Name(t.Congestion()),
+		Loop: &iperf3.Loop{
+			RTT: fb.RTT, MinRTT: fb.MinRTT,
+			Ssthresh: fb.Ssthresh, InFlight: fb.InFlight, Queued: fb.Queued,
+			PacingRate: fb.Rate, DeliveryRate: fb.DeliveryRate,
+			Departures: int64(fb.Departures),
+		},
 	}, true
 }
 

@@ -379,6 +379,9 @@ func parseHost(c *cli.Context, name string) (netip.Addr, error) {
 func (t *pktgenTest) readMAC(c *cli.Context) error {
 	copy(t.mac[:], farMAC)
 	if !c.IsSet("m") {
+		if t.outlet.kind == "packet" {
+			return badInput(nil, "--port %v needs the MAC address that packets go to", t.outlet).hint("give -m; `ip neigh` or the other side's `ip link` show it")
+		}
 		return nil
 	}
 	if t.outlet.kind == "tun" {

@@ -326,7 +326,7 @@ var pktgenBadInputs = []struct{ args, want string }{
 	{"-N -i 10.0.0.2 -d 1 --port pcap:", "the file needs a name"},
 	{"-N -i 10.0.0.2 -d 1 --port pcap:x --pcap y", "--pcap and --port pcap:x exclude each other"},
 	{"-N -i 10.0.0.2 -d 1 --port wire:rate=0", "a rate of 0"},
-	{"-N -i 10.0.0.2 -d 1 --addr 10.0.0.1/24", "--addr is for a tun interface"},
+	{"-N -i 10.0.0.2 -d 1 --addr 10.0.0.1/24", "--addr is for a real port"},
 	{"-N -i 10.99.0.1 -d 1 --port tun:cal0", "needs an address"},
 	{"-N -i fd99::1 -d 1 --port tun:cal0 --addr 10.99.0.2/24", "no --addr is of its kind"},
 	{"-N -i 10.99.0.2 -d 1 --port tun:cal0 --addr 10.99.0.2/24", "own address"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -39,7 +40,7 @@ func (o outlet) String() string {
 // address returns the outlet's own address for packets to another.
 func (o outlet) address(to netip.Addr, own []netip.Prefix) (netip.Addr, error) {
 	switch {
-	case o.kind == "tun":
+	case o.real():
 		i := slices.IndexFunc(own, func(p netip.Prefix) bool { return p.Addr().Is4() == to.Is4() })
 		if i < 0 {
 			return netip.Addr{}, badInput(nil, "-i %v: no --addr is of its kind", to).hint("give --addr for IPv4 and for IPv6")
@@ -69,9 +70,9 @@ func (t *pktgenTest) readOutlet(c *cli.Context) (err error) {
 		return err
 	}
 	switch {
-	case t.outlet.kind != "tun" && len(t.own) > 0:
-		return badInput(nil, "--addr is for a tun interface").hint("-I says from which address packets come")
-	case t.outlet.kind == "tun" && len(t.own) == 0:
+	case !t.outlet.real() && len(t.own) > 0:
+		return badInput(nil, "--addr is for a real port").hint("-I says from which address packets come")
+	case t.outlet.real() && len(t.own) == 0:
 		return badInput(nil, "--port %v needs an address for our side", t.outlet).hint("for instance --addr 10.99.0.2/24")
 	}
 	var wanted []netip.Addr
@@ -92,12 +93,12 @@ type generator interface {
 //
 //	generator -> card -> meter -> trace -> capture -> the outlet
 //
-// What is replayed goes through a link.Hold, which has a card send frames in order. The
+// What is replayed goes through a hold.Hold, which has a card send frames in order. The
 // bench has the clock and the interface of a real port, the recorder and the capture.
 type pktgenRig struct {
 	*bench
 	virtual   *clock.Virtual // nil in real time
-	hold      *link.Hold     // nil but for a replay
+	hold      *hold.Hold     // nil but for a replay
 	card      *netfpga.Card
 	trace     *link.Trace
 	tally     *pktgen.Tally
@@ -114,8 +115,8 @@ func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
 			g.close()
 		}
 	}()
-	if t.outlet.kind == "tun" {
-		if err := g.openTun(benchConfig{port: t.outlet.portSpec, mtu: cardMTU, kernel: t.kernel}); err != nil {
+	if t.outlet.real() {
+		if err := g.openOutlet(benchConfig{port: t.outlet.portSpec, mtu: cardMTU, kernel: t.kernel}); err != nil {
 			return g, err
 		}
 	} else if t.serves {
@@ -169,7 +170,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.generator = pktgen.NewGenerator(clk, g.card, &t.plan, like, g.tally)
 		return nil
 	}
-	g.hold = link.NewHold(g.card, clk, &link.HoldConfig{Horizon: horizon})
+	g.hold = hold.New(g.card, clk, &hold.Config{Horizon: horizon})
 	g.hold.Attach(nobody{})
 	g.player = pktgen.NewPlayer(clk, g.hold, t.capture, t.replay, g.tally)
 	g.generator = g.player
@@ -179,17 +180,18 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 // port returns the last device.
 func (g *pktgenRig) port(o outlet) link.Device {
 	switch o.kind {
-	case "tun":
-		return g.tun
+	case "tun", "packet":
+		return g.out
 	case "pcap":
 		return new(sink)
 	}
-	near := wire.Config{Name: "near", Address: nearMAC, Rate: o.rate, Delay: o.delay, QueueFrames: o.queue}
+	near := wire.Config{Name: "near", Address: nearMAC, Rate: o.rate, Line: o.line, Delay: o.delay, QueueFrames: o.queue}
 	far := near
 	far.Name, far.Address = "far", farMAC
 	x, y := wire.New(g.virtual, &near, &far)
 	y.Attach(nobody{})
 	g.wires = []*wire.End{x, y}
+	g.step(g.virtual, o.steps)
 	return x
 }
 
@@ -200,8 +202,8 @@ func (g *pktgenRig) dropped() uint64 {
 	if g.hold != nil {
 		n += g.hold.Stats.Dropped()
 	}
-	if g.tun != nil {
-		sent, _ := g.tun.Stats()
+	if g.out != nil {
+		sent, _ := g.out.Stats()
 		n += sent.Dropped()
 	}
 	return n

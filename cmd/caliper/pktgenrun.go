@@ -28,7 +28,7 @@ type pktgenFindings struct {
 
 // run sends the packets and prints what came of it.
 func (t *pktgenTest) run() error {
-	virtual := t.netfpga && t.netlink == nil && t.outlet.kind != "tun"
+	virtual := t.netfpga && t.netlink == nil && !t.outlet.real()
 	defer tuneRuntime(virtual)()
 	stop, signalled := watchSignals()
 	defer stop()
@@ -73,7 +73,7 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 	if g.virtual != nil {
 		t.advance(g, signalled)
 	} else {
-		t.await(g.tally, signalled, g.tun.Err)
+		t.await(g.tally, signalled, g.out.Err)
 	}
 	f := t.findings(g)
 	closed := g.close()
@@ -96,8 +96,8 @@ func (t *pktgenTest) failure(g *pktgenRig) error {
 		return failed(err, "--replay %s", t.file)
 	case err != nil:
 		return failed(err, "")
-	case g.tun != nil && g.tun.Err() != nil:
-		return failed(g.tun.Err(), "")
+	case g.out != nil && g.out.Err() != nil:
+		return failed(g.out.Err(), "")
 	}
 	return nil
 }

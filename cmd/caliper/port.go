@@ -13,16 +13,28 @@ import (
 
 // portSpec says where the card's MAC leads: what --port is given.
 //
-//	wire[:rate=R,delay=D,queue=N]   an emulated wire to the host "far", in virtual time
-//	tun:NAME                        a tun interface to this machine's kernel, in real time
+//	wire[:rate=R,line=R,delay=D,queue=N,step=D:R,...]   an emulated wire to the host "far", in virtual time
+//	tun:NAME                                            a tun interface to this machine's kernel, in real time
+//	packet:IFACE                                        an Ethernet interface that is there, in real time
 type portSpec struct {
-	kind string // wire or tun
-	name string // of the tun interface
+	kind string // wire, tun or packet
+	name string // of the interface
 
 	rate  int64 // of the wire, in bit/s
+	line  int64 // of the port that sends into it, in bit/s; 0 for the wire's own rate
 	delay time.Duration
-	queue int // frames
+	queue int        // frames
+	steps []rateStep // of the rate, in order of time
 }
+
+// A rateStep changes the rate of both directions of a wire.
+type rateStep struct {
+	at   time.Duration // since the start of the run
+	rate int64         // bit/s
+}
+
+// maxSteps is how many steps one wire may take.
+const maxSteps = 1000
 
 // parsePort reads a port's specification.
 func parsePort(s string) (portSpec, error) {
@@ -37,15 +49,16 @@ func parsePort(s string) (portSpec, error) {
 			}
 		}
 		return p, nil
-	case "tun":
-		if rest == "" {
-			return p, badInput(nil, "--port %s: the tun interface needs a name", s).hint("for instance --port tun:cal0")
-		}
+	case "tun", "packet":
 		p.name = rest
+		if p.name == "" {
+			return p, badInput(nil, "--port %s: the interface needs a name", s).
+				hint("for instance --port tun:cal0 for a new one, or --port packet:eth0 for one that is there")
+		}
 		return p, nil
 	}
 	return p, badInput(nil, "--port %s: there is no port %q", s, kind).
-		hint("a port is wire[:rate=1G,delay=200us,queue=1000] or tun:NAME")
+		hint("a port is wire[:rate=1G,delay=200us,queue=1000], tun:NAME or packet:IFACE")
 }
 
 func (p *portSpec) option(s string) error {
@@ -56,10 +69,9 @@ func (p *portSpec) option(s string) error {
 	var err error
 	switch key {
 	case "rate":
-		p.rate, err = iperf3.ParseRate(value)
-		if err == nil && (p.rate < 1000 || p.rate > 1e12) {
-			err = fmt.Errorf("a rate of %s is not from 1K to 1T bit/s", value)
-		}
+		p.rate, err = parseWireRate(value)
+	case "line":
+		p.line, err = parseWireRate(value)
 	case "delay":
 		p.delay, err = time.ParseDuration(value)
 		if err == nil && (p.delay < 0 || p.delay > time.Minute) {
@@ -70,20 +82,65 @@ func (p *portSpec) option(s string) error {
 		if err != nil || p.queue < 1 || p.queue > 10_000_000 {
 			err = fmt.Errorf("a queue of %s is not from 1 to 10000000 packets", value)
 		}
+	case "step":
+		err = p.step(value)
 	default:
-		err = fmt.Errorf("a wire has no %q: it has rate, delay and queue", key)
+		err = fmt.Errorf("a wire has no %q: it has rate, line, delay, queue and step", key)
 	}
 	return err
 }
 
-// String writes the port as it is reported.
-func (p portSpec) String() string {
-	if p.kind == "tun" {
-		return "tun:" + p.name
+// step adds a step of the rate, written as 5s:50M.
+func (p *portSpec) step(s string) error {
+	when, rate, ok := strings.Cut(s, ":")
+	at, err := time.ParseDuration(when)
+	switch {
+	case !ok || err != nil:
+		return fmt.Errorf("a step of %s is not of the form 5s:50M", s)
+	case at <= 0 || at > 24*time.Hour:
+		return fmt.Errorf("a step at %s is not after the start and within 24h", when)
+	case len(p.steps) > 0 && at <= p.steps[len(p.steps)-1].at:
+		return fmt.Errorf("a step at %s is not after the one before it", when)
+	case len(p.steps) == maxSteps:
+		return fmt.Errorf("more than %d steps", maxSteps)
 	}
-	delay := strings.ReplaceAll(p.delay.String(), "µ", "u")
-	return fmt.Sprintf("wire:rate=%s,delay=%s,queue=%d", rateText(p.rate), delay, p.queue)
+	bps, err := parseWireRate(rate)
+	if err != nil {
+		return err
+	}
+	p.steps = append(p.steps, rateStep{at, bps})
+	return nil
 }
+
+func parseWireRate(s string) (int64, error) {
+	bps, err := iperf3.ParseRate(s)
+	if err == nil && (bps < 1000 || bps > 1e12) {
+		err = fmt.Errorf("a rate of %s is not from 1K to 1T bit/s", s)
+	}
+	return bps, err
+}
+
+// real tells whether the port leads out of the process, and so the run is in real time.
+func (p portSpec) real() bool { return p.kind == "tun" || p.kind == "packet" }
+
+// String writes the port as it is reported. It is what --port takes.
+func (p portSpec) String() string {
+	if p.real() {
+		return p.kind + ":" + p.name
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "wire:rate=%s,delay=%s,queue=%d", rateText(p.rate), durationText(p.delay), p.queue)
+	if p.line != 0 {
+		fmt.Fprintf(&b, ",line=%s", rateText(p.line))
+	}
+	for _, step := range p.steps {
+		fmt.Fprintf(&b, ",step=%s:%s", durationText(step.at), rateText(step.rate))
+	}
+	return b.String()
+}
+
+// durationText writes a duration as it is given on the command line, in ASCII.
+func durationText(d time.Duration) string { return strings.ReplaceAll(d.String(), "µ", "u") }
 
 // rateText writes a rate in bit/s as it is given on the command line, without loss.
 func rateText(bps int64) string {

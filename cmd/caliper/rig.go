@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/packet"
 	"github.com/netcaliper/caliper/link/tun"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
+	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack"
 )
@@ -33,7 +36,7 @@ const realTick = time.Microsecond
 // was asked for.
 type rig struct {
 	node  *node
-	hold  *link.Hold
+	hold  *hold.Hold
 	card  *netfpga.Card
 	trace *link.Trace
 }
@@ -48,7 +51,14 @@ type bench struct {
 	recorder *link.Recorder
 	capture  *link.CaptureFile // nil without --pcap
 	wires    []*wire.End       // near's and far's end
-	tun      *tun.Device
+	out      realPort          // nil in virtual time
+}
+
+// realPort is a device that leads out of the process.
+type realPort interface {
+	link.Device
+	Stats() (sent, received link.Stats)
+	Err() error
 }
 
 // benchConfig says what to put together.
@@ -62,6 +72,9 @@ type benchConfig struct {
 	kernel  []netip.Prefix // of the kernel's side
 	farSend bool           // far sends data, too
 	bitrate int64          // of a stream that is paced, in bit/s; 0 or less for none
+	policy  pacer.Policy   // of the streams of which no bitrate is asked
+	unpaced bool           // streams keep their bitrate by themselves
+	reserve bool           // see hold.Config
 }
 
 // newBench puts a run together. What it has opened when something fails it closes again.
@@ -72,8 +85,8 @@ func newBench(c benchConfig) (b *bench, err error) {
 			b.close()
 		}
 	}()
-	if c.port.kind == "tun" {
-		if err := b.openTun(c); err != nil {
+	if c.port.real() {
+		if err := b.openOutlet(c); err != nil {
 			return b, err
 		}
 	}
@@ -83,9 +96,10 @@ func newBench(c benchConfig) (b *bench, err error) {
 			return b, badInput(err, "--pcap")
 		}
 	}
-	if b.tun != nil {
-		// The other end is this machine's kernel: round trips of some ten microseconds.
-		b.near, err = b.newRig(b.tun, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0, c.bitrate)})
+	if b.out != nil {
+		// The other end is mostly this machine's kernel: round trips of some ten
+		// microseconds.
+		b.near, err = b.newRig(b.out, c, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0, c.bitrate)})
 		return b, err
 	}
 	return b, b.openWorld(c)
@@ -105,12 +119,13 @@ const minMTU6 = 1280
 
 func (b *bench) openWorld(c benchConfig) error {
 	b.world = stack.NewWorld(c.seed)
-	config := wire.Config{Rate: c.port.rate, Delay: c.port.delay, QueueFrames: c.port.queue, MTU: c.mtu}
+	config := wire.Config{Rate: c.port.rate, Line: c.port.line, Delay: c.port.delay, QueueFrames: c.port.queue, MTU: c.mtu}
 	atNear, atFar := config, config
 	atNear.Name, atNear.Address = "near", nearMAC
 	atFar.Name, atFar.Address = "far", farMAC
 	x, y := wire.New(b.world.Clock(), &atNear, &atFar)
 	b.wires = []*wire.End{x, y}
+	b.step(b.world.Clock(), c.port.steps)
 
 	nearAddrs, farAddrs := []netip.Prefix{near4, near6}, []netip.Prefix{far4, far6}
 	if c.mtu < minMTU6 {
@@ -120,7 +135,7 @@ func (b *bench) openWorld(c benchConfig) error {
 	hosts.Addrs = nearAddrs
 	hosts.Neighbors = map[netip.Addr]net.HardwareAddr{far4.Addr(): farMAC, far6.Addr(): farMAC}
 	var err error
-	if b.near, err = b.newRig(x, c.card, hosts); err != nil {
+	if b.near, err = b.newRig(x, c, c.card, hosts); err != nil {
 		return err
 	}
 	hosts.Addrs = farAddrs
@@ -129,14 +144,24 @@ func (b *bench) openWorld(c benchConfig) error {
 	if c.farSend {
 		card = c.card
 	}
-	b.far, err = b.newRig(y, card, hosts)
+	b.far, err = b.newRig(y, c, card, hosts)
 	return err
 }
 
-func (b *bench) openTun(c benchConfig) error {
+func (b *bench) openOutlet(c benchConfig) error {
 	b.real = startClock()
 	var err error
-	b.tun, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel})
+	if c.port.kind == "packet" {
+		var d *packet.Device
+		if d, err = packet.Open(b.real, &packet.Config{Interface: c.port.name, MTU: c.mtu}); err == nil {
+			b.out = d
+		}
+	} else {
+		var d *tun.Device
+		if d, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel}); err == nil {
+			b.out = d
+		}
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -146,6 +171,17 @@ func (b *bench) openTun(c benchConfig) error {
 		return failed(err, "")
 	}
 	return badInput(err, "") // such as a name that there is already
+}
+
+// step has the rate of the wires change as time goes on.
+func (b *bench) step(clk clock.Clock, steps []rateStep) {
+	for _, s := range steps {
+		clk.AfterFunc(s.at, func() {
+			for _, w := range b.wires {
+				w.SetRate(s.rate)
+			}
+		})
+	}
 }
 
 // minRTO is TCP's minimum retransmission timeout for a path with that round trip and a
@@ -163,11 +199,11 @@ func minRTO(rtt time.Duration, bitrate int64) time.Duration {
 
 // newRig puts a host above a port. card is native, none for pacing by software, or
 // nothing for a host that sends no data: its frames leave as they come.
-func (b *bench) newRig(port link.Device, card string, config stack.Config) (*rig, error) {
+func (b *bench) newRig(port link.Device, c benchConfig, card string, config stack.Config) (*rig, error) {
 	r := new(rig)
-	r.node = &node{world: b.world}
+	r.node = &node{world: b.world, policy: c.policy, unpaced: c.unpaced}
 	var err error
-	b.onClock(func() { config.Device, err = b.chain(r, port, card) })
+	b.onClock(func() { config.Device, err = b.chain(r, port, card, c.reserve) })
 	if err != nil {
 		port.Close()
 		return nil, err
@@ -186,7 +222,7 @@ func (b *bench) newRig(port link.Device, card string, config stack.Config) (*rig
 }
 
 // chain puts the devices of a rig on top of each other.
-func (b *bench) chain(r *rig, port link.Device, card string) (link.Device, error) {
+func (b *bench) chain(r *rig, port link.Device, card string, reserve bool) (link.Device, error) {
 	top := port
 	if b.capture != nil {
 		c := link.NewCapture(top, b.clock(), b.capture)
@@ -207,7 +243,7 @@ func (b *bench) chain(r *rig, port link.Device, card string) (link.Device, error
 		r.card, top = c, c
 	}
 	if card != "" {
-		r.hold = link.NewHold(top, b.clock(), &link.HoldConfig{Horizon: horizon})
+		r.hold = hold.New(top, b.clock(), &hold.Config{Horizon: horizon, Reserve: reserve})
 		top = r.hold
 	}
 	return top, nil
@@ -238,8 +274,8 @@ func (b *bench) close() error {
 			b.near.node.Host.Flush(time.Second)
 			b.near.node.Host.Close()
 		}
-		if b.tun != nil {
-			b.onClock(func() { b.tun.Close() })
+		if b.out != nil {
+			b.onClock(func() { b.out.Close() })
 		}
 		b.real.Close()
 	}

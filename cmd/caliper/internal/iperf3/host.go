@@ -37,9 +37,12 @@ type Host interface {
 	Go(f func()) (wait func())
 
 	// Pace asks that what c, a net.Conn or a net.PacketConn, sends to remote leaves at
-	// bps bit/s of payload, spaced frame by frame, until c is closed. It returns
-	// ErrNotPaced where the Host cannot.
+	// bps bit/s of payload, spaced frame by frame, until c is closed; with 0 the Host may
+	// space it as it likes. It returns ErrNotPaced where it does not.
 	Pace(c any, remote net.Addr, bps int64) error
+
+	// SetCongestion has the TCP connection c use the congestion control of that name.
+	SetCongestion(c net.Conn, name string) error
 
 	// TCPInfo returns what the Host knows of a TCP connection; ok is false if nothing.
 	TCPInfo(c net.Conn) (info TCPInfo, ok bool)
@@ -62,6 +65,21 @@ type TCPInfo struct {
 	PMTU        int    // path MTU, bytes
 	MSS         int    // segment payload, bytes
 	Congestion  string // name of the congestion control, such as cubic
+
+	Loop *Loop // nil where the Host does not pace
+}
+
+// Loop is what a Host that paces knows besides: what was measured where segments leave and
+// acknowledgements arrive, at one moment, and in an Interval under the key caliper.
+type Loop struct {
+	RTT          time.Duration `json:"rtt_ns"`        // smoothed
+	MinRTT       time.Duration `json:"min_rtt_ns"`    // the least of the connection
+	Ssthresh     int64         `json:"ssthresh"`      // bytes of payload; 0 while none was set
+	InFlight     int64         `json:"in_flight"`     // bytes of payload
+	Queued       int64         `json:"queued"`        // bytes that wait for their departure
+	PacingRate   int64         `json:"pacing_rate"`   // bit/s; 0 if there is none
+	DeliveryRate int64         `json:"delivery_rate"` // bit/s of payload
+	Departures   int64         `json:"departures"`    // segments that have left, in the interval
 }
 
 // deadlineContext has a deadline that the Host keeps on its own clock; there is no timer.

@@ -71,8 +71,19 @@ func (s *stream) state() *SenderState {
 	return &SenderState{
 		Cwnd: i.Cwnd, SendWindow: i.SendWindow,
 		RTT: i.RTT.Microseconds(), RTTVar: i.RTTVar.Microseconds(),
-		PMTU: i.PMTU,
+		PMTU: i.PMTU, Loop: s.loop(),
 	}
+}
+
+// loop returns what the Host knows of the stream's loop, with the departures since it was
+// asked last.
+func (s *stream) loop() *Loop {
+	if s.info.Loop == nil {
+		return nil
+	}
+	l := *s.info.Loop
+	l.Departures, s.left = l.Departures-s.left, l.Departures
+	return &l
 }
 
 func (s *stream) keepPeaks(now *SenderState) {

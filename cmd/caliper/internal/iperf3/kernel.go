@@ -47,6 +47,9 @@ func (KernelHost) Go(f func()) (wait func()) {
 // Pace implements Host.
 func (KernelHost) Pace(any, net.Addr, int64) error { return ErrNotPaced }
 
+// SetCongestion implements Host.
+func (KernelHost) SetCongestion(c net.Conn, name string) error { return setCongestion(c, name) }
+
 // TCPInfo implements Host.
 func (KernelHost) TCPInfo(c net.Conn) (TCPInfo, bool) { return tcpInfo(c) }
 

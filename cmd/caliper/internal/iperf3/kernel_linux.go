@@ -1,6 +1,7 @@
 package iperf3
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"syscall"
@@ -31,6 +32,14 @@ func tcpInfo(c net.Conn) (info TCPInfo, ok bool) {
 		}
 	})
 	return info, ok
+}
+
+func setCongestion(c net.Conn, name string) error {
+	err := errors.New("it is no socket of the kernel")
+	withFD(c, func(fd int) {
+		err = unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, name)
+	})
+	return err
 }
 
 // socketBuffers returns the sizes of a kernel socket's buffers in bytes, 0 if c is none.

@@ -56,6 +56,11 @@ type Params struct {
 	Reverse bool // -R: the server sends
 	Bidir   bool // --bidir: both send
 
+	// Congestion is the congestion control of the TCP connections that send (-C); ""
+	// means the Host's own. A server is told where it sends: one that has no such control
+	// would refuse the test.
+	Congestion string
+
 	NoDelay          bool // -N, where the Host's connections have the choice
 	GetServerOutput  bool // --get-server-output
 	UDPCounters64    bool // --udp-counters-64bit
@@ -163,6 +168,7 @@ type paramsMessage struct {
 	Len             number  `json:"len"`
 	Bandwidth       number  `json:"bandwidth,omitempty"`
 	PacingTimer     number  `json:"pacing_timer"` // us
+	Congestion      string  `json:"congestion,omitempty"`
 	Title           string  `json:"title,omitempty"`
 	ExtraData       string  `json:"extra_data,omitempty"`
 	GetServerOutput number  `json:"get_server_output,omitempty"`
@@ -173,6 +179,10 @@ type paramsMessage struct {
 
 // message returns complete parameters in the form in which they are sent.
 func (p *Params) message() *paramsMessage {
+	congestion := p.Congestion
+	if !p.Reverse && !p.Bidir {
+		congestion = ""
+	}
 	return &paramsMessage{
 		TCP: boolean(!p.UDP), UDP: boolean(p.UDP),
 		Omit: number(p.Omit / time.Second), Time: number(p.Duration / time.Second),
@@ -180,7 +190,7 @@ func (p *Params) message() *paramsMessage {
 		NoDelay: boolean(p.NoDelay), Parallel: number(p.Streams),
 		Reverse: boolean(p.Reverse), Bidirectional: boolean(p.Bidir),
 		Len: number(p.Length), Bandwidth: number(p.rate()), PacingTimer: 1000,
-		Title: p.Title, ExtraData: p.ExtraData,
+		Congestion: congestion, Title: p.Title, ExtraData: p.ExtraData,
 		GetServerOutput: oneIf(p.GetServerOutput), Counters64: oneIf(p.UDPCounters64), Repeating: oneIf(p.RepeatingPayload),
 		ClientVersion: compatible,
 	}
@@ -218,7 +228,7 @@ func parseParams(b []byte) (Params, error) {
 		Streams: int(m.Parallel), Length: int(m.Len), Bitrate: int64(m.Bandwidth),
 		Reverse: bool(m.Reverse), Bidir: bool(m.Bidirectional), NoDelay: bool(m.NoDelay),
 		GetServerOutput: m.GetServerOutput > 0, UDPCounters64: m.Counters64 > 0, RepeatingPayload: m.Repeating > 0,
-		Title: m.Title, ExtraData: m.ExtraData,
+		Congestion: m.Congestion, Title: m.Title, ExtraData: m.ExtraData,
 	}
 	if p.Bitrate == 0 {
 		p.Bitrate = Unlimited

@@ -36,6 +36,9 @@ type Report struct {
 	// 0 means what suits each number.
 	Units byte
 
+	// Loop has the text say of a TCP sender what only a Host that paces knows.
+	Loop bool
+
 	// OnInterval is called with every interval, if it is not nil. It must not block.
 	OnInterval func(*Interval)
 }
@@ -93,7 +96,7 @@ func (r *reporter) agreed(t *test, control *HostPort) {
 	start.Timestamp = &Timestamp{now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"), now.Unix()}
 	start.Cookie = t.cookie
 	r.result.Title, r.result.ExtraData = p.Title, p.ExtraData
-	r.lines = lines{udp: p.UDP, bidir: p.Bidir, server: t.server, parallel: p.Streams, units: r.Units}
+	r.lines = lines{udp: p.UDP, bidir: p.Bidir, server: t.server, parallel: p.Streams, units: r.Units, loop: r.Loop}
 	if t.server {
 		start.Accepted = control
 		if p.GetServerOutput {

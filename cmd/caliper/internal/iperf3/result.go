@@ -130,6 +130,8 @@ type SenderState struct {
 	RTT        int64 `json:"rtt"`      // us
 	RTTVar     int64 `json:"rttvar"`   // us
 	PMTU       int   `json:"pmtu"`     // bytes
+
+	Loop *Loop `json:"caliper,omitempty"`
 }
 
 // SenderPeaks is what the state of a TCP connection has been at the ends of intervals.

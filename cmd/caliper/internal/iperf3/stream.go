@@ -28,6 +28,7 @@ type stream struct {
 	base, last counts      // at the end of the omitted time; of the last interval, in the end of the test
 	info       TCPInfo     // of a sending TCP connection, at the end of the last interval
 	knows      bool        // the Host knows info
+	left       int64       // segments that had left by the end of the last interval
 	baseResent int64       // segments sent again by the end of the omitted time
 	peaks      SenderPeaks // over the intervals
 	rttSum     int64       // us, for the mean

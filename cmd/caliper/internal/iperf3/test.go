@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -97,13 +98,16 @@ func (t *test) begin() error {
 			continue
 		}
 		t.senders.Add(1)
-		if p.rate() == 0 {
-			continue
+		if conn, ok := s.conn.(net.Conn); ok && !p.UDP && p.Congestion != "" {
+			if err := t.host.SetCongestion(conn, p.Congestion); err != nil {
+				return fmt.Errorf("cannot set congestion control (-C) %q: %w", p.Congestion, err)
+			}
 		}
 		err := t.host.Pace(pacedConn(s.conn), s.conn.RemoteAddr(), p.rate())
 		switch {
 		case err == nil:
-			s.paced, t.report.result.Paced = true, true
+			t.report.result.Paced = true
+			s.paced = p.rate() > 0
 		case !errors.Is(err, ErrNotPaced):
 			return fmt.Errorf("cannot pace stream %d at %d bit/s: %w", s.id, p.rate(), err)
 		}

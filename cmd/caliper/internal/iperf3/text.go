@@ -8,6 +8,7 @@ import (
 // lines writes the lines of iperf3's text.
 type lines struct {
 	udp, bidir, server bool
+	loop               bool // with the state of a sender's loop
 	parallel           int
 	units              byte // of rates
 }
@@ -47,6 +48,9 @@ func (l *lines) columns(iv *Interval) string {
 		return "Jitter    Lost/Total Datagrams"
 	}
 	for _, m := range iv.Streams {
+		if m.Retransmits != nil && l.loop {
+			return "Retr  Cwnd              RTT         Pacing      Departures"
+		}
 		if m.Retransmits != nil {
 			return "Retr  Cwnd"
 		}
@@ -106,6 +110,9 @@ func (l *lines) tail(m *Measure) string {
 		return fmt.Sprintf("            %d  %s\n", *m.Packets, omitted)
 	case m.Packets != nil:
 		return fmt.Sprintf("  %d  %s\n", *m.Packets, omitted)
+	case m.SenderState != nil && m.Loop != nil && l.loop:
+		return fmt.Sprintf("  %3d   %ss  %9.3f ms  %ss/sec  %8d  %s\n", *m.Retransmits, formatUnits(float64(m.Cwnd), 'A'),
+			m.Loop.RTT.Seconds()*1e3, formatUnits(float64(m.Loop.PacingRate)/8, l.units), m.Loop.Departures, omitted)
 	case m.SenderState != nil:
 		return fmt.Sprintf("  %3d   %ss       %s\n", *m.Retransmits, formatUnits(float64(m.Cwnd), 'A'), omitted)
 	}

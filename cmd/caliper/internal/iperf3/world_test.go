@@ -197,6 +197,8 @@ func (h *worldHost) Pace(c any, remote net.Addr, bps int64) error {
 	return nil
 }
 
+func (h *worldHost) SetCongestion(net.Conn, string) error { return nil }
+
 func (h *worldHost) TCPInfo(c net.Conn) (TCPInfo, bool) {
 	if c, ok := c.(*worldConn); !ok || c.datagrams {
 		return TCPInfo{}, false

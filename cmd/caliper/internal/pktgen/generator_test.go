@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer"
@@ -259,7 +260,7 @@ func TestPlayer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hold := link.NewHold(r.card, r.clk, &link.HoldConfig{Horizon: 10 * time.Microsecond})
+		hold := hold.New(r.card, r.clk, &hold.Config{Horizon: 10 * time.Microsecond})
 		hold.Attach(new(linktest.Null))
 		p := NewPlayer(r.clk, hold, c, Replay{Speed: Recorded, Passes: 1, MTU: 1500, Ethernet: true}, r.tally)
 		p.Start(time.Millisecond)

@@ -8,7 +8,7 @@ import (
 
 // A Meter stands directly under a card and tells a Tally what leaves.
 //
-// What was injected into the card had no link.Hold above it that knew when the line would
+// What was injected into the card had no hold.Hold above it that knew when the line would
 // be free of the frames before. The Meter knows it now, and writes it to Frame.Sched, so
 // that a frame that had to wait for the line is late by contention.
 type Meter struct {
