@@ -125,6 +125,19 @@ var badInputs = []struct{ args, want string }{
 	{"iperf3 -c far --pcap /nowhere/capture.pcapng", "/nowhere/capture.pcapng"},
 	{"iperf3 -c far --pcap /", "--pcap"},
 
+	// Pacing.
+	{"iperf3 -c far -C vegas", `no congestion controller is called "vegas"; there are bbr, cubic, reno`},
+	{"iperf3 -c far -u -C cubic", "-C is for TCP"},
+	{"iperf3 -c far --pace fast", "rate:100M"},
+	{"iperf3 -c far --pace rate:0", "at least 1 bit/s"},
+	{"iperf3 -c far --pace gaps:/nowhere/gaps", "/nowhere/gaps"},
+	{"iperf3 -c far --pace window -b 1M", "both say when packets leave"},
+	{"iperf3 -c far --pace window -u", "follows a TCP connection"},
+	{"iperf3 -c far --pace none -C bbr", "-C bbr needs a pacer"},
+	{"iperf3 -c far -b 1M -C bbr", "-C bbr says itself when packets leave"},
+	{"iperf3 -c far --port wire:step=5s", "not of the form 5s:50M"},
+	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -C bbr", "--congestion is the client's"},
+
 	// A tun interface.
 	{"iperf3 -c 10.99.0.1 --port tun --addr 10.99.0.2/24", "needs a name"},
 	{"iperf3 -c 10.99.0.1 --port tun: --addr 10.99.0.2/24", "needs a name"},

@@ -284,7 +284,7 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 
 // clientOnly are flags that say what to test, which a server is told by its clients.
 var clientOnly = []string{"time", "bytes", "blockcount", "bitrate", "udp", "length", "parallel", "reverse", "bidir",
-	"omit", "no-delay", "title", "extra-data", "get-server-output", "connect-timeout", "udp-counters-64bit", "repeating-payload"}
+	"omit", "congestion", "no-delay", "title", "extra-data", "get-server-output", "connect-timeout", "udp-counters-64bit", "repeating-payload"}
 
 func (t *iperf3Test) checkServer(c *cli.Context) error {
 	if t.bench.port.kind == "wire" {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link"
-	"github.com/netcaliper/caliper/link/wire"
 )
 
 // watchSignals returns a context that ends with SIGINT or SIGTERM. A second signal ends
@@ -39,15 +38,6 @@ type findings struct {
 	TraceHash  string      `json:"trace_hash"` // of time, device and bytes of every frame
 }
 
-// wireReport is what the emulated wire did to the frames.
-type wireReport struct {
-	Frames    uint64 `json:"frames"` // both directions
-	Dropped   uint64 `json:"dropped"`
-	QueuePeak int    `json:"queue_peak"` // frames
-	// QueueMean is how many frames waited on average, at the fuller end.
-	QueueMean float64 `json:"queue_mean"`
-}
-
 // findings gathers what was written down of a test that is over. What comes next, on a
 // server, is another test's.
 func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
@@ -61,15 +51,7 @@ func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
 				senders = senders[1:]
 			}
 		}
-		f.Wire = new(wireReport)
-		for _, w := range b.wires {
-			sent, _ := w.Stats()
-			f.Wire.Frames += sent.Frames
-			f.Wire.Dropped += sent.Dropped()
-			q := w.Queue()
-			f.Wire.QueuePeak = max(f.Wire.QueuePeak, q.MaxFrames)
-			f.Wire.QueueMean = max(f.Wire.QueueMean, q.Mean(wire.Queue{}))
-		}
+		f.Wire = b.wireReport()
 	}
 	b.onClock(func() {
 		first := &senders[0].trace.Departures
@@ -123,7 +105,7 @@ func (f *findings) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "card: %s; port: %s\n", f.Card, f.Port)
 	if f.Wire != nil {
-		fmt.Fprintf(w, "wire: %d frames, %d dropped, in the queue %.1f on average and at most %d\n", f.Wire.Frames, f.Wire.Dropped, f.Wire.QueueMean, f.Wire.QueuePeak)
+		fmt.Fprintln(w, f.Wire)
 	}
 	if f.Clock == "virtual" {
 		fmt.Fprintf(w, "clock: virtual, seed %d, trace %s\n", f.Seed, f.TraceHash)

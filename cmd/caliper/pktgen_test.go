@@ -243,7 +243,7 @@ func TestPktgenReport(t *testing.T) {
 		fmt.Sprintf("gaps: mean %.3f ns, asked 2000.499 ns, average error %.3f ns\n", f.Sent.Gap, f.Sent.GapError),
 		fmt.Sprint(f.Departures),
 		"pacer: gaps 2000.5 ns, payloads 100 bytes; card: native; port: " + f.Port,
-		fmt.Sprintf("wire: %d frames, %d dropped, at most 10 in a queue\n", f.Wire.Frames, f.Wire.Dropped),
+		fmt.Sprintf("wire: %d frames, %d dropped, in the queue %.1f on average and at most 10\n", f.Wire.Frames, f.Wire.Dropped, f.Wire.QueueMean),
 		"clock: virtual, seed 1, trace " + f.TraceHash,
 	} {
 		if !strings.Contains(text, want) {

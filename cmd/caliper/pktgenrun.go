@@ -162,8 +162,7 @@ func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
 		f.Clock = "virtual"
 	}
 	if len(g.wires) > 0 {
-		sent, _ := g.wires[0].Stats()
-		f.Wire = &wireReport{Frames: sent.Frames, Dropped: sent.Dropped(), QueuePeak: g.wires[0].Queue().MaxFrames}
+		f.Wire = g.wireReport()
 	}
 	if t.capture == nil {
 		f.Flow = pacer.FlowOf(pacer.ProtoUDP, t.src, t.dst).String()
