@@ -33,7 +33,6 @@ func NewCapture(below Device, clk clock.Clock, file *CaptureFile) *Capture {
 	_, c.wait = clk.(*clock.Virtual)
 	file.interfaces++
 	file.write(appendInterface(nil, below.Info()), 0, c.wait)
-	below.Attach(c)
 	return c
 }
 
@@ -41,7 +40,10 @@ func NewCapture(below Device, clk clock.Clock, file *CaptureFile) *Capture {
 func (c *Capture) Info() Info { return c.below.Info() }
 
 // Attach implements Device.
-func (c *Capture) Attach(h Handler) { c.handler = h }
+func (c *Capture) Attach(h Handler) {
+	c.handler = h
+	c.below.Attach(c)
+}
 
 // Transmit implements Device.
 func (c *Capture) Transmit(frames []*Frame) (int, error) {

@@ -52,7 +52,6 @@ func NewFault(below Device, clk clock.Clock, config *FaultConfig) *Fault {
 	d := &Fault{below: below}
 	d.sent.init(clk, config.Sent, config, 1, d.send)
 	d.received.init(clk, config.Received, config, 2, func(frames []*Frame) { d.handler.Receive(frames) })
-	below.Attach(d)
 	return d
 }
 
@@ -60,7 +59,10 @@ func NewFault(below Device, clk clock.Clock, config *FaultConfig) *Fault {
 func (d *Fault) Info() Info { return d.below.Info() }
 
 // Attach implements Device.
-func (d *Fault) Attach(h Handler) { d.handler = h }
+func (d *Fault) Attach(h Handler) {
+	d.handler = h
+	d.below.Attach(d)
+}
 
 // Transmit implements Device. What becomes of a frame is decided once, when it is taken.
 // So it takes all frames, keeps those that the device below refuses, and is full as long

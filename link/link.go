@@ -37,7 +37,8 @@ type Device interface {
 	// it has again. After Close it returns net.ErrClosed.
 	Transmit(frames []*Frame) (n int, err error)
 
-	// Attach says who gets what arrives. It is called once, before the first frame.
+	// Attach says who gets what arrives. It is called once, before the first frame, and
+	// attaches the device to the one below it: from then on frames may arrive.
 	Attach(Handler)
 
 	// Close ends the device and all devices below it. Frames that wait are dropped and

@@ -39,9 +39,7 @@ type left struct {
 // is below them.
 func NewTrace(below Device, clk clock.Clock, rec *Recorder) *Trace {
 	name := below.Info().Name
-	t := &Trace{clk: clk, below: below, rec: rec, out: nameID(name + " out"), in: nameID(name + " in")}
-	below.Attach(t)
-	return t
+	return &Trace{clk: clk, below: below, rec: rec, out: nameID(name + " out"), in: nameID(name + " in")}
 }
 
 func nameID(name string) uint64 {
@@ -54,7 +52,10 @@ func nameID(name string) uint64 {
 func (t *Trace) Info() Info { return t.below.Info() }
 
 // Attach implements Device.
-func (t *Trace) Attach(above Handler) { t.above = above }
+func (t *Trace) Attach(above Handler) {
+	t.above = above
+	t.below.Attach(t)
+}
 
 // Transmit stamps the frames, hands them on, and writes down those that were taken. All
 // of one call have the time of the call.

@@ -114,7 +114,6 @@ func New(below link.Device, clk clock.Clock, config *Config) *Hold {
 	// A timer can only be made running.
 	h.timer = clk.AfterFunc(time.Duration(clock.Never), h.pump)
 	h.timer.Stop()
-	below.Attach(h)
 	return h
 }
 
@@ -126,7 +125,10 @@ func (h *Hold) Info() link.Info {
 }
 
 // Attach implements link.Device.
-func (h *Hold) Attach(above link.Handler) { h.above = above }
+func (h *Hold) Attach(above link.Handler) {
+	h.above = above
+	h.below.Attach(h)
+}
 
 // Waiting returns how many frames are held.
 func (h *Hold) Waiting() int { return h.waiting }
