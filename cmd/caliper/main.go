@@ -26,7 +26,7 @@ func run(args []string, stdout, stderr *os.File) int {
 		Writer:                 stdout,
 		ErrWriter:              stderr,
 		ExitErrHandler:         func(*cli.Context, error) {}, // voice tells errors
-		Commands:               []*cli.Command{iperf3Command(v), gapsCommand(v), pktgenCommand(v), cardCommand(v)},
+		Commands:               []*cli.Command{iperf3Command(v), gapsCommand(v), pktgenCommand(v), cardCommand(v), netthreadsCommand(v)},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {
 				return badInput(nil, "there is no command %q", name).hint("caliper help lists the commands")

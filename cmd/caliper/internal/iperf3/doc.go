@@ -40,8 +40,8 @@
 //
 // # Limitations
 //
-//   - No SCTP, authentication, zero copy, files, bursts, and no choice of window, MSS, type
-//     of service or congestion control. A server ignores a client's wish for those.
+//   - No SCTP, authentication, zero copy, files, bursts, and no choice of window, MSS or
+//     type of service. A server ignores a client's wish for those.
 //   - A client's UDP datagrams carry 1448 bytes over IPv4 and 1428 over IPv6 unless told
 //     otherwise, what an Ethernet path takes whole; iperf3 asks the control connection for
 //     its MSS.

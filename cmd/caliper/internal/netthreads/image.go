@@ -1,0 +1,26 @@
+package netthreads
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	machine "github.com/netcaliper/caliper/netfpga/netthreads"
+	"github.com/netcaliper/caliper/netfpga/netthreads/image"
+	"github.com/netcaliper/caliper/netfpga/netthreads/programs"
+)
+
+// Open reads a program from the file or the files of a name, or where there are none, the
+// built-in one of that name.
+func Open(name string) (*machine.Image, error) {
+	img, err := image.Open(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return img, err
+	}
+	if slices.Contains(programs.Names(), name) {
+		return programs.Image(name)
+	}
+	return nil, fmt.Errorf("%w, and no built-in program: these are %s", err, strings.Join(programs.Names(), ", "))
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/netcaliper/caliper/netfpga/netthreads"
+	"github.com/netcaliper/caliper/netfpga/netthreads/image"
+	"github.com/netcaliper/caliper/netfpga/netthreads/programs"
+)
+
+// disassemble is netthreads dis.
+func disassemble(_ *cli.Context, v *voice, _ string, img *netthreads.Image) error {
+	w := bufio.NewWriter(v)
+	for i := 0; i < len(img.Text); i += 4 {
+		pc := uint32(netthreads.TextBase + i)
+		if s := img.Lookup(pc); s != nil && s.Addr == pc {
+			fmt.Fprintf(w, "\n%s:\n", s.Name)
+		}
+		fmt.Fprintln(w, img.Line(pc))
+	}
+	if err := w.Flush(); err != nil {
+		return failed(err, "write the program")
+	}
+	return nil
+}
+
+// loading is what netthreads load prints as JSON.
+type loading struct {
+	Register uint32   `json:"register"` // that all is written to
+	Reset    uint32   `json:"reset"`    // before each word
+	Words    []loaded `json:"words"`
+	Write    uint32   `json:"write"` // behind each word
+	Start    uint32   `json:"start"` // in the end
+}
+
+type loaded struct {
+	Address uint32 `json:"address"`
+	Value   uint32 `json:"value"`
+}
+
+// showLoading is netthreads load.
+func showLoading(c *cli.Context, v *voice, _ string, img *netthreads.Image) error {
+	if c.Bool("json") {
+		l := loading{Register: image.LoaderRegister, Reset: image.LoaderReset, Write: image.LoaderWrite, Start: image.LoaderStart}
+		for address, value := range image.Words(img) {
+			l.Words = append(l.Words, loaded{address, value})
+		}
+		if err := writeJSON(v, l); err != nil {
+			return failed(err, "write the words")
+		}
+		return nil
+	}
+	w := bufio.NewWriter(v)
+	fmt.Fprintln(w, "reset")
+	for address, value := range image.Words(img) {
+		fmt.Fprintf(w, "%08x %08x\n", address, value)
+	}
+	fmt.Fprintln(w, "start")
+	if err := w.Flush(); err != nil {
+		return failed(err, "write the words")
+	}
+	return nil
+}
+
+// writeMIF is netthreads mif. Both files are there in the end, or none is new.
+func writeMIF(c *cli.Context, v *voice, name string, img *netthreads.Image) error {
+	base := c.String("out")
+	if base == "" {
+		base = strings.TrimSuffix(name, ".elf")
+		for _, end := range []string{image.TextFile, image.DataFile} {
+			base = strings.TrimSuffix(base, end)
+		}
+	}
+	names := []string{base + image.TextFile, base + image.DataFile}
+	if !c.Bool("force") {
+		for _, name := range names {
+			if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+				return badInput(err, "%s is there already", name).hint("--force replaces it, --out NAME writes to another place")
+			}
+		}
+	}
+	var files [2]*os.File
+	for i, name := range names {
+		f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+		if err != nil {
+			return badInput(err, "").hint("make the folder first, or give --out NAME")
+		}
+		defer os.Remove(f.Name())
+		defer f.Close()
+		files[i] = f
+	}
+	err := image.WriteMIF(files[0], files[1], img)
+	for i, f := range files {
+		err = errors.Join(err, f.Chmod(0o644), f.Close())
+		if err == nil {
+			err = os.Rename(f.Name(), names[i])
+		}
+	}
+	if err != nil {
+		return failed(err, "")
+	}
+	_, err = fmt.Fprintf(v, "%s: %d instructions\n%s: %d words\n", names[0], len(img.Text)/4, names[1], (len(img.Data)+3)/4)
+	return err
+}
+
+// newProgram is netthreads new.
+func newProgram(_ *cli.Context, v *voice, name string) error {
+	wrote, err := programs.New(name)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return badInput(err, "").hint("give a name that there is no file or folder of")
+	case err != nil && len(wrote) == 0:
+		return badInput(err, "")
+	case err != nil:
+		return failed(err, "")
+	}
+	base := filepath.Base(name)
+	_, err = fmt.Fprintf(v, `%s is a program that sends packets from MAC 0 on by MAC 1, and back: edit %s.c.
+To build it, with Debian's gcc-mips-linux-gnu, and to run it:
+
+   make -C %s CONTEXT=sim
+   caliper netthreads run %s --mac 0=pcap:IN.pcap --mac 1=pcap:,OUT.pcapng
+`, name, filepath.Join(name, base), name, filepath.Join(name, "build", "sim", base+".elf"))
+	return err
+}

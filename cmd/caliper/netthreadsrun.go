@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	sim "github.com/netcaliper/caliper/cmd/caliper/internal/netthreads"
+	"github.com/netcaliper/caliper/netfpga/netthreads"
+)
+
+// runProgram is netthreads run.
+func runProgram(c *cli.Context, v *voice, name string, img *netthreads.Image) error {
+	config, err := readSimulation(c, v)
+	if err != nil {
+		return err
+	}
+	s, err := sim.New(img, config)
+	if err != nil {
+		return simulationProblem(err)
+	}
+	stop, signalled := watchSignals()
+	defer stop()
+
+	began := time.Now()
+	err = s.Run(signalled)
+	report := s.Report(time.Since(began), err)
+	v.done()
+	if closed := s.Close(); err == nil && closed != nil {
+		err, report.End, report.Error = closed, sim.Broken, closed.Error()
+	}
+	if wrote := writeReport(c, v, report); wrote != nil {
+		return failed(wrote, "write the result")
+	}
+	switch {
+	case report.Fault != nil:
+		return failed(nil, "%s", strings.TrimRight(report.Fault.Report, "\n")).hint("caliper netthreads dis %s shows the program", name)
+	case err != nil:
+		return failed(err, "")
+	case report.End == sim.Interrupted:
+		return &problem{text: "interrupted", code: exitInterrupted}
+	}
+	return nil
+}
+
+// readSimulation reads the flags.
+func readSimulation(c *cli.Context, v *voice) (*sim.Config, error) {
+	config := &sim.Config{Cycles: c.Uint64("cycles"), Lossless: c.Bool("lossless")}
+	for _, name := range []string{"mac", "host"} {
+		config.Ports = append(config.Ports, c.Generic(name).(*portFlag).specs...)
+	}
+	if c.IsSet("cycles") && config.Cycles == 0 {
+		return nil, badInput(nil, "--cycles 0 is no time to run").hint("for instance --cycles 125000000, which is a second")
+	}
+	m := &config.Machine
+	m.CPUs, m.Threads = c.Int("cpus"), c.Int("threads")
+	if m.CPUs < 1 || m.Threads < 1 || max(m.CPUs, m.Threads) > netthreads.MaxThreads || m.CPUs*m.Threads > netthreads.MaxThreads {
+		return nil, badInput(nil, "--cpus %d --threads %d: there can be 1 to %d threads in all", m.CPUs, m.Threads, netthreads.MaxThreads)
+	}
+	m.DelaySlots, m.Plain, m.Profile = c.Bool("delay-slots"), c.Bool("no-skip"), c.Bool("profile")
+	switch kind := c.String("memory"); kind {
+	case "ideal":
+	case "cached":
+		m.Memory = &netthreads.Memory{}
+	default:
+		return nil, badInput(nil, "--memory %s: there is no such memory", kind).hint("give ideal or cached")
+	}
+	for name, needs := range map[string]bool{"trace": c.IsSet("trace"), "memory cached": m.Memory != nil, "no-skip": m.Plain} {
+		if needs && config.Cycles == 0 {
+			return nil, badInput(nil, "--%s needs --cycles: with it, it is not found out that nothing can happen any more", name).
+				hint("for instance --cycles 1000000")
+		}
+	}
+	text := v.stdout
+	if c.Bool("json") {
+		text = v.stderr
+	}
+	stamp := c.Bool("stamp")
+	m.Log = func(thread int, cycle uint64, line string) {
+		v.done()
+		if stamp {
+			fmt.Fprintf(text, "%d %d: ", cycle, thread)
+		}
+		fmt.Fprintln(text, line)
+	}
+	began := time.Now()
+	config.Progress = func(cycle uint64) {
+		v.show("%d cycles, %.3g s of the card in %.1f s", cycle, float64(cycle)*netthreads.Tick*1e-9, time.Since(began).Seconds())
+	}
+	return config, readTrace(c, v, config)
+}
+
+// readTrace reads what the trace is written to, if one is wanted.
+func readTrace(c *cli.Context, v *voice, config *sim.Config) error {
+	switch name := c.String("trace"); {
+	case !c.IsSet("trace"):
+	case name == "":
+		return badInput(nil, "--trace needs the name of a file").hint("- is standard output")
+	case name == "-" && c.Bool("json"):
+		return badInput(nil, "--trace - and --json both write to standard output").hint("give the trace a file")
+	case name == "-":
+		config.Trace = func() (io.WriteCloser, error) { return stays{v}, nil }
+	default:
+		config.Trace = func() (io.WriteCloser, error) { return os.Create(name) }
+	}
+	return nil
+}
+
+// stays is standard output, which is not closed.
+type stays struct{ io.Writer }
+
+func (stays) Close() error { return nil }
+
+// simulationProblem is an error of connecting the ports: nothing has run.
+func simulationProblem(err error) error {
+	switch {
+	case errors.Is(err, sim.ErrRights):
+		return &problem{err: err, code: exitNoRights}
+	case errors.Is(err, syscall.EBUSY):
+		return failed(err, "")
+	}
+	return badInput(err, "")
+}
+
+// writeReport prints what came of a run.
+func writeReport(c *cli.Context, v *voice, r *sim.Report) error {
+	if c.Bool("json") {
+		return writeJSON(v, r)
+	}
+	return r.WriteText(v)
+}

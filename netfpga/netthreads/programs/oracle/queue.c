@@ -1,0 +1,62 @@
+// Threads pass items through two lists and count them. Each begins after a delay of its own,
+// which the test writes into the image, and every item must be seen once a round.
+
+#include "support.h"
+#include "mtdeque.h"
+
+enum { LOCK_LEFT, LOCK_RIGHT, LOCK_SUM, ITEMS = 12, ROUNDS = 10 };
+
+struct number {
+	struct mtdeque_item item;
+	uint value;
+	uint seen;
+};
+
+volatile uint delays[16]; // in ticks
+volatile uint threads = NF_THREADS;
+
+static struct number numbers[ITEMS];
+static struct mtdeque left = MTDEQUE(LOCK_LEFT), right = MTDEQUE(LOCK_RIGHT);
+static volatile int ready;
+static volatile uint sum, passed, done;
+
+static void pass(void)
+{
+	struct number *n = (struct number *)mtdeque_pop(&left);
+	if (!n)
+		return;
+	n->seen++;
+	nf_lock(LOCK_SUM);
+	sum += n->value;
+	passed++;
+	nf_unlock(LOCK_SUM);
+	mtdeque_push(n->seen < ROUNDS ? &left : &right, &n->item);
+}
+
+int main(void)
+{
+	nf_sleep(delays[nf_tid()]);
+	if (nf_tid() == 0) {
+		for (uint i = 0; i < ITEMS; i++) {
+			numbers[i].value = 1 << i;
+			mtdeque_push(&left, &numbers[i].item);
+		}
+		ready = 1;
+	}
+	while (!ready)
+		nf_pause();
+	while (passed < ITEMS * ROUNDS)
+		pass();
+	nf_lock(LOCK_SUM);
+	int last = ++done == threads;
+	nf_unlock(LOCK_SUM);
+	if (!last)
+		return 0;
+	uint found = 0;
+	for (struct number *n; found < ITEMS;)
+		if ((n = (struct number *)mtdeque_pop(&right)))
+			found += n->seen == ROUNDS;
+	log("sum %u, passed %u, found %u, empty %d\n", sum, passed, found,
+	    mtdeque_is_empty(&left) && mtdeque_is_empty(&right));
+	return 0;
+}

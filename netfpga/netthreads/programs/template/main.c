@@ -1,0 +1,48 @@
+// All threads start here, at the same time. This program sends every packet from MAC 0 on by
+// MAC 1, and the other way round, and counts them.
+//
+//	make CONTEXT=sim    for the simulator, with log
+//	make                for the card
+//	make CONTEXT=sw     for this computer
+
+#include "support.h"
+#include "pktbuff.h"
+#include "memcpy.h"
+
+enum { LOCK_COUNT }; // of count
+
+static int count;
+static volatile int ready;
+
+static void forward(t_addr *in, t_addr *out)
+{
+	struct ioq_header *from = (struct ioq_header *)in;
+	uint bytes = nf_be16(from->byte_length), port = nf_be16(from->src_port);
+	fill_ioq((struct ioq_header *)out, port == 0 ? mac_bit(1) : mac_bit(0), bytes);
+	memcpy(out + sizeof *from, in + sizeof *from, bytes);
+	nf_pktin_free(in); // as soon as it can be: packets that find no slot are lost
+	nf_pktout_send(out, out + sizeof *from + bytes);
+}
+
+int main(void)
+{
+	if (nf_tid() == 0) {
+		nf_pktin_init();
+		nf_pktout_init();
+		ready = 1;
+	}
+	while (!ready)
+		nf_pause();
+	for (;;) {
+		t_addr *in, *out;
+		while (!(out = nf_pktout_alloc(NF_SLOT_SIZE)))
+			nf_pause();
+		while (!nf_pktin_is_valid(in = nf_pktin_pop()))
+			nf_pause();
+		forward(in, out);
+		nf_lock(LOCK_COUNT);
+		count++;
+		log("packet %d, by thread %d\n", count, nf_tid());
+		nf_unlock(LOCK_COUNT);
+	}
+}
