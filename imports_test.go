@@ -31,14 +31,22 @@ var law = []struct{ packages, may string }{
 	{"netfpga/port", "pacer/clock link netfpga/drivercomm netfpga/internal/fifo"},
 	{"netfpga/pktgen", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/port"},
 	{"netfpga/driver", "pacer/clock netfpga/drivercomm netfpga/internal/fifo netfpga/pci"},
-	{"netfpga", "pacer/clock pacer link netfpga/drivercomm netfpga/internal/fifo netfpga/pci netfpga/port netfpga/pktgen netfpga/driver"},
+	{"netfpga/netthreads", "netfpga/drivercomm"},
+	{"netfpga/netthreads/image", "netfpga/netthreads"},
+	{"netfpga/netthreads/programs", "netfpga/netthreads netfpga/netthreads/image"},
+	{"netfpga/firmware", "netfpga/drivercomm netfpga/internal/fifo netfpga/netthreads netfpga/pktgen netfpga/port pacer/clock"},
+	{"netfpga", "pacer/clock pacer link netfpga/drivercomm netfpga/internal/fifo netfpga/pci netfpga/port netfpga/pktgen netfpga/driver " +
+		"netfpga/firmware netfpga/netthreads netfpga/netthreads/programs"},
 	{"netfpga/nl", "pacer/clock link netfpga"},
 	{"stack/cc", "pacer/clock pacer"},
 	{"stack", "pacer/clock pacer link link/endpoint stack/cc"},
 	{"cmd/caliper/internal/iperf3", ""},
 	{"cmd/caliper/internal/gaps", "pacer/clock pacer link"},
 	{"cmd/caliper/internal/pktgen", "pacer/clock pacer link netfpga"},
+	{"cmd/caliper/internal/netthreads", "link netfpga/drivercomm netfpga/netthreads netfpga/netthreads/image " +
+		"netfpga/netthreads/programs cmd/caliper/internal/pktgen"},
 	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/tun link/packet netfpga netfpga/nl stack stack/cc " +
+		"netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs cmd/caliper/internal/netthreads " +
 		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps cmd/caliper/internal/pktgen"},
 }
 

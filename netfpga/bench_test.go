@@ -55,6 +55,22 @@ func BenchmarkInject(b *testing.B) {
 	}
 }
 
+// BenchmarkFaithful has the machine send described packets.
+func BenchmarkFaithful(b *testing.B) {
+	for _, c := range []struct{ bytes, gap int }{{64, 3360}, {64, 20_000}, {64, 1_000_000}, {1518, 12_304}} {
+		b.Run(fmt.Sprintf("%dB/%dns", c.bytes, c.gap), func(b *testing.B) {
+			_, card := paced(b, &netfpga.Config{Firmware: &netfpga.Firmware{}}, c.bytes, b.N, int64(c.gap))
+			var issued uint64
+			for _, th := range card.Profile().Threads {
+				issued += th.Issued
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+			b.ReportMetric(float64(issued)/1e6/b.Elapsed().Seconds(), "Minstr/s")
+			b.ReportMetric(float64(b.N)*float64(c.gap)/1e9/b.Elapsed().Seconds(), "x-real-time")
+		})
+	}
+}
+
 // BenchmarkInfinite has frames take no time, and 32 leave at a tick.
 func BenchmarkInfinite(b *testing.B) {
 	benchmark(b, 1, 1514, 32, &netfpga.Config{Speed: netfpga.Infinite})

@@ -9,6 +9,7 @@
 //	drivercomm    the messages between driver and card                   (sections 3, 5)
 //	pci           the bus: one transfer at a time, and what it costs     (section 3.1)
 //	pktgen        the generator on the card, in its native form          (section 5)
+//	firmware      the same as a program on the NetThreads machine        (sections 4, 5)
 //	port          the MAC: departure at a tick, the line's speed
 //
 // The life of a frame: Transmit copies its bytes and its asked departure (Frame.Sched,
@@ -21,7 +22,7 @@
 //
 // # Rules
 //
-// Frames come in order of departure; a link.Hold above sees to that. One that asks to
+// Frames come in order of departure; a hold.Hold above sees to that. One that asks to
 // leave before its predecessor leaves right behind it and is counted. What becomes of a
 // frame that is late is a policy, Config.Late: by default it leaves at once, and those
 // behind it follow at line rate until the schedule is caught up with. No frame ever
@@ -37,6 +38,14 @@
 // port does not wait for the line of another one; but who fills the buffers with frames
 // for later makes all others wait for room.
 //
+// # The faithful card
+//
+// With Config.Firmware the generator is a program for the card's own processor, which is
+// simulated cycle for cycle: what this card cannot do, the original could not. It runs in
+// virtual time. A frame that leaves is compared with those that went in, as the program
+// may do anything with them: drop them, change their order, or make others. If the
+// program fails, so does the card: Err says why.
+//
 // # Limitations
 //
 // MTU is 1500. If the device below has no room for a frame at its tick, the frame waits,
@@ -49,6 +58,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/driver"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/firmware"
 	"github.com/netcaliper/caliper/netfpga/pci"
 	"github.com/netcaliper/caliper/netfpga/pktgen"
 	"github.com/netcaliper/caliper/netfpga/port"
@@ -64,8 +74,11 @@ type Card struct {
 
 	driver *driver.Driver
 	bus    *pci.Bus
-	gen    *pktgen.Generator
+	gen    generator
 	ports  []*Interface
+
+	firmware *firmware.Generator // gen on the faithful card, else nil
+	err      error               // why the card has stopped
 
 	waiters []*waiter // the next to be told of room first
 }
@@ -93,11 +106,16 @@ func New(clk clock.Clock, below link.Device, config *Config) (*Card, error) {
 		macs = append(macs, mac)
 		c.ports = append(c.ports, newInterface(c, n, mac, dev, &cfg))
 	}
-	c.bus = pci.New(clk, cfg.PCI)
-	c.gen = pktgen.New(clk, pktgen.Config{
-		Counter: c.counter, Ports: macs, Host: toHost{c.bus}, Late: cfg.Late,
-		Dropped: func(port int) { c.ports[port].dropped() },
-	})
+	ends := &ending{Clock: clk, at: clock.Never}
+	c.bus = pci.New(ends, cfg.PCI)
+	if cfg.Firmware == nil {
+		c.gen = pktgen.New(clk, pktgen.Config{
+			Counter: c.counter, Ports: macs, Host: toHost{c.bus}, Late: cfg.Late,
+			Dropped: func(port int) { c.ports[port].dropped() },
+		})
+	} else if err := c.runFirmware(&cfg, macs, ends); err != nil {
+		return nil, err
+	}
 	c.driver = driver.New(clk, c.bus, driver.Config{
 		Tick: cfg.Tick, OwnClock: cfg.ClockPPM != 0 || cfg.ClockOffset != 0,
 		Ready: c.ready, Trace: cfg.Trace,
@@ -107,7 +125,11 @@ func New(clk clock.Clock, below link.Device, config *Config) (*Card, error) {
 	for n, mac := range macs {
 		mac.Connect(line{c.ports[n]}, c.gen.Lane(n))
 	}
-	c.driver.Up()
+	if c.firmware == nil {
+		c.driver.Up()
+	} else {
+		c.firmware.Start()
+	}
 	return c, nil
 }
 
@@ -151,11 +173,11 @@ func (c *Card) down() {
 	c.gen.Stop()
 	for _, i := range c.ports {
 		i.rx.offered = false
-		i.rx.clear(&i.stats.Received)
+		i.rx.clear(&i.stats.Received, link.Closed)
 	}
 }
 
-// toHost is where the generator's messages go.
+// toHost is where the generator's messages to the driver go.
 type toHost struct{ *pci.Bus }
 
 // Offer implements pktgen.Host.

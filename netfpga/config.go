@@ -48,16 +48,19 @@ type Config struct {
 	ClockPPM    float64
 	ClockOffset time.Duration
 
-	// PCI is what transfers over the bus cost. The zero Cost means nothing;
-	// pci.Measured is what the original had.
+	// PCI is what transfers over the bus cost. The zero Cost means nothing, but with
+	// Firmware it means pci.Measured, which is what the original had.
 	PCI pci.Cost
 
 	// Receive is the way up of what the devices below receive.
 	Receive Route
 
 	// Late is what becomes of packets that are late. The zero Late sends them at once, and
-	// catches up with the schedule at line rate.
+	// catches up with the schedule at line rate. With Firmware it must be zero.
 	Late pktgen.Late
+
+	// Firmware makes it the faithful card. Nil means the native one.
+	Firmware *Firmware
 
 	// Trace is called for every step of the driver, on the clock's goroutine. It may be
 	// nil.
@@ -124,6 +127,11 @@ func (c Config) complete() (Config, error) {
 	if c.Tick == (drivercomm.Tick{}) {
 		c.Tick = profile.Tick
 	}
+	if c.Firmware != nil {
+		if err := c.Firmware.complete(&c); err != nil {
+			return c, err
+		}
+	}
 	return c, c.check()
 }
 
@@ -151,7 +159,8 @@ func (c *Config) name(port int) string {
 	return fmt.Sprintf("nf2c%d", c.Number*drivercomm.MaxPorts+port)
 }
 
-// counter returns the card's clock.
+// counter returns the card's clock. That of a faithful card begins with 32 bits, all that
+// a program can know of it.
 func (c *Config) counter() (drivercomm.Counter, error) {
 	if c.ClockPPM == 0 && c.ClockOffset == 0 {
 		return drivercomm.Counter{Tick: c.Tick}, nil
@@ -160,5 +169,9 @@ func (c *Config) counter() (drivercomm.Counter, error) {
 		return drivercomm.Counter{}, err
 	}
 	tick, err := c.Tick.Off(c.ClockPPM)
-	return drivercomm.Counter{Tick: tick, Start: c.Tick.Down(clock.Time(c.ClockOffset))}, err
+	start := c.Tick.Down(clock.Time(c.ClockOffset))
+	if c.Firmware != nil {
+		start = uint64(uint32(start))
+	}
+	return drivercomm.Counter{Tick: tick, Start: start}, err
 }

@@ -78,7 +78,7 @@ func (s *Sender) ready() {
 
 // Inject takes a packet to be sent, and keeps nothing of d. It returns link.ErrFull where
 // the driver has no transmit buffer free now, of which Ready tells the end; net.ErrClosed
-// when the Sender or the card's interface is closed; and an error that says what is wrong
+// when the Sender or the card's interface is closed; that of Card.Err; and an error that says what is wrong
 // with a packet that cannot be. A packet that was not taken does not count as the one
 // before the next.
 func (s *Sender) Inject(d *Description) error {
@@ -88,6 +88,9 @@ func (s *Sender) Inject(d *Description) error {
 	}
 	if s.closed || i.closed {
 		return net.ErrClosed
+	}
+	if err := s.card.err; err != nil {
+		return err
 	}
 	depart, err := s.departure(d)
 	if err != nil {
@@ -115,7 +118,7 @@ func (s *Sender) Inject(d *Description) error {
 	s.last, s.begun = depart, true
 	i.sender = s
 	i.stats.Injected++
-	i.shadow.Push(given{f, u.carried, tick})
+	i.give(given{frame: f, carried: u.carried, tick: tick})
 	s.card.driver.Flush()
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/driver"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -27,8 +26,10 @@ type Interface struct {
 	mac   *port.Port
 	route Route
 
-	shadow fifo.Queue[given] // what the driver and the card have, the oldest first
-	sender *Sender           // that injected the last of these; nil if it is a frame
+	shadow shadow    // what the driver and the card have, the oldest first
+	behind shadow    // of that, on the faithful card, what its program has launched
+	keep   *Firmware // how much of a frame the driver is given; nil: all
+	sender *Sender   // that injected the last of these; nil if it is a frame
 	wait   waiter
 	rx     receiving
 	one    [1]*link.Frame
@@ -36,16 +37,8 @@ type Interface struct {
 	stats  PortStats
 }
 
-// given is a frame that the driver was given, how many bytes of it that were, and the tick
-// that it asked the card for.
-type given struct {
-	frame   *link.Frame // nil if the interface has been closed since
-	carried int
-	tick    uint64
-}
-
 func newInterface(c *Card, n int, mac *port.Port, below link.Device, cfg *Config) *Interface {
-	i := &Interface{card: c, n: n, mac: mac, below: below, route: cfg.Receive}
+	i := &Interface{card: c, n: n, mac: mac, below: below, route: cfg.Receive, keep: cfg.Firmware}
 	i.info = below.Info()
 	i.info.Name = cfg.Name
 	if n > 0 {
@@ -74,6 +67,9 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 	if i.closed {
 		return 0, net.ErrClosed
 	}
+	if err := i.card.err; err != nil {
+		return 0, err
+	}
 	d := i.card.driver
 	now := i.card.clk.Now()
 	for n, f := range frames {
@@ -89,14 +85,15 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 			i.stats.Drop(f, link.TooLong)
 			continue
 		}
-		tick, ok := d.Send(&driver.Packet{Port: i.n, Bytes: f.Bytes(), Wire: wire, Departure: asked(f)})
+		carried := i.keep.carried(f)
+		tick, ok := d.Send(&driver.Packet{Port: i.n, Bytes: f.Bytes()[:carried], Wire: wire, Departure: asked(f)})
 		if !ok {
 			i.wait.full = true
 			return n, link.ErrFull
 		}
 		f.Handed = now
 		i.sender = nil
-		i.shadow.Push(given{f, f.Len(), tick})
+		i.give(given{frame: f, carried: carried, tick: tick})
 	}
 	i.wait.full = false
 	d.Flush()
@@ -131,11 +128,10 @@ func wireLen(f *link.Frame) int {
 // line is what the port sends to.
 type line struct{ *Interface }
 
-// Leave implements port.Line: the oldest frame leaves. It still has the bytes that the
-// driver was given, which this generator does not change. What the card adds behind them
-// comes from there.
+// Leave implements port.Line: a frame leaves. It still has the bytes that the driver was
+// given; what the card adds behind them comes from there.
 func (i line) Leave(bytes []byte, d *port.Departure) bool {
-	g := i.shadow.Pop()
+	g := i.leaving().Pop()
 	f := g.frame
 	if f == nil {
 		return true
@@ -157,7 +153,7 @@ func (i line) Leave(bytes []byte, d *port.Departure) bool {
 		i.stats.Drop(f, link.Closed)
 	case errors.Is(err, link.ErrFull):
 		i.stats.Refused++
-		i.shadow.Unpop(g)
+		i.leaving().Unpop(g)
 		return false
 	case errors.Is(err, net.ErrClosed):
 		i.stats.Drop(f, link.Closed)
@@ -178,8 +174,10 @@ func (i line) kept(g given, d *port.Departure) lateness {
 		return byBelow
 	case d.Due <= g.tick:
 		return byClock
-	case d.Asked > g.tick:
+	case d.Asked > g.tick && i.card.firmware == nil:
 		return byPolicy
+	case d.Asked > g.tick:
+		return byCard
 	case d.Queued:
 		return byLine
 	}
@@ -201,13 +199,11 @@ func (i *Interface) Close() error {
 	}
 	i.closed = true
 	i.card.down()
-	for range i.shadow.Len() {
-		g := i.shadow.Pop()
-		if g.frame != nil {
-			i.stats.Drop(g.frame, link.Closed)
-		}
-		i.shadow.Push(given{}) // the bytes are still on their way
+	onTheirWay := i.leaving().Len()
+	i.forget(link.Closed)
+	for range onTheirWay {
+		i.leaving().Push(given{})
 	}
-	i.rx.clear(&i.stats.Received)
+	i.rx.clear(&i.stats.Received, link.Closed)
 	return i.below.Close()
 }

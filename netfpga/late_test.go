@@ -54,7 +54,7 @@ func TestStall(t *testing.T) {
 		}
 		clk, dev := clock.NewVirtual(), newBelow()
 		card := newCard(t, clk, dev, &netfpga.Config{Late: late})
-		stall(t, card, clk, c.bytes, c.gap)
+		stall(t, card, clk, c.bytes, c.gap, 0)
 
 		wire := clock.Time(link.WireBytes(c.bytes-4)) * 8
 		run, longest := 1, 1 // of frames back to back
@@ -96,15 +96,15 @@ faithful      1518 B every  40000 ns:    1 back to back, late    1 caught up    
 	}
 }
 
-// stall injects packets with departures from 10 ms on to 200 ms. From 100 ms to 108 ms the
-// host does nothing.
-func stall(t *testing.T, card *netfpga.Card, clk *clock.Virtual, bytes int, gap clock.Time) {
+// stall injects packets with departures from 10 ms on to 200 ms, each so long ahead. From
+// 100 ms to 108 ms the host does nothing.
+func stall(t *testing.T, card *netfpga.Card, clk *clock.Virtual, bytes int, gap, ahead clock.Time) {
 	const ms = 1_000_000
 	full := false
 	sender := card.NewSender(netfpga.SenderConfig{Ready: func() { full = false }})
 	defer sender.Close()
 	for due := clock.Time(10 * ms); due < 200*ms; due += gap {
-		at := due
+		at := due - ahead
 		if at >= 100*ms && at < 108*ms {
 			at = 108 * ms
 		}

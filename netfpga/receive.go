@@ -46,6 +46,8 @@ func (i *Interface) arrive(f *link.Frame) {
 	switch {
 	case i.closed:
 		i.stats.Received.Drop(f, link.Closed)
+	case i.card.err != nil:
+		i.stats.Received.Drop(f, link.LinkError)
 	case f.Len() > drivercomm.MaxDMA:
 		i.stats.Received.Drop(f, link.TooLong)
 	case i.rx.frames.Len() >= receiveSlots:
@@ -89,7 +91,7 @@ func (i *Interface) fromCard(frame []byte) {
 }
 
 // clear drops all frames, but for the one on the bus, whose memory the transfer needs.
-func (r *receiving) clear(stats *link.Stats) {
+func (r *receiving) clear(stats *link.Stats, cause link.Cause) {
 	n := r.frames.Len()
 	for k := range n {
 		f := r.frames.Pop()
@@ -97,6 +99,6 @@ func (r *receiving) clear(stats *link.Stats) {
 			r.frames.Push(f)
 			continue
 		}
-		stats.Drop(f, link.Closed)
+		stats.Drop(f, cause)
 	}
 }

@@ -37,6 +37,9 @@ func TestSoak(t *testing.T) {
 		if seed%5 == 0 {
 			cfg.ClockPPM = 100
 		}
+		if seed%4 == 1 {
+			cfg.Firmware = &netfpga.Firmware{}
+		}
 		clk := clock.NewVirtual()
 		var given, left [4][]uint16 // packets are numbered by their source port
 		number := uint16(0)

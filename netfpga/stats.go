@@ -5,6 +5,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/driver"
+	"github.com/netcaliper/caliper/netfpga/firmware"
 	"github.com/netcaliper/caliper/netfpga/pci"
 	"github.com/netcaliper/caliper/netfpga/pktgen"
 )
@@ -19,6 +20,10 @@ type Stats struct {
 	Driver driver.Stats
 	Bus    pci.Stats
 	Pktgen pktgen.Stats
+
+	// Firmware is what became of packets behind the memory of a faithful card, which
+	// counts what it can of Pktgen.
+	Firmware firmware.Stats
 }
 
 // PortStats counts what passed an interface.
@@ -29,6 +34,7 @@ type PortStats struct {
 	Injected uint64     // packets that senders injected
 	Late     Late
 	Refused  uint64 // how often the device below had no room for a frame
+	Foreign  uint64 // frames of the faithful card's program that nobody had given to it
 }
 
 // Late counts the paced frames that left after their tick, by what kept them, and those
@@ -101,6 +107,7 @@ func (s *PortStats) merge(o *PortStats) {
 	s.Injected += o.Injected
 	s.Late.merge(&o.Late)
 	s.Refused += o.Refused
+	s.Foreign += o.Foreign
 }
 
 func mergeLink(s, o *link.Stats) {
@@ -122,5 +129,8 @@ func (c *Card) Stats() Stats {
 	}
 	s.Driver, s.Bus, s.Pktgen = c.driver.Stats(), c.bus.Stats(), c.gen.Stats()
 	s.Clock = c.driver.Clock()
+	if c.firmware != nil {
+		s.Firmware = c.firmware.Behind()
+	}
 	return s
 }

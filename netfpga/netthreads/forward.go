@@ -38,6 +38,7 @@ type forward struct {
 	effects            uint64 // those of the machine when it was last looked at
 	least              uint64 // shorter periods have been tried
 	window             uint64 // how long the noted state is searched for; then another is noted
+	until              uint64 // nothing happens before this cycle, if nothing has since it was found
 	idle               bool   // the period that was found can never end by itself
 
 	start   uint64 // cycle of the noted state
@@ -83,6 +84,16 @@ func (f *forward) init(m *Machine) {
 // and never with Config.Plain, Config.Memory or Config.Trace.
 func (m *Machine) Idle() bool { return m.forward.idle && m.forward.effects == m.effects }
 
+// Quiet returns the cycle up to which it is known that nothing will happen unless a packet
+// arrives: no launch, nothing printed, no slot freed. It is found out as Idle is, and is in
+// the past where it is not known.
+func (m *Machine) Quiet() uint64 {
+	if m.forward.effects != m.effects {
+		return 0
+	}
+	return m.forward.until
+}
+
 // skip executes cycles up to limit at most, some of them by skipping whole periods.
 func (m *Machine) skip(limit uint64) {
 	f := &m.forward
@@ -92,6 +103,7 @@ func (m *Machine) skip(limit uint64) {
 			f.quiet = min(2*f.quiet, maxQuiet)
 		}
 		f.effects, f.idle, f.tried = m.effects, false, false
+		f.until = 0
 		f.least, f.wait = 0, minQuiet
 		f.next = m.cycle + f.quiet
 	}
@@ -267,6 +279,9 @@ func (f *forward) jump(m *Machine, limit uint64) {
 	// The first of the periods that are known is the one that was followed.
 	k := min(f.valid-1, (min(event, limit)-m.cycle)/f.period)
 	f.idle = f.valid == never && event == never
+	if f.until = event; f.valid != never {
+		f.until = min(event, m.cycle+(f.valid-1)*f.period)
+	}
 
 	for n := range m.threads {
 		t, s := &m.threads[n], &f.threads[n]

@@ -1,0 +1,272 @@
+package netfpga_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/netfpga"
+	"github.com/netcaliper/caliper/netfpga/driver"
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/netthreads"
+	"github.com/netcaliper/caliper/netfpga/pci"
+	"github.com/netcaliper/caliper/netfpga/pktgen"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+var update = flag.Bool("update", false, "write what the tests find to testdata")
+
+// golden compares with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := "testdata/" + name + ".golden"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%swant\n%sgo test -update writes it", got, want)
+	}
+}
+
+// pair are the native card, on the faithful one's bus and with its policy, and the
+// faithful one.
+func pair() []*netfpga.Config {
+	return []*netfpga.Config{
+		{PCI: pci.Measured(), Late: pktgen.Late{Policy: pktgen.Faithful}},
+		{Firmware: &netfpga.Firmware{}},
+	}
+}
+
+// The faithful card beside the native one. What the original did, on a host that was
+// infinitely fast: one packet in 5,056 ns; 20.7, 24.4 and 53.9 us from the descriptor to
+// the MAC; 587 packets back to back.
+func TestFaithful(t *testing.T) {
+	if slow {
+		t.Skip("a golden table takes too long under the race detector")
+	}
+	var table strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&table, format, args...) }
+	sides := func(what string, one func(cfg *netfpga.Config) string) {
+		both := pair()
+		line("%-32s  %-34s  %s\n", what, one(both[0]), one(both[1]))
+	}
+	line("%-32s  %-34s  %s\n", "", "native", "faithful")
+	for _, c := range []struct{ bytes, n, gap int }{
+		{1518, packets(5000, 1_500_000), 13_560},
+		{1518, packets(5000, 1_500_000), 12_304},
+		{64, 5000, 20_000},
+		{64, 5000, 10_000},
+		{64, 5000, 5_080},
+		{64, 5000, 672},
+	} {
+		sides(fmt.Sprintf("%4d B every %6d ns", c.bytes, c.gap), func(cfg *netfpga.Config) string {
+			sent, card := paced(t, cfg, c.bytes, c.n, int64(c.gap))
+			return summary(sent, card)
+		})
+	}
+	for _, bytes := range []int{64, 612, 1518} {
+		sides(fmt.Sprintf("%4d B, least gap that is exact", bytes), func(cfg *netfpga.Config) string {
+			return fmt.Sprintf("%d ns", least(t, cfg, bytes))
+		})
+	}
+	for _, n := range []int{42, 200, 1514} {
+		sides(fmt.Sprintf("%4d B carried, card to MAC", n), func(cfg *netfpga.Config) string {
+			return fmt.Sprintf("%.3f us", float64(latency(t, cfg, n))/1e3)
+		})
+	}
+	for _, bytes := range []int{64, 1518} {
+		sides(fmt.Sprintf("%4d B every 20 us, stall of 8 ms", bytes), func(cfg *netfpga.Config) string {
+			clk, dev := clock.NewVirtual(), newBelow()
+			stall(t, newCard(t, clk, dev, cfg), clk, bytes, 20_000, 200_000)
+			run, last := burst(dev)
+			return fmt.Sprintf("%d late in a row, %d ns each", run, last)
+		})
+	}
+	sides("packets ahead", func(cfg *netfpga.Config) string {
+		all, card := ahead(t, cfg)
+		return fmt.Sprintf("%d, of which %d on the card", all, card)
+	})
+	golden(t, "faithful", table.String())
+}
+
+// paced has a card send packets with equal gaps.
+func paced(t testing.TB, cfg *netfpga.Config, bytes, n int, gap int64) ([]clock.Time, *netfpga.Card) {
+	clk, dev := clock.NewVirtual(), newBelow()
+	card := newCard(t, clk, dev, cfg)
+	p := &pacer.Gaps{List: []pacer.Gap{pacer.Gap(gap) * pacer.Nanosecond}}
+	inject(t, clk, card, p, n, always(bytes))
+	if card.Err() != nil || len(dev.sent) != n {
+		t.Fatalf("%d of %d packets left: %v", len(dev.sent), n, card.Err())
+	}
+	return dev.sent, card
+}
+
+// summary tells of the gaps of packets, without the first thousand where the card was
+// given some before it began.
+func summary(sent []clock.Time, card *netfpga.Card) string {
+	var gaps []clock.Time
+	for i := 1000; i+1 < len(sent); i++ {
+		gaps = append(gaps, sent[i+1]-sent[i])
+	}
+	from, to := slices.Min(gaps), slices.Max(gaps)
+	if s := card.Stats(); from < to || s.Late.Frames() > 0 {
+		mean := float64(sent[len(sent)-1]-sent[1000]) / float64(len(gaps))
+		return fmt.Sprintf("%d late, %d to %d, mean %.0f", s.Late.Frames(), from, to, mean)
+	}
+	return fmt.Sprintf("every gap %d", from)
+}
+
+// least returns the shortest gap in ns, in whole ticks, that a card keeps for a thousand
+// packets.
+func least(t *testing.T, cfg *netfpga.Config, bytes int) int64 {
+	wire := int64(link.WireBytes(bytes-4)) * 8
+	n := int64(sortSearch(1500, func(i int) bool {
+		_, card := paced(t, cfg, bytes, 1000, wire+8*int64(i))
+		s := card.Stats()
+		return s.Late.Frames() == 0
+	}))
+	return wire + 8*n
+}
+
+// sortSearch is sort.Search, with the first one tried first.
+func sortSearch(n int, ok func(int) bool) int {
+	if ok(0) {
+		return 0
+	}
+	low, high := 0, n
+	for high-low > 1 {
+		if mid := (low + high) / 2; ok(mid) {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	return high
+}
+
+// latency returns how long after a message has reached the idle card its only packet, of
+// which so many bytes are carried, leaves.
+func latency(t *testing.T, cfg *netfpga.Config, carried int) time.Duration {
+	clk, dev := clock.NewVirtual(), newBelow()
+	var arrived clock.Time
+	cfg.Trace = func(s driver.Step) {
+		if s.Kind == driver.DMATxComplete {
+			arrived = s.At
+		}
+	}
+	card := newCard(t, clk, dev, cfg)
+	clk.RunUntil(10_000_000)
+	d := describe(1518, 0, true)
+	d.Data = make([]byte, carried-42)
+	if err := card.NewSender(netfpga.SenderConfig{}).Inject(d); err != nil {
+		t.Fatal(err)
+	}
+	run(clk)
+	return dev.sent[0].Sub(arrived)
+}
+
+// burst returns how many packets left late one behind the other, and what each of them
+// took.
+func burst(dev *below) (longest int, each clock.Time) {
+	first := -1
+	for i, at := range dev.sent {
+		switch {
+		case at <= dev.asked[i]:
+			first = -1
+		case first < 0:
+			first = i
+		case i-first+1 > longest:
+			longest = i - first + 1
+			each = (at - dev.sent[first]) / clock.Time(longest-1)
+		}
+	}
+	return longest, each
+}
+
+// ahead returns how many packets for later the driver takes, and how many of these the
+// card has. 42 bytes of each are carried.
+func ahead(t *testing.T, cfg *netfpga.Config) (all, card int) {
+	clk, dev := clock.NewVirtual(), newBelow()
+	cfg.Trace = func(s driver.Step) {
+		if s.Kind == driver.DMATx && s.N > drivercomm.ResetLen {
+			const packet, padding = 64, 6 // none behind the last
+			card += (s.N - drivercomm.FirstPacket + padding) / packet
+		}
+	}
+	c := newCard(t, clk, dev, cfg)
+	defer c.Close()
+	clk.RunUntil(10_000_000)
+	for range 2 {
+		frames := make([]*link.Frame, 1000)
+		for i := range frames {
+			frames[i] = frame(42, 1e9)
+		}
+		n, _ := c.Transmit(frames)
+		all += n
+		clk.RunUntil(clk.Now() + 50_000_000)
+	}
+	return all, card
+}
+
+// The machine's limit, when 64 B are asked for every 672 ns. It is that of the sending
+// thread, which never waits for a lock: it does not depend on the bus, nor on how many
+// threads there are beside it, but on how often it issues an instruction. Those that a thread
+// issued for a packet count its start and its end, too.
+func TestFaithfulLimit(t *testing.T) {
+	if slow {
+		t.Skip("a golden table takes too long under the race detector")
+	}
+	var table strings.Builder
+	const n = 5000
+	fmt.Fprintf(&table, "%-24s  %6s  %9s  %5s  %-27s  %s\n", "a packet takes", "ns", "packets/s", "slots", "the sending thread", "all others")
+	for _, c := range []struct {
+		what    string
+		pci     pci.Cost
+		machine netthreads.Config
+	}{
+		{"the original's machine", pci.Measured(), netthreads.Config{}},
+		{"a bus of 1 us a transfer", pci.Cost{Transfer: time.Microsecond}, netthreads.Config{}},
+		{"one CPU", pci.Measured(), netthreads.Config{CPUs: 1}},
+		{"four CPUs", pci.Measured(), netthreads.Config{CPUs: 4}},
+		{"four CPUs of two threads", pci.Measured(), netthreads.Config{CPUs: 4, Threads: 2}},
+		{"with caches", pci.Measured(), netthreads.Config{Memory: &netthreads.Memory{}}},
+	} {
+		c.machine.Profile = true
+		sent, card := paced(t, &netfpga.Config{PCI: c.pci, Firmware: &netfpga.Firmware{Machine: c.machine}}, 64, n, 672)
+		mean := float64(sent[n-1]-sent[1000]) / (n - 1001)
+		p := card.Profile()
+		fmt.Fprintf(&table, "%-24s  %6.0f  %9.0f  %5.0f", c.what, mean, 1e9/mean, mean/8/float64(threads(c.machine)))
+		var others netthreads.ThreadProfile
+		for _, th := range p.Threads[1:] {
+			others.Issued += th.Issued
+			others.Lock += th.Lock
+			others.Data += th.Data
+			others.Fetch += th.Fetch
+		}
+		for _, th := range []netthreads.ThreadProfile{p.Threads[0], others} {
+			fmt.Fprintf(&table, "  issued %4d lock %3d cache %2d", th.Issued/n, th.Lock/n, (th.Data+th.Fetch)/n)
+		}
+		fmt.Fprintln(&table)
+	}
+	golden(t, "faithful_limit", table.String())
+}
+
+// threads returns how many threads a CPU has.
+func threads(m netthreads.Config) int {
+	if m.Threads == 0 {
+		return 4
+	}
+	return m.Threads
+}

@@ -1,0 +1,258 @@
+// Package firmware runs a NetThreads program in place of the native generator: it is what
+// sends on the faithful card (tech doc sections 4 and 5).
+//
+// The life of a packet:
+//
+//	Receive   a message comes over the bus, and is put into the machine's input memory
+//	advance   the program does with it what it does, cycle by cycle
+//	launched  it has launched a packet; that has left the card's memory at its departure
+//	queue     the output queue of its port, behind the memory, where it waits for the line
+//	Sent      it has left the port
+//
+// A packet for a host port goes to the driver.
+//
+// # Time
+//
+// A cycle of the machine is a tick of the card's counter, and the machine's time register
+// shows what that does. At a time t the cycles up to tick Down(t) have passed, and what
+// arrives at t is seen by the next one. So that a launch is known at its time, and not
+// after it, the machine is ahead of the clock: by as much as a transfer over the bus
+// takes at least, or to the end of the one under way, as nothing can come before that.
+//
+// A machine that has nothing to do rests, and catches up when something arrives: if that
+// is certain (netthreads.Machine.Idle), or when all that it was given has left, all of its
+// input slots are free, and it has launched nothing for a millisecond.
+//
+// # Limitations
+//
+// What the Ethernet ports receive does not reach the program. What it launches of its own
+// accord while the machine rests leaves only when that catches up.
+package firmware
+
+import (
+	"time"
+
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/netthreads"
+	"github.com/netcaliper/caliper/netfpga/pktgen"
+	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
+
+// Config sets up a Generator.
+type Config struct {
+	Image   *netthreads.Image
+	Machine netthreads.Config // but for Clock, which is that of the counter
+
+	// Counter is the card's clock. It must begin below 1<<32, as a program takes the time
+	// register's 32 bits for all of the time that has passed when it begins.
+	Counter drivercomm.Counter
+
+	Ports []*port.Port // Ethernet port 0 and on
+	Bus   Bus
+
+	// Busy reports whether packets that were given to the driver may still be launched.
+	Busy func() bool
+
+	// Launched is called for each packet that the program launches to an Ethernet port,
+	// with the tick at which it leaves the card's memory. It may be called ahead of that
+	// by as much as the machine is. The packets that are not dropped leave the port in
+	// this order. The bytes must not be kept.
+	Launched func(port int, packet []byte, tick uint64, dropped bool)
+
+	// Started is called when the program can receive messages: with its first input slot.
+	Started func()
+
+	// Failed is called when the machine has failed, with its *netthreads.Fault.
+	Failed func(error)
+}
+
+// Bus is what a Generator needs to know of the bus.
+type Bus interface {
+	// Offer tells that there is a message. Its bytes must stay until Taken.
+	Offer(msg []byte)
+
+	// Ends returns when the transfer under way ends, and clock.Never if there is none.
+	Ends() clock.Time
+
+	// Latency is the time from the beginning of a transfer to its end, or less. It is
+	// not 0.
+	Latency() time.Duration
+}
+
+// Stats counts what became of packets behind the card's memory.
+type Stats struct {
+	NoPort    uint64 // dropped, as they went to no port that the card has
+	TooLong   uint64 // dropped, as they were longer than a frame, or than a message
+	QueueFull uint64 // dropped, as an output queue was full
+}
+
+// Generator is the machine as a card's generator. It is not safe for concurrent use: all
+// of it runs on the clock's goroutine.
+type Generator struct {
+	clk     clock.Clock
+	counter drivercomm.Counter
+	machine *netthreads.Machine
+	timer   clock.Timer // when the machine is to go on
+	config  Config
+
+	lanes   []lane
+	host    host
+	active  uint64 // cycle in which a message arrived or a packet was launched last
+	slots   int    // of the input memory that the program gave
+	started bool
+	stopped bool
+	fault   error // is told at the time that the machine came to
+
+	passed pktgen.Stats
+	stats  Stats
+}
+
+// New returns a generator whose program begins at the clock's time 0. Start must be called
+// when all is connected.
+func New(clk clock.Clock, config Config) (*Generator, error) {
+	config.Machine.Clock = uint32(config.Counter.Start)
+	m, err := netthreads.New(config.Image, &config.Machine)
+	if err != nil {
+		return nil, err
+	}
+	g := &Generator{clk: clk, counter: config.Counter, machine: m, config: config}
+	g.timer = clk.AfterFunc(time.Hour, g.goOn)
+	g.timer.Stop()
+	g.lanes = make([]lane, len(config.Ports))
+	for i := range g.lanes {
+		g.lanes[i] = lane{g: g, mac: i, port: config.Ports[i]}
+	}
+	g.host.init(g)
+	return g, nil
+}
+
+// Start lets the program run.
+func (g *Generator) Start() { g.advance() }
+
+// Lane returns what a port tells that its frame has left.
+func (g *Generator) Lane(port int) port.Sender { return &g.lanes[port] }
+
+// hostPort is the number of the port that the driver's messages come by.
+const hostPort = 1
+
+// Receive takes a message from the driver, which has arrived over the bus. The bytes are
+// not kept.
+func (g *Generator) Receive(msg []byte) {
+	if g.stopped || g.fault != nil {
+		return
+	}
+	g.passed.Messages++
+	g.run(g.cycle(g.clk.Now()))
+	g.active = g.machine.Cycle()
+	if !g.machine.Offer(hostPort, msg) {
+		g.passed.InputFull++
+	}
+	g.advance()
+}
+
+// cycle returns the first cycle that has not begun at a time.
+func (g *Generator) cycle(at clock.Time) uint64 { return g.counter.Tick.Down(at) + 1 }
+
+// advance runs the machine as far ahead as nothing can come for it.
+func (g *Generator) advance() {
+	until := g.config.Bus.Ends()
+	if until == clock.Never {
+		until = g.clk.Now().Add(g.config.Bus.Latency())
+	}
+	g.run(g.cycle(until))
+	switch {
+	case g.fault != nil:
+		g.timer.ResetAt(g.counter.Time(g.tick(g.machine.Cycle())))
+	case g.rests():
+		g.timer.Stop()
+	default:
+		if quiet := g.machine.Quiet(); quiet > g.cycle(until) {
+			until = g.counter.Time(g.tick(quiet - 1))
+		}
+		g.timer.ResetAt(until)
+	}
+	if !g.started && g.slots > 0 {
+		g.started = true
+		g.config.Started()
+	}
+}
+
+// settled is for how many cycles a machine must have been silent that rests.
+const settled = 125_000
+
+// rests reports whether the machine has nothing to do.
+func (g *Generator) rests() bool {
+	free := g.machine.Free()
+	g.slots = max(g.slots, free)
+	return g.machine.Idle() ||
+		g.started && free == g.slots && (g.machine.Quiet() > g.machine.Cycle() || g.machine.Cycle() > g.active+settled) && g.host.waiting.Len() == 0 && !g.config.Busy()
+}
+
+// goOn is called when the clock has come to where the machine is.
+func (g *Generator) goOn() {
+	if g.fault == nil {
+		g.advance()
+		return
+	}
+	g.Stop()
+	g.config.Failed(g.fault)
+}
+
+// run executes the cycles before limit.
+func (g *Generator) run(limit uint64) {
+	for g.fault == nil {
+		stop, err := g.machine.Run(limit)
+		switch stop {
+		case netthreads.Limit:
+			return
+		case netthreads.Launched:
+			p, _ := g.machine.Output()
+			g.active = p.Depart
+			g.launched(&p)
+		case netthreads.Failed:
+			g.fault = err
+		}
+	}
+}
+
+// tick returns the tick that a cycle is.
+func (g *Generator) tick(cycle uint64) uint64 { return g.counter.Start + cycle }
+
+// launched puts a packet into the queues of the ports that it goes to.
+func (g *Generator) launched(p *netthreads.Packet) {
+	const hosts = 0b10101010
+	to, known := p.Ports, p.Ports&hosts
+	if known != 0 {
+		g.host.push(p.Bytes, g.tick(p.Depart))
+	}
+	for i := range g.lanes {
+		if bit := drivercomm.MACBit(i); to&bit != 0 {
+			known |= bit
+			g.lanes[i].push(p.Bytes, g.tick(p.Depart))
+		}
+	}
+	if known == 0 || known != to {
+		g.stats.NoPort++
+	}
+}
+
+// Stop ends the generator: nothing more is launched or offered.
+func (g *Generator) Stop() {
+	g.stopped = true
+	g.timer.Stop()
+	g.host.stop()
+	for i := range g.lanes {
+		g.lanes[i].stop()
+	}
+}
+
+// Stats returns the counters that the native generator has, too. What the program makes of
+// messages and of late packets is not known.
+func (g *Generator) Stats() pktgen.Stats { return g.passed }
+
+// Behind returns the counters of what became of packets behind the card's memory.
+func (g *Generator) Behind() Stats { return g.stats }
+
+// Profile returns where the machine's cycles went. It may be ahead of the clock.
+func (g *Generator) Profile() netthreads.Profile { return g.machine.Profile() }
