@@ -45,7 +45,7 @@ func iperf3Command(v *voice) *cli.Command {
 			}
 			return orHelp(err, c.Command.Name)
 		},
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "client", Aliases: []string{"c"}, Usage: "test to the server at `HOST`: far on a wire, an IP address on a real port"},
 			&cli.BoolFlag{Name: "server", Aliases: []string{"s"}, Usage: "serve tests (with --port tun:...)"},
 			&cli.IntFlag{Name: "server-port", Aliases: []string{"p"}, Value: 5201, Usage: "TCP and UDP `PORT` of the server"},
@@ -80,11 +80,11 @@ func iperf3Command(v *voice) *cli.Command {
 			&cli.StringFlag{Name: "congestion", Aliases: []string{"C"}, Usage: "congestion control of TCP that `ALGO` sends with: cubic, reno or bbr (default: cubic)"},
 			&cli.StringFlag{Name: "pace", Usage: "who asks for the departures: `POLICY` is rate:RATE, window, delivery, gaps:FILE, schedule:FILE or none (default: rate with -b, delivery with -C bbr, else none)"},
 			&cli.BoolFlag{Name: "reserve", Usage: "spread flows that ask for the same instant, instead of having them meet at the port"},
-			&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: native, the 1 Gbit/s NetFPGA, or none, where software paces"},
+			&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: native, the 1 Gbit/s NetFPGA; faithful, the same with the NetThreads machine and its firmware; or none, where software paces"},
 			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest IP packet in `BYTES`"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that decides all that is random in virtual time"},
 			&cli.StringFlag{Name: "pcap", Usage: "write every frame to `FILE` as pcapng, at its actual departure"},
-		},
+		}, cardFlags...),
 	}
 }
 
@@ -138,12 +138,12 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 	if b.port, err = parsePort(c.String("port")); err != nil {
 		return err
 	}
-	b.card, b.mtu, b.seed, b.pcap = c.String("card"), c.Int("mtu"), c.Uint64("seed"), c.String("pcap")
-	if b.card != "native" && b.card != "none" {
-		return badInput(nil, "--card %s: there is no such card", b.card).hint("give native or none")
+	if b.card, err = readCard(c, c.String("card"), !b.port.real()); err != nil {
+		return err
 	}
+	b.mtu, b.seed, b.pcap = c.Int("mtu"), c.Uint64("seed"), c.String("pcap")
 	most := 65535
-	if b.card == "native" || b.port.kind == "wire" {
+	if b.card.kind != "none" || b.port.kind == "wire" {
 		most = 1500
 	}
 	if b.mtu < 576 || b.mtu > most {
@@ -377,7 +377,7 @@ func (t *iperf3Test) target(host string) (netip.Addr, error) {
 func (t *iperf3Test) checkRate(target netip.Addr) error {
 	p := &t.params
 	speed, what := t.bench.port.rate, "the wire's"
-	if t.bench.card == "native" && (speed == 0 || speed > 1e9) {
+	if t.bench.card.kind != "none" && (speed == 0 || speed > 1e9) {
 		speed, what = 1e9, "the card's"
 	}
 	if p.Bitrate <= 0 || speed == 0 {

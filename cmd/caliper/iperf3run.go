@@ -41,7 +41,7 @@ type findings struct {
 // findings gathers what was written down of a test that is over. What comes next, on a
 // server, is another test's.
 func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
-	f := &findings{Clock: "real", Card: t.bench.card, Port: t.bench.port.String(), Pacer: pacer, Congestion: congestion, Seed: t.bench.seed}
+	f := &findings{Clock: "real", Card: t.bench.card.kind, Port: t.bench.port.String(), Pacer: pacer, Congestion: congestion, Seed: t.bench.seed}
 	senders := []*rig{b.near}
 	if b.world != nil {
 		f.Clock = "virtual"
@@ -137,6 +137,13 @@ func (t *iperf3Test) test(b *bench, signalled context.Context) error {
 	}
 	found := t.findings(b, t.clientPacer(), result.End.SenderCongestion)
 	t.voice.done()
+	for _, r := range []*rig{b.near, b.far} {
+		if r != nil {
+			if fault := firmwareFault(t.voice, r.card); fault != nil {
+				err = fault
+			}
+		}
+	}
 	if wrote := t.tell(result, found); wrote != nil && err == nil {
 		err = failed(wrote, "write the result")
 	}
@@ -163,7 +170,8 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 	var seed [32]byte
 	binary.LittleEndian.PutUint64(seed[:], t.bench.seed)
 	client.Rand = rand.NewChaCha8(seed)
-	server := &iperf3.Server{Host: b.far.node, Address: ":" + port(t.address), OneOff: true}
+	client.Cut = t.bench.card.cut()
+	server := &iperf3.Server{Host: b.far.node, Cut: client.Cut, Address: ":" + port(t.address), OneOff: true}
 	served := w.Go(func() { server.Serve(context.Background()) })
 
 	began := time.Now()

@@ -47,7 +47,7 @@ func pktgenCommand(v *voice) *cli.Command {
 			}
 			return orHelp(err, c.Command.Name)
 		},
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "packets", Aliases: []string{"n"}, Usage: "send `NUM` packets in total"},
 			&cli.StringFlag{Name: "time", Aliases: []string{"t"}, Usage: "send packets for `SECONDS`"},
 			&cli.StringFlag{Name: "delay", Aliases: []string{"d"}, Usage: "`NS` between packets, with up to three decimals"},
@@ -65,14 +65,15 @@ func pktgenCommand(v *voice) *cli.Command {
 			&cli.StringFlag{Name: "replay", Usage: "with -N: send the packets of the pcap or pcapng `FILE` at their own times"},
 			&cli.StringFlag{Name: "speed", Value: "1", Usage: "with --replay: `X` times as fast"},
 			&cli.StringFlag{Name: "loop", Value: "1", Usage: "with --replay: `N` times, 0 without an end"},
-			&cli.StringFlag{Name: "port", Value: "wire", Usage: "with -N: where the card's MAC leads: `PORT` is wire[:rate=1G,delay=200us,queue=1000], pcap:FILE or tun:NAME"},
-			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun; once for each of IPv4 and IPv6"},
+			&cli.StringFlag{Name: "port", Value: "wire", Usage: "with -N: where the card's MAC leads: `PORT` is wire[:rate=1G,delay=200us,queue=1000], pcap:FILE or tun:NAME or packet:IFACE"},
+			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun or an Ethernet; once for each of IPv4 and IPv6"},
 			&cli.StringFlag{Name: "netlink", Usage: "with -N: through the card of another process, at the netlink port id `ID`, 0 for the first card's"},
 			&cli.IntFlag{Name: "netlink-protocol", Value: nl.Usersock, Usage: "netlink protocol of that card; 17 for the original's kernel module"},
 			&cli.StringFlag{Name: "pcap", Usage: "with -N: write every frame to `FILE` as pcapng, at its actual departure"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that decides what is drawn"},
-		},
+			&cli.StringFlag{Name: "card", Value: "native", Usage: "with -N: `CARD` that sends, native, or faithful with the NetThreads machine and its firmware"},
+		}, cardFlags[:1]...),
 	}
 }
 
@@ -89,6 +90,7 @@ type pktgenTest struct {
 	pcap   string
 
 	netlink *nl.Address // of a card in another process, nil for one of this
+	card    cardSpec
 	serves  bool        // the packets come from other processes: caliper card
 
 	src, dst netip.AddrPort
@@ -128,6 +130,9 @@ func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
 	if err := t.readOutlet(c); err != nil {
 		return nil, err
 	}
+	if err := t.readCard(c); err != nil {
+		return nil, err
+	}
 	if c.IsSet("replay") {
 		return t, t.readReplay(c)
 	}
@@ -142,7 +147,7 @@ func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
 
 // Flags that only some others make sense of.
 var (
-	cardOnly   = []string{"I", "m", "port", "addr", "pcap", "netlink", "replay"}
+	cardOnly   = []string{"I", "m", "port", "addr", "pcap", "netlink", "replay", "card", "firmware"}
 	replayOnly = []string{"speed", "loop"}
 	planOnly   = []string{"d", "D", "l", "L", "i", "I", "m", "dist", "dport", "sport"}
 )

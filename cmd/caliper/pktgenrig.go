@@ -52,6 +52,19 @@ func (o outlet) address(to netip.Addr, own []netip.Prefix) (netip.Addr, error) {
 	return near6.Addr(), nil
 }
 
+// readCard reads which card sends: one of this process.
+func (t *pktgenTest) readCard(c *cli.Context) (err error) {
+	kind := c.String("card")
+	switch {
+	case kind == "none":
+		return badInput(nil, "--card none: packets at given times need a card").hint("leave -N out for the kernel's sockets")
+	case t.netlink != nil && c.IsSet("card"):
+		return badInput(nil, "--card is for a card of this process, and --netlink says another's")
+	}
+	t.card, err = readCard(c, kind, !t.outlet.real())
+	return err
+}
+
 // readOutlet reads where the card's MAC leads.
 func (t *pktgenTest) readOutlet(c *cli.Context) (err error) {
 	spec := c.String("port")
@@ -157,7 +170,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.trace.Departures.Tick = realTick
 		g.trace.Departures.Software = true
 	}
-	if g.card, err = netfpga.New(clk, pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally), nil); err != nil {
+	if g.card, err = netfpga.New(clk, pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally), t.card.config()); err != nil {
 		return err
 	}
 	if t.serves {
@@ -170,7 +183,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.generator = pktgen.NewGenerator(clk, g.card, &t.plan, like, g.tally)
 		return nil
 	}
-	g.hold = hold.New(g.card, clk, &hold.Config{Horizon: horizon})
+	g.hold = hold.New(g.card, clk, &hold.Config{Horizon: t.card.horizon()})
 	g.hold.Attach(nobody{})
 	g.player = pktgen.NewPlayer(clk, g.hold, t.capture, t.replay, g.tally)
 	g.generator = g.player

@@ -81,7 +81,9 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 		r := g.player.Replayed()
 		f.Replay = &r
 	}
-	err = t.failure(g)
+	if err = firmwareFault(t.voice, g.card); err == nil {
+		err = t.failure(g)
+	}
 	if err = t.finish(f, err, signalled); err == nil {
 		err = closed
 	}
@@ -157,7 +159,7 @@ func (t *pktgenTest) progress(packets uint64) string {
 
 // findings gathers what was written down, on the clock's goroutine.
 func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
-	f := &pktgenFindings{findings: findings{Clock: "real", Card: "native", Port: t.outlet.String(), Pacer: t.describe(), Seed: t.seed}}
+	f := &pktgenFindings{findings: findings{Clock: "real", Card: t.card.name(), Port: t.outlet.String(), Pacer: t.describe(), Seed: t.seed}}
 	if g.virtual != nil {
 		f.Clock = "virtual"
 	}

@@ -19,11 +19,6 @@ import (
 	"github.com/netcaliper/caliper/stack"
 )
 
-// horizon is how long before its departure a frame goes to the card. The card sends in
-// order: what it has holds back what comes later and is due earlier, and so it is given
-// little.
-const horizon = 10 * time.Microsecond
-
 // realTick is the lateness that is not counted as late in real time: what it takes a
 // spinning processor to see that a packet is due, and to hand it to the kernel.
 const realTick = time.Microsecond
@@ -64,7 +59,7 @@ type realPort interface {
 // benchConfig says what to put together.
 type benchConfig struct {
 	port    portSpec
-	card    string // native or none
+	card    cardSpec
 	mtu     int
 	seed    uint64
 	pcap    string
@@ -140,7 +135,7 @@ func (b *bench) openWorld(c benchConfig) error {
 	}
 	hosts.Addrs = farAddrs
 	hosts.Neighbors = map[netip.Addr]net.HardwareAddr{near4.Addr(): nearMAC, near6.Addr(): nearMAC}
-	card := ""
+	card := cardSpec{}
 	if c.farSend {
 		card = c.card
 	}
@@ -199,7 +194,7 @@ func minRTO(rtt time.Duration, bitrate int64) time.Duration {
 
 // newRig puts a host above a port. card is native, none for pacing by software, or
 // nothing for a host that sends no data: its frames leave as they come.
-func (b *bench) newRig(port link.Device, c benchConfig, card string, config stack.Config) (*rig, error) {
+func (b *bench) newRig(port link.Device, c benchConfig, card cardSpec, config stack.Config) (*rig, error) {
 	r := new(rig)
 	r.node = &node{world: b.world, policy: c.policy, unpaced: c.unpaced}
 	var err error
@@ -222,7 +217,7 @@ func (b *bench) newRig(port link.Device, c benchConfig, card string, config stac
 }
 
 // chain puts the devices of a rig on top of each other.
-func (b *bench) chain(r *rig, port link.Device, card string, reserve bool) (link.Device, error) {
+func (b *bench) chain(r *rig, port link.Device, card cardSpec, reserve bool) (link.Device, error) {
 	top := port
 	if b.capture != nil {
 		c := link.NewCapture(top, b.clock(), b.capture)
@@ -235,15 +230,15 @@ func (b *bench) chain(r *rig, port link.Device, card string, reserve bool) (link
 		r.trace.Departures.Software = true
 	}
 	top = r.trace
-	if card == "native" {
-		c, err := netfpga.New(b.clock(), top, nil)
+	if card.kind == "native" || card.kind == "faithful" {
+		c, err := netfpga.New(b.clock(), top, card.config())
 		if err != nil {
 			return nil, err
 		}
 		r.card, top = c, c
 	}
-	if card != "" {
-		r.hold = hold.New(top, b.clock(), &hold.Config{Horizon: horizon, Reserve: reserve})
+	if card.kind != "" {
+		r.hold = hold.New(top, b.clock(), &hold.Config{Horizon: card.horizon(), Reserve: reserve})
 		top = r.hold
 	}
 	return top, nil

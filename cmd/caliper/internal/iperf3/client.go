@@ -32,6 +32,11 @@ type Client struct {
 	// it to the Host.
 	ConnectTimeout time.Duration
 
+	// Cut is for a Host whose segments arrive with zeros behind so many bytes of payload:
+	// control messages are written in pieces of that, and streams carry zeros. 0 means
+	// that it has none of that.
+	Cut int
+
 	// Rand is where the cookie comes from, which is in every stream's first packet; nil
 	// means the system's randomness.
 	Rand io.Reader
@@ -43,7 +48,7 @@ type Client struct {
 // Run runs the test. The Result holds what there is, and the reason in Error, also when
 // an error is returned. Cancelling ctx stops the test as Stop does, from a goroutine.
 func (c *Client) Run(ctx context.Context) (*Result, error) {
-	t := &test{host: c.Host, report: newReporter(c.Report)}
+	t := &test{host: c.Host, cut: c.Cut, report: newReporter(c.Report)}
 	err := c.validate()
 	if err == nil {
 		defer context.AfterFunc(ctx, c.Stop)()
@@ -92,7 +97,7 @@ func (c *Client) run(ctx context.Context, t *test) error {
 		return err
 	}
 	defer conn.Close()
-	t.ctl = &control{host: c.Host, conn: conn}
+	t.ctl = &control{host: c.Host, conn: conn, piece: c.Cut}
 	c.control.Store(t.ctl)
 	if c.stopped.Load() {
 		t.ctl.stop()

@@ -22,6 +22,7 @@ var errWoken = errors.New("woken")
 type control struct {
 	host    Host
 	conn    net.Conn
+	piece   int // bytes that are written at a time; 0 for all
 	woken   atomic.Bool
 	stopped atomic.Bool
 }
@@ -108,8 +109,15 @@ func (c *control) write(p []byte) error {
 	if err := c.conn.SetWriteDeadline(c.deadline()); err != nil {
 		return &lostError{err}
 	}
-	if _, err := c.conn.Write(p); err != nil {
-		return &lostError{err}
+	for len(p) > 0 {
+		n := len(p)
+		if c.piece > 0 {
+			n = min(n, c.piece)
+		}
+		if _, err := c.conn.Write(p[:n]); err != nil {
+			return &lostError{err}
+		}
+		p = p[n:]
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type Server struct {
 	Address string // to listen on, as host:port; an empty host is every address
 	Family  int    // 4 or 6: that version of IP only
 	OneOff  bool   // end after one test
+	Cut     int    // as in Client
 	Report
 
 	// OnTest is called after every test, and with a nil Result for every connection that
@@ -175,7 +176,7 @@ func (s *Server) handle(conn net.Conn, seq int) {
 	s.conns[conn] = true
 	stopped := s.stopped
 	s.mu.Unlock()
-	ctl := &control{host: s.Host, conn: conn}
+	ctl := &control{host: s.Host, conn: conn, piece: s.Cut}
 	cookie, err := "", error(nil)
 	if !stopped {
 		cookie, err = ctl.readCookie()

@@ -26,7 +26,7 @@ func (s *Server) session(ctl *control, cookie string) error {
 		return fmt.Errorf("parameters refused: %w", err)
 	}
 	t := &test{
-		host: s.Host, ctl: ctl, server: true, cookie: cookie, params: params,
+		host: s.Host, ctl: ctl, server: true, cut: s.Cut, cookie: cookie, params: params,
 		report: newReporter(s.Report), epoch: s.Host.Now(),
 	}
 	if !s.claim(t) {

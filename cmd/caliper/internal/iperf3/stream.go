@@ -171,9 +171,13 @@ func (s *stream) receive(b []byte, at time.Duration, wide bool) {
 	s.arrival = arrival{transit, true}
 }
 
-// payload returns a block of n bytes to send: noise, the same in every run, or digits.
-func payload(n int, digits bool) []byte {
+// payload returns a block of n bytes to send: noise, the same in every run, or digits, or
+// zeros.
+func payload(n int, digits, zeros bool) []byte {
 	b := make([]byte, n)
+	if zeros {
+		return b
+	}
 	if digits {
 		for i := range b {
 			b[i] = '0' + byte(i%10)

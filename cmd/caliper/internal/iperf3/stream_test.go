@@ -45,7 +45,7 @@ func TestReceive(t *testing.T) {
 	} {
 		for _, wide := range []bool{false, true} {
 			s := newStream(0, false, nil, nil)
-			b := payload(100, false)
+			b := payload(100, false, false)
 			for _, p := range test.packets {
 				putHead(b, p.sent, p.number, wide)
 				s.receive(b, p.at, wide)
@@ -63,7 +63,7 @@ func TestReceive(t *testing.T) {
 }
 
 func TestReceiveStrange(t *testing.T) {
-	b := payload(100, false)
+	b := payload(100, false, false)
 	s := newStream(0, false, nil, nil)
 
 	// # a hello, sent twice, is no data
@@ -116,10 +116,10 @@ func TestThrottle(t *testing.T) {
 }
 
 func TestPayload(t *testing.T) {
-	if got := string(payload(12, true)); got != "012345678901" {
+	if got := string(payload(12, true, false)); got != "012345678901" {
 		t.Errorf("got %q", got)
 	}
-	one, other := payload(100, false), payload(100, false)
+	one, other := payload(100, false, false), payload(100, false, false)
 	if !bytes.Equal(one, other) {
 		t.Error("the noise is not the same twice")
 	}
@@ -128,7 +128,7 @@ func TestPayload(t *testing.T) {
 // TestNoAllocations counts what a datagram costs at either end.
 func TestNoAllocations(t *testing.T) {
 	s := newStream(0, false, nil, nil)
-	b := payload(1448, false)
+	b := payload(1448, false, false)
 	te := &test{host: KernelHost{}}
 	th := throttle{rate: 1e12, start: time.Now()}
 	n := int64(0)

@@ -26,6 +26,7 @@ type test struct {
 	host   Host
 	ctl    *control
 	server bool
+	cut    int // see Client
 	cookie string
 	params Params // complete
 	report *reporter
@@ -83,7 +84,7 @@ func (t *test) complete() bool {
 // begin starts a task for every stream.
 func (t *test) begin() error {
 	p := &t.params
-	t.payload = payload(p.Length, p.RepeatingPayload)
+	t.payload = payload(p.Length, p.RepeatingPayload, t.cut > 0)
 	limit := p.Blocks
 	if p.Bytes > 0 {
 		limit = (p.Bytes-1)/int64(p.Length) + 1

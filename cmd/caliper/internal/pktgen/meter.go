@@ -10,7 +10,8 @@ import (
 //
 // What was injected into the card had no hold.Hold above it that knew when the line would
 // be free of the frames before. The Meter knows it now, and writes it to Frame.Sched, so
-// that a frame that had to wait for the line is late by contention.
+// that a frame that had to wait for the line is late by contention, and one that the card
+// was not ready for is not.
 type Meter struct {
 	clk   clock.Clock
 	below link.Device
@@ -43,7 +44,10 @@ func (m *Meter) Transmit(frames []*link.Frame) (int, error) {
 	m.left = m.left[:0]
 	for _, f := range frames {
 		if f.Sched == 0 {
-			f.Sched = max(f.Depart, m.free)
+			f.Sched = f.Depart
+			if now <= m.free.Add(link.DefaultTick) { // it left as soon as the line was free
+				f.Sched = max(f.Depart, m.free)
+			}
 		}
 		m.left = append(m.left, leaving{f.Depart, f.Size})
 	}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/netcaliper/caliper/cmd/caliper/internal/netthreads"
+	"github.com/netcaliper/caliper/netfpga"
+	machine "github.com/netcaliper/caliper/netfpga/netthreads"
+)
+
+// cardSpec says what sends: what --card, --firmware and --full-payload are given.
+type cardSpec struct {
+	kind  string // native, faithful or none; "" for a host that sends no data
+	image *machine.Image
+	full  bool // TCP frames cross the bus whole
+}
+
+// How long before its departure a frame goes to the card. A card sends in order: what it
+// has holds back what comes later and is due earlier, and so it is given little. The
+// faithful card needs tens of microseconds to make a frame ready.
+const (
+	horizon         = 10 * time.Microsecond
+	faithfulHorizon = 200 * time.Microsecond
+)
+
+// cutPayload is how many bytes of a TCP segment surely cross the faithful card's bus: of
+// 200 there are at most 14 + 40 + 20 + 40 of headers.
+const cutPayload = 200 - 14 - 40 - 20 - 40
+
+var cardFlags = []cli.Flag{
+	&cli.StringFlag{Name: "firmware", Usage: "with --card faithful: `IMAGE` that the card runs, a file or one that is built in (default: pktgen)"},
+	&cli.BoolFlag{Name: "full-payload", Usage: "with --card faithful: carry TCP frames whole over the bus, and not 200 bytes of them"},
+}
+
+// readCard reads which card sends. virtual tells that the run is in virtual time.
+func readCard(c *cli.Context, kind string, virtual bool) (cardSpec, error) {
+	s := cardSpec{kind: kind, full: c.Bool("full-payload")}
+	switch kind {
+	case "native", "none":
+		for _, name := range []string{"firmware", "full-payload"} {
+			if c.IsSet(name) {
+				return s, badInput(nil, "--%s is for the faithful card", name).hint("give --card faithful")
+			}
+		}
+		return s, nil
+	case "faithful":
+	default:
+		return s, badInput(nil, "--card %s: there is no such card", kind).hint("give native, faithful or none")
+	}
+	if !virtual {
+		return s, badInput(nil, "--card faithful runs in virtual time only").hint("give no real port, or --card native")
+	}
+	if c.IsSet("firmware") {
+		var err error
+		if s.image, err = netthreads.Open(c.String("firmware")); err != nil {
+			return s, badInput(err, "--firmware %s", c.String("firmware"))
+		}
+	}
+	return s, nil
+}
+
+// name is what the card is called in reports.
+func (s *cardSpec) name() string {
+	if s.kind == "" {
+		return "native"
+	}
+	return s.kind
+}
+
+// config returns the card's configuration.
+func (s *cardSpec) config() *netfpga.Config {
+	if s.kind != "faithful" {
+		return nil
+	}
+	return &netfpga.Config{Firmware: &netfpga.Firmware{Image: s.image, FullPayload: s.full}}
+}
+
+// horizon is how long before its departure the card gets a frame.
+func (s *cardSpec) horizon() time.Duration {
+	if s.kind == "faithful" {
+		return faithfulHorizon
+	}
+	return horizon
+}
+
+// cut is how much of a TCP segment's payload arrives, 0 for all.
+func (s *cardSpec) cut() int {
+	if s.kind != "faithful" || s.full {
+		return 0
+	}
+	return cutPayload
+}
+
+// firmwareFault returns what stopped the program of a card, with all that the machine
+// reports of it; nil if it runs.
+func firmwareFault(v *voice, card *netfpga.Card) error {
+	if card == nil || card.Err() == nil {
+		return nil
+	}
+	var fault *machine.Fault
+	if errors.As(card.Err(), &fault) {
+		v.remark(errors.New(fault.Report()))
+	}
+	return failed(card.Err(), "").hint("`caliper netthreads run` runs the program by itself, and --trace shows its instructions")
+}
