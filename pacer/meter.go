@@ -360,7 +360,6 @@ func (m *Meter) smooth(rtt time.Duration) {
 
 // Handshake takes in the round trip of the handshake, before anything was sent.
 func (m *Meter) Handshake(rtt time.Duration) {
-	m.minRTT = rtt
 	m.smooth(rtt)
 }
 

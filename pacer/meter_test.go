@@ -382,3 +382,12 @@ func TestMeterDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations to read a segment", n)
 	}
 }
+
+// The handshake is the first sample (RFC 6298, section 2.2).
+func TestMeterHandshake(t *testing.T) {
+	var m pacer.Meter
+	m.Handshake(20 * time.Millisecond)
+	if m.RTT() != 20*time.Millisecond || m.MinRTT() != 20*time.Millisecond || m.RTTVar() != 10*time.Millisecond {
+		t.Errorf("smoothed %v, least %v, variation %v", m.RTT(), m.MinRTT(), m.RTTVar())
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -30,6 +31,8 @@ type control struct {
 	flow pacer.Flow
 	snd  *tcp.TCPSenderState // of ep's lock
 
+	writers *waiter.Queue // those that wait for room
+
 	mu         sync.Mutex
 	controller cc.Controller
 	sampler    cc.Sampler // the controller, if it is one
@@ -39,8 +42,10 @@ type control struct {
 	recovering bool   // netstack sets the window
 	bound      int    // of what waits for its departure, in bytes of payload; 0 for none
 	left       uint32 // what comes before it has left
-	wrote      int    // what netstack's window was last set to
+	window     int    // what netstack's window was last set to
 	clamped    bool   // which was less than the controller's
+	written    uint32 // what comes before it was given to netstack
+	full       bool   // a writer waits until more of that has left
 
 	// Of the clock's goroutine.
 	pacer pacer.Pacer
@@ -64,7 +69,8 @@ func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Contro
 	}
 	c.state = cc.Conn{Cwnd: c.snd.SndCwnd, Ssthresh: c.snd.Ssthresh}
 	c.left = uint32(c.snd.SndNxt)
-	c.wrote = c.snd.SndCwnd
+	c.written = c.left
+	c.window = c.snd.SndCwnd
 	c.look()
 	return c, nil
 }
@@ -77,7 +83,7 @@ func (c *control) look() {
 	s.Outstanding = max(0, c.snd.Outstanding)
 	s.Una, s.Nxt = uint32(c.snd.SndUna), uint32(c.snd.SndNxt)
 	s.Now = c.host.clk.Now()
-	if c.snd.SndCwnd != c.wrote { // netstack set it, after the connection was idle
+	if c.snd.SndCwnd != c.window { // netstack set it, after the connection was idle
 		s.Cwnd = c.snd.SndCwnd
 	}
 }
@@ -95,7 +101,7 @@ func (c *control) apply() {
 		window = min(window, s.Outstanding+(room+s.MSS-1)/s.MSS)
 	}
 	c.clamped = window < s.Cwnd
-	c.snd.Ssthresh, c.snd.SndCwnd, c.wrote = s.Ssthresh, window, window
+	c.snd.Ssthresh, c.snd.SndCwnd, c.window = s.Ssthresh, window, window
 }
 
 // Handshake implements endpoint.Loop.
@@ -135,6 +141,10 @@ func (c *control) Departed(seq, end uint32, sent clock.Time, waiting int) {
 	if before(c.left, end) {
 		c.left = end
 	}
+	writable := c.full && !c.ahead()
+	if writable {
+		c.full = false
+	}
 	more := c.clamped && int(int32(c.state.Nxt-c.left)) <= c.bound/2
 	if more {
 		c.clamped = false // asked for once
@@ -143,6 +153,44 @@ func (c *control) Departed(seq, end uint32, sent clock.Time, waiting int) {
 	if more {
 		c.host.kick(c)
 	}
+	if writable {
+		c.writers.Notify(waiter.WritableEvents)
+	}
+}
+
+// A writer may be ahead of what has left by aheadOf bounds, and half a MiB at least.
+const (
+	leastAhead = 512 << 10
+	aheadOf    = 2
+)
+
+// ahead returns whether a writer is too far ahead, or, where it waits already, has not come
+// near enough yet. mu is held.
+func (c *control) ahead() bool {
+	most := max(leastAhead, aheadOf*c.bound)
+	if c.full {
+		most /= 2
+	}
+	return int(int32(c.written-c.left)) >= most
+}
+
+// writerWaits reports whether a writer has to wait until more has left. netstack alone
+// takes what its send buffer has room for, and wakes a writer when half of it is free. What
+// is not acknowledged is in there, and so with a buffer of two windows nothing would be
+// left to send while a loss is repaired. Here the buffer is large, and what counts is what
+// has not left (TCP_NOTSENT_LOWAT on Linux).
+func (c *control) writerWaits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.full = c.ahead()
+	return c.full
+}
+
+// wrote notes that n bytes were given to netstack.
+func (c *control) wrote(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written += uint32(n)
 }
 
 // runPush has netstack send what the window allows now. It waits for the connection's
@@ -216,7 +264,7 @@ func (g *congestion) HandleRTOExpired() {
 	c.recovering = false
 	c.controller.Timeout(&c.state)
 	c.state.Cwnd = max(c.state.Cwnd, 1)
-	c.snd.Ssthresh, c.snd.SndCwnd, c.wrote = c.state.Ssthresh, c.state.Cwnd, c.state.Cwnd
+	c.snd.Ssthresh, c.snd.SndCwnd, c.window = c.state.Ssthresh, c.state.Cwnd, c.state.Cwnd
 	c.clamped = false
 	c.askFollow()
 }

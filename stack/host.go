@@ -72,11 +72,6 @@ type Config struct {
 
 const nic tcpip.NICID = 1
 
-// sendBuffer is what a connection's send buffer begins with, in bytes. A writer that waits
-// for room is woken when half of it is free, and so a large one would make the writer's
-// progress, which iperf3's sender reports, a matter of megabytes.
-const sendBuffer = 512 << 10
-
 // Host is a TCP/IP host.
 type Host struct {
 	clk   clock.Clock
@@ -196,7 +191,7 @@ func (h *Host) setUp(config Config, ep gstack.LinkEndpoint) error {
 		minRTO = tcpip.TCPMinRTOOption(200 * time.Millisecond)
 	}
 	sack, rack := tcpip.TCPSACKEnabled(true), tcpip.TCPRecovery(0)
-	send := tcpip.TCPSendBufferSizeRangeOption{Min: 4096, Default: min(buffer, sendBuffer), Max: buffer}
+	send := tcpip.TCPSendBufferSizeRangeOption{Min: 4096, Default: buffer, Max: buffer}
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4096, Default: buffer, Max: buffer}
 	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &rack, &minRTO, &send, &receive} {
 		if err := h.stack.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {

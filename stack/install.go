@@ -27,8 +27,11 @@ type congestionControl interface {
 
 // checkLayout returns an error if this gVisor keeps its congestion controllers in another
 // way than install knows.
-func checkLayout() error {
-	snd, ok := reflect.TypeFor[tcp.Endpoint]().FieldByName("snd")
+func checkLayout() error { return checkEndpoint(reflect.TypeFor[tcp.Endpoint]()) }
+
+// checkEndpoint is checkLayout for a gVisor whose tcp.Endpoint is of that type.
+func checkEndpoint(endpoint reflect.Type) error {
+	snd, ok := endpoint.FieldByName("snd")
 	if !ok || snd.Type.Kind() != reflect.Pointer || snd.Type.Elem().Kind() != reflect.Struct {
 		return errLayout("tcp.Endpoint has no field snd that points to a struct")
 	}

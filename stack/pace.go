@@ -11,6 +11,7 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack/cc"
 )
 
@@ -23,15 +24,28 @@ func (h *Host) checkControl() error {
 	if h.congestion == nil {
 		h.congestion = func() cc.Controller { return new(cc.Cubic) }
 	}
-	if _, paces := h.congestion().(cc.Pacing); paces && h.sched == nil {
+	if h.pacing != nil && h.sched == nil {
+		return errNoHold
+	}
+	return h.mayControl(h.congestion())
+}
+
+// mayControl returns an error if no connection of the host can have the controller.
+func (h *Host) mayControl(controller cc.Controller) error {
+	_, needs := controller.(cc.Pacing)
+	switch {
+	case controller == nil:
+		return errNoController
+	case needs && h.sched == nil:
 		return errNoPacer
 	}
 	return nil
 }
 
 var (
-	errNoPacer = errors.New("the congestion controller needs a pacer: put a hold.Hold on top of the devices")
-	errNoHold  = errors.New("nobody can pace: put a hold.Hold on top of the devices")
+	errNoController = errors.New("there is no congestion controller: take one that cc.New returns, or one of your own")
+	errNoPacer      = errors.New("the congestion controller needs a pacer: put a hold.Hold on top of the devices")
+	errNoHold       = errors.New("nobody can pace: put a hold.Hold on top of the devices")
 )
 
 // takeControl gives a new connection its congestion controller and its pacer.
@@ -41,8 +55,11 @@ func (c *TCPConn) takeControl() error {
 		return fmt.Errorf("%T is no TCP connection of netstack", c.ep)
 	}
 	h, controller := c.host, c.host.congestion()
+	if err := h.mayControl(controller); err != nil {
+		return err
+	}
 	var p pacer.Pacer
-	if h.pacing != nil && h.sched != nil {
+	if h.pacing != nil {
 		p = h.pacing()
 	}
 	if _, needs := controller.(cc.Pacing); needs && p == nil {
@@ -78,15 +95,15 @@ func (c *TCPConn) forgetAtEnd() {
 // window that there is. It returns an error if the controller needs a pacer and the host's
 // device is no hold.Hold; if nobody paces the connection yet, pacer.Delivery does.
 func (c *TCPConn) SetCongestion(controller cc.Controller) error {
-	_, needs := controller.(cc.Pacing)
-	switch {
-	case c.closed.Load():
-		return c.fail("set congestion control", net.ErrClosed)
-	case needs && c.host.sched == nil:
-		return c.fail("set congestion control", errNoPacer)
+	err := c.host.mayControl(controller)
+	if c.closed.Load() {
+		err = net.ErrClosed
+	}
+	if err != nil {
+		return c.fail("set congestion control", err)
 	}
 	c.control.replace(controller)
-	if needs {
+	if _, needs := controller.(cc.Pacing); needs {
 		c.host.ep.Before(func() {
 			if c.control.pacer == nil {
 				c.control.setPacer(new(pacer.Delivery))
@@ -149,8 +166,9 @@ func (c *TCPConn) SetPacingRate(bps int64, unit pacer.Unit) error {
 func (c *TCPConn) Feedback() (fb pacer.Feedback) {
 	h := c.host
 	fb = c.control.feedback()
+	fb.Outstanding = fb.InFlight + c.control.waiting()
 	h.onClock(func() {
-		fb.NextDeparture = h.clk.Now()
+		fb.NextDeparture = clock.Never
 		if h.sched != nil {
 			_, queued := h.sched.Queued(c.control.flow)
 			fb.Rate = bitRate(c.control.pacer)

@@ -31,6 +31,7 @@ func (c *control) setPacer(p pacer.Pacer) {
 	c.pacer = p
 	c.mu.Lock()
 	c.state.Paced = p != nil
+	c.bound = 0 // the one there was is another rate's
 	c.mu.Unlock()
 	if c.host.sched != nil {
 		c.host.sched.SetPacer(c.flow, p)
@@ -108,6 +109,19 @@ func (c *control) feedback() (fb pacer.Feedback) {
 	// In recovery the controller does not hear from netstack, and the link knows.
 	fb.Outstanding = fb.InFlight + int64(max(0, int32(s.Nxt-c.left)))
 	return fb
+}
+
+// waiting returns how many bytes of payload netstack has sent that have not left. It waits
+// for the connection's lock, and knows more than state, which is as of the last
+// acknowledgement.
+func (c *control) waiting() int64 {
+	c.host.touch()
+	c.ep.LockUser()
+	next := uint32(c.snd.SndNxt)
+	c.ep.UnlockUser()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int64(max(0, int32(next-c.left)))
 }
 
 // usage is whether a connection makes use of its window, as Linux finds it

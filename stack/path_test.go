@@ -1,8 +1,8 @@
 package stack
 
 import (
+	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -17,7 +17,7 @@ import (
 )
 
 // path is two hosts with a bottleneck between them: near sends from a port of 1 Gbit/s
-// into a line of Rate with a queue of Queue packets, and far answers.
+// into a line of rate with a queue of queue packets, and far answers.
 type path struct {
 	rate  int64         // of the bottleneck, in bit/s
 	rtt   time.Duration // without queues
@@ -26,35 +26,60 @@ type path struct {
 	congestion func() cc.Controller
 	pacing     func() pacer.Pacer
 	unbounded  bool
-	bare       bool  // near has no hold
+	bare       bool // near has no hold
+	line       int64
+	faults     *link.FaultConfig
 	lose       []int // which of near's data frames are lost, counted from 0
 	outage     [2]clock.Time
+	farther    map[uint16]time.Duration // what a connection to this port of far has more of
 
 	world     *World
 	near, far *Host
 	end       *wire.End // near's
+	hold      *hold.Hold
 	recorder  link.Recorder
 	trace     *link.Trace
 	loss      *loss
-	spy       func(link.Device) link.Device
 }
+
+// The path's segments: 1420 bytes of payload take 1510 byte times on the wire.
+const (
+	segment = 1420
+	onWire  = 1510
+)
+
+// A packet's time on the bottleneck.
+func (p *path) time() time.Duration { return time.Duration(onWire * 8 * int64(time.Second) / p.rate) }
+
+// emptyRTT is what a segment and its acknowledgement take when nothing waits: it is on the
+// port, on the bottleneck and on its way, and the acknowledgement is 66 bytes at 1 Gbit/s.
+func (p *path) emptyRTT() time.Duration { return p.rtt + onWire*8 + p.time() + (66+4+20)*8 }
+
+// ceiling is the payload that the bottleneck takes, in Mbit/s.
+func (p *path) ceiling() float64 { return float64(p.rate) / 1e6 * segment / onWire }
 
 func (p *path) open(t testing.TB, seed uint64) *path {
 	t.Helper()
 	p.world = NewWorld(seed)
+	p.world.RunFor(time.Millisecond)
 	clk := p.world.Clock()
+	if p.line == 0 {
+		p.line = 1e9
+	}
 	var far *wire.End
 	p.end, far = wire.New(clk,
-		&wire.Config{Name: "near", Line: 1e9, Rate: p.rate, Delay: p.rtt / 2, QueueFrames: p.queue},
+		&wire.Config{Name: "near", Line: p.line, Rate: p.rate, Delay: p.rtt / 2, QueueFrames: p.queue},
 		&wire.Config{Name: "far", Rate: 1e9, Delay: p.rtt / 2})
-	p.loss = &loss{Device: p.end, clk: clk, lose: p.lose, outage: p.outage}
+	var bottom link.Device = p.end
+	if p.faults != nil {
+		bottom = link.NewFault(bottom, clk, p.faults)
+	}
+	p.loss = &loss{Device: bottom, clk: clk, lose: p.lose, outage: p.outage, next: make(map[pacer.Flow]uint32)}
 	p.trace = link.NewTrace(p.loss, clk, &p.recorder)
 	var top link.Device = p.trace
-	if p.spy != nil {
-		top = p.spy(top)
-	}
 	if !p.bare {
-		top = hold.New(top, clk, nil)
+		p.hold = hold.New(top, clk, nil)
+		top = p.hold
 	}
 	var err error
 	p.near, err = p.world.NewHost(Config{
@@ -65,7 +90,8 @@ func (p *path) open(t testing.TB, seed uint64) *path {
 		t.Fatal(err)
 	}
 	p.far, err = p.world.NewHost(Config{
-		Device: link.NewTrace(far, clk, &p.recorder), Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")},
+		Device: &distance{Device: link.NewTrace(far, clk, &p.recorder), clk: clk, farther: p.farther},
+		Addrs:  []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -74,51 +100,103 @@ func (p *path) open(t testing.TB, seed uint64) *path {
 	return p
 }
 
-// sink has far read from all connections to its port until they end, and counts.
-func (p *path) sink(t testing.TB, port string, got *int64) {
-	l, err := p.far.Listen("tcp", port)
+// timeouts is how often near's retransmission timers have expired.
+func (p *path) timeouts() uint64 { return p.near.Stats().TCP.Timeouts.Value() }
+
+// drops is what the bottleneck has dropped.
+func (p *path) drops() uint64 {
+	sent, _ := p.end.Stats()
+	return sent.Drops[link.QueueFull]
+}
+
+// now is the time since the world was made.
+func (p *path) now() time.Duration { return time.Duration(p.world.Clock().Now()) }
+
+// A flow is a connection from near to far that sends without end.
+type flow struct {
+	start      time.Duration
+	port       uint16               // of far; 0 is any
+	congestion func() cc.Controller // nil is the path's
+	rate       int64                // of payload in bit/s that it is paced by, if it is not 0
+
+	conn *TCPConn
+	got  int64 // bytes that far has read
+}
+
+// run has all flows send until end, and calls look each time that so much has passed.
+func (p *path) run(t testing.TB, flows []*flow, end, each time.Duration, look func(now time.Duration)) {
+	t.Helper()
+	for i, f := range flows {
+		if f.port == 0 {
+			f.port = uint16(9000 + i)
+		}
+		p.sink(t, f)
+		p.world.Go(func() {
+			if f.start > 0 {
+				p.world.Sleep(f.start)
+			}
+			f.conn = p.dial(t, f.port)
+			if f.congestion != nil {
+				if err := f.conn.SetCongestion(f.congestion()); err != nil {
+					t.Error(err)
+				}
+			}
+			if f.rate > 0 {
+				if err := f.conn.SetPacingRate(f.rate, pacer.Payload); err != nil {
+					t.Error(err)
+				}
+			}
+			b := make([]byte, 64*segment) // so that all segments are full
+			for {
+				if _, err := f.conn.Write(b); err != nil {
+					return
+				}
+			}
+		})
+	}
+	err := p.world.Run(func() {
+		for p.now() < end {
+			p.world.Sleep(min(each, end-p.now()))
+			look(p.now())
+		}
+		for _, f := range flows {
+			f.conn.Abort()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sink has far read from a connection until it ends, and counts.
+func (p *path) sink(t testing.TB, f *flow) {
+	t.Helper()
+	l, err := p.far.Listen("tcp", fmt.Sprint(":", f.port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.world.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			p.world.Go(func() {
-				b := make([]byte, 1<<17)
-				for {
-					n, err := c.Read(b)
-					*got += int64(n)
-					if err != nil {
-						c.Close()
-						return
-					}
-				}
-			})
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		b := make([]byte, 1<<17)
+		for err == nil {
+			var n int
+			n, err = c.Read(b)
+			f.got += int64(n)
 		}
 	})
 }
 
 // dial connects near to far's port, within the world.
-func (p *path) dial(t testing.TB, port string) *TCPConn {
-	c, err := p.near.Dial("tcp", "10.0.0.2"+port)
+func (p *path) dial(t testing.TB, port uint16) *TCPConn {
+	c, err := p.near.Dial("tcp", fmt.Sprint("10.0.0.2:", port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c.(*TCPConn)
-}
-
-// send writes to c until the time end.
-func (p *path) send(c *TCPConn, end clock.Time) {
-	b := make([]byte, 1<<17)
-	c.SetWriteDeadline(p.near.Clock().Wall(end))
-	for {
-		if _, err := c.Write(b); err != nil {
-			return
-		}
-	}
 }
 
 // transfer runs one connection that sends so many bytes, until far has them and it ended.
@@ -138,19 +216,11 @@ func (p *path) transfer(t testing.TB, bytes int64, also func(c *TCPConn)) (got i
 		got, _ = io.Copy(io.Discard, c)
 	})
 	err = p.world.Run(func() {
-		c := p.dial(t, ":9")
+		c := p.dial(t, 9)
 		if also != nil {
 			also(c)
 		}
-		b := make([]byte, 1<<16)
-		for sent := int64(0); sent < bytes; {
-			n, err := c.Write(b[:min(int64(len(b)), bytes-sent)])
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			sent += int64(n)
-		}
+		p.write(t, c, bytes)
 		c.CloseWrite()
 		served()
 		last = c.Feedback()
@@ -162,6 +232,19 @@ func (p *path) transfer(t testing.TB, bytes int64, also func(c *TCPConn)) (got i
 	return got, last
 }
 
+// write writes so many bytes to c, within the world.
+func (p *path) write(t testing.TB, c *TCPConn, bytes int64) {
+	b := make([]byte, 64*segment)
+	for sent := int64(0); sent < bytes; {
+		n, err := c.Write(b[:min(int64(len(b)), bytes-sent)])
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		sent += int64(n)
+	}
+}
+
 // loss loses some of the data frames that go down.
 type loss struct {
 	link.Device
@@ -170,7 +253,7 @@ type loss struct {
 	outage [2]clock.Time // all is lost in between
 	data   int           // frames so far
 	again  int           // of them, that were sent before
-	next   uint32
+	next   map[pacer.Flow]uint32
 	stats  link.Stats
 }
 
@@ -178,10 +261,10 @@ func (d *loss) Transmit(frames []*link.Frame) (int, error) {
 	for i := range frames {
 		f := frames[i]
 		if s, ok := pacer.ParseSegment(f.Bytes()[d.Info().Header():]); ok && f.Size.Payload > 0 {
-			if d.data > 0 && before(s.Seq, d.next) {
+			if next, sent := d.next[f.Flow]; sent && before(s.Seq, next) {
 				d.again++
 			} else {
-				d.next = s.Seq + uint32(f.Size.Payload)
+				d.next[f.Flow] = s.Seq + uint32(f.Size.Payload)
 			}
 			d.data++
 			now := d.clk.Now()
@@ -198,4 +281,53 @@ func (d *loss) Transmit(frames []*link.Frame) (int, error) {
 	return len(frames), nil
 }
 
-var _ net.Conn = (*TCPConn)(nil)
+// distance delays what some ports send.
+type distance struct {
+	link.Device
+	clk     clock.Clock
+	farther map[uint16]time.Duration
+}
+
+func (d *distance) Transmit(frames []*link.Frame) (int, error) {
+	for i, f := range frames {
+		by := d.farther[f.Flow.SrcPort]
+		if by == 0 {
+			if n, err := d.Device.Transmit(frames[i : i+1]); n == 0 {
+				return i, err
+			}
+			continue
+		}
+		d.clk.AfterFunc(by, func() { d.Device.Transmit([]*link.Frame{f}) })
+	}
+	return len(frames), nil
+}
+
+// newController returns what makes the controllers of that name.
+func newController(name string) func() cc.Controller {
+	return func() cc.Controller {
+		c, err := cc.New(name)
+		if err != nil {
+			panic(err)
+		}
+		return c
+	}
+}
+
+// newWindow makes the pacer of a connection that is paced by its window.
+func newWindow() pacer.Pacer { return new(pacer.Window) }
+
+// A combination of congestion control and pacing.
+type combination struct {
+	name       string
+	congestion func() cc.Controller
+	pacing     func() pacer.Pacer
+}
+
+// combinations are all that there are. BBR brings its own pacer.
+var combinations = []combination{
+	{"reno", newController("reno"), nil},
+	{"reno paced", newController("reno"), newWindow},
+	{"cubic", newController("cubic"), nil},
+	{"cubic paced", newController("cubic"), newWindow},
+	{"bbr", newController("bbr"), nil},
+}

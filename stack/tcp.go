@@ -34,7 +34,11 @@ func (c *TCPConn) connected() error {
 	c.local, c.remote = addrPort(local), addrPort(remote)
 	c.toSelf = slices.ContainsFunc(c.host.addrs, func(p netip.Prefix) bool { return p.Addr() == c.remote.Addr() })
 	c.ep.SocketOptions().SetDelayOption(false) // no Nagle, as package net
-	return c.takeControl()
+	if err := c.takeControl(); err != nil {
+		return err
+	}
+	c.control.writers = c.queue
+	return nil
 }
 
 // Read implements net.Conn.
@@ -59,7 +63,15 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 		var wrote int64
 		err = c.block(&c.write, func() (err tcpip.Error) {
 			data.Reset(b[n:])
+			full := !c.toSelf && c.control.writerWaits()
+			if full {
+				data.Reset(nil) // is the connection still there?
+			}
 			wrote, err = c.ep.Write(data, tcpip.WriteOptions{})
+			if err == nil && full {
+				return &tcpip.ErrWouldBlock{}
+			}
+			c.control.wrote(int(wrote))
 			return err
 		})
 		n += int(wrote)

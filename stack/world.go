@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand"
 	randv2 "math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,7 +79,7 @@ func (w *World) Close() error {
 		return nil
 	}
 	w.closed = true
-	for _, p := range w.order {
+	for _, p := range slices.Clone(w.order) { // which the end of a process changes
 		p.kill()
 	}
 	var errs []error

@@ -145,3 +145,21 @@ func TestWorldDeadlock(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestWorldEndsManyProcesses has so many processes wait at the end that the list of them is
+// cleared up while they are ended.
+func TestWorldEndsManyProcesses(t *testing.T) {
+	w, _, _ := world(t, 1)
+	ended := 0
+	for range 100 {
+		w.Go(func() {
+			defer func() { ended++ }()
+			w.Sleep(time.Hour)
+		})
+	}
+	w.RunFor(time.Second)
+	w.Close()
+	if ended != 100 {
+		t.Errorf("%d of 100 processes have ended", ended)
+	}
+}

@@ -1,30 +1,52 @@
 package endpoint
 
-import "gvisor.dev/gvisor/pkg/tcpip/header"
+import (
+	"slices"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
 
 // waitingData is which TCP data of a flow waits for its departure. The flow's frames leave
-// in the order in which they were written, and so it is what lies between two sequence
-// numbers, which wrap.
+// in the order in which they were written, and so what was never written before lies
+// between two sequence numbers, which wrap. What is sent again waits between it.
 type waitingData struct {
+	begun         bool
 	left, written uint32 // what has left ends before left; what was written, before written
+	again         []span // what waits to leave again, the oldest first
 }
+
+type span struct{ seq, end uint32 }
 
 // holds reports whether the data from seq to end waits already, and notes it if it does
 // not.
 func (d *waitingData) holds(seq, end uint32) bool {
-	switch {
-	case d.left == d.written: // nothing waits
-		d.left, d.written = seq, end
-	case !before(seq, d.left) && !before(d.written, end):
-		return true
-	case before(d.written, end):
-		d.written = end
+	if !d.begun || before(d.written, end) {
+		if !d.begun || d.left == d.written { // nothing waits
+			d.left = seq
+		}
+		d.begun, d.written = true, end
+		return false
 	}
+	if !before(seq, d.left) {
+		return true
+	}
+	for _, s := range d.again {
+		if !before(seq, s.seq) && !before(s.end, end) {
+			return true
+		}
+	}
+	d.again = append(d.again, span{seq, end})
 	return false
 }
 
 // departed notes that the data before end has left or was dropped.
 func (d *waitingData) departed(end uint32) {
+	for i, s := range d.again {
+		if s.end == end {
+			d.again = slices.Delete(d.again, i, i+1)
+			return
+		}
+	}
 	if before(d.left, end) && !before(d.written, end) {
 		d.left = end
 	}

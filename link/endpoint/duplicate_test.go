@@ -35,3 +35,31 @@ func TestWaitingData(t *testing.T) {
 	holds(1<<31, 1<<31+10, false)
 	holds(1<<31, 1<<31+10, true)
 }
+
+// What is sent again and leaves between new data says nothing of what lies between the two.
+func TestWaitingDataSentAgainBeforeNew(t *testing.T) {
+	var d waitingData
+	for _, s := range []struct {
+		from, to uint32
+		want     bool
+	}{
+		{0, 1000, false}, {1000, 9000, false},
+	} {
+		if d.holds(s.from, s.to) != s.want {
+			t.Errorf("data %d to %d", s.from, s.to)
+		}
+		d.departed(s.to)
+	}
+	// # two were lost: the first is sent again, then something new
+	if d.holds(2000, 3000) || d.holds(9000, 10000) {
+		t.Error("nothing of it waited")
+	}
+	d.departed(3000)
+	// # and while that waits, the second one: it has left before
+	if d.holds(4000, 5000) {
+		t.Error("what was lost would never be sent again")
+	}
+	if !d.holds(4000, 5000) || !d.holds(9000, 10000) {
+		t.Error("both wait now")
+	}
+}

@@ -36,6 +36,11 @@ type BBR struct {
 	lowEnd int64      // a round trip from then is over when what left after so much was delivered arrives
 
 	recovering bool
+
+	// After a timeout, what was sent before it is sent again, up to resent. Each of these
+	// packets is told as lost once more, when it is; what the path loses now is not known.
+	timedOut bool
+	resent   uint32
 }
 
 type phase uint8
@@ -83,7 +88,11 @@ func (b *BBR) NeedsPacer() {}
 
 // Sample implements Sampler: it keeps the model, the phase and the rate.
 func (b *BBR) Sample(c *Conn, s *pacer.Sample) {
-	b.update(c, s, b.phase == startup || b.phase == refill || b.phase == up)
+	lost := s.Lost
+	if b.timedOut = b.timedOut && int32(c.Una-b.resent) < 0; b.timedOut {
+		lost = 0
+	}
+	b.update(c, s, lost, b.phase == startup || b.phase == refill || b.phase == up)
 	b.step(c, s)
 
 	gain := gains[b.phase].pacing
@@ -94,7 +103,7 @@ func (b *BBR) Sample(c *Conn, s *pacer.Sample) {
 	if rate == 0 && c.SRTT > 0 { // no delivery rate yet: the window's
 		rate = percent(rateOf(int64(c.Cwnd*c.MSS), c.SRTT), gain)
 	}
-	if b.filled || rate > c.PacingRate {
+	if b.filled || b.recovering || rate > c.PacingRate {
 		c.PacingRate = max(rate, 1)
 	}
 }
@@ -264,6 +273,9 @@ func (b *BBR) Ack(c *Conn, n int) {
 // it is the rate that is lowered.
 func (b *BBR) Loss(c *Conn) {
 	b.recovering = true
+	if bw := b.bandwidth(); bw > 0 { // at once: the queue is full
+		c.PacingRate = min(c.PacingRate, max(percent(bw, pacingMargin), 1))
+	}
 	c.Ssthresh = max(min(b.window(c), c.Outstanding)-3, minPipe)
 }
 
@@ -276,6 +288,7 @@ func (b *BBR) Recovered(c *Conn) {
 // Timeout implements Controller. From one packet the window doubles up to the model's.
 func (b *BBR) Timeout(c *Conn) {
 	b.recovering = false
+	b.timedOut, b.resent = true, c.Nxt
 	c.Ssthresh = b.window(c)
 	c.Cwnd = 1
 }

@@ -92,7 +92,20 @@ func TestBBRTimeout(t *testing.T) {
 		s.want(want, window)
 	}
 
+	s.say("what is sent again is told as lost, once more, and the bounds are none the lower")
+	s.c.Una, s.c.Nxt = 1000, 1000+window*mss
+	s.ctl.Timeout(&s.c)
+	for range 20 {
+		delivered += 4 * mss
+		s.c.Now = s.c.Now.Add(20 * time.Millisecond)
+		bbr.Sample(&s.c, &pacer.Sample{At: s.c.Now, Acked: 4 * mss, Delivered: delivered, Prior: delivered - 4*mss,
+			RTT: 20 * time.Millisecond, Rate: 1e6, InFlight: 4 * mss, Lost: 4 * mss})
+	}
+	s.ack(2*window, 0)
+	s.want(window, window)
+
 	s.say("netstack's recovery has the same window, and so has what follows it")
+	s.c.Outstanding = window
 	s.ctl.Loss(&s.c)
 	s.want(window, window-3)
 	s.c.Cwnd = s.c.Ssthresh

@@ -74,6 +74,13 @@ type Conn struct {
 	RTT, SRTT, MinRTT time.Duration
 }
 
+// flight is what a timeout halves, in packets: RFC 5681's FlightSize, which has in it what was
+// selectively acknowledged or lost, but no more than the window. At the end of a recovery
+// that did not succeed a few packets may be Outstanding, and two windows not acknowledged.
+func (c *Conn) flight() int {
+	return max(c.Outstanding, min(c.Cwnd, int(int32(c.Nxt-c.Una))/max(c.MSS, 1)))
+}
+
 // NoSsthresh is what Conn.Ssthresh is before the first loss.
 const NoSsthresh = math.MaxInt
 

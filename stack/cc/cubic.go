@@ -123,7 +123,7 @@ func cube(t int64) int64 {
 // Loss implements Controller.
 func (q *Cubic) Loss(c *Conn) {
 	doubled := c.Cwnd < c.Ssthresh && !q.hystart.css
-	q.reduce(c)
+	q.reduce(c, c.Outstanding)
 	if doubled {
 		// The window may be twice what the path holds, and 0.7 of it still too much.
 		c.Ssthresh = max(c.Outstanding/2, 2)
@@ -131,15 +131,15 @@ func (q *Cubic) Loss(c *Conn) {
 }
 
 // reduce notes the window that something was lost at, and sets the threshold to beta = 0.7
-// of what is outstanding (sections 4.6 and 4.7).
-func (q *Cubic) reduce(c *Conn) {
+// of what is in flight (sections 4.6 and 4.7).
+func (q *Cubic) reduce(c *Conn, flight int) {
 	q.prior = int64(c.Cwnd) * one
 	if q.prior < q.wMax { // fast convergence: (1+beta)/2 = 17/20
 		q.wMax = q.prior / 20 * 17
 	} else {
 		q.wMax = q.prior
 	}
-	c.Ssthresh = max(c.Outstanding*7/10, 2)
+	c.Ssthresh = max(flight*7/10, 2)
 	q.epoch, q.flat = false, false
 }
 
@@ -150,7 +150,7 @@ func (q *Cubic) Recovered(*Conn) {}
 // (section 4.8).
 func (q *Cubic) Timeout(c *Conn) {
 	if q.start.timeout(c) {
-		q.reduce(c)
+		q.reduce(c, c.flight())
 	}
 	c.Cwnd, q.epoch, q.flat = 1, false, true
 }

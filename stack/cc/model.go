@@ -42,8 +42,9 @@ const (
 	maxRate = 1 << 42 // bit/s
 )
 
-// update takes a sample in. While the path is probed, losses do not set short-term bounds.
-func (m *model) update(c *Conn, s *pacer.Sample, probing bool) {
+// update takes a sample in, and how many bytes were lost. While the path is probed, losses do
+// not set short-term bounds.
+func (m *model) update(c *Conn, s *pacer.Sample, lost int64, probing bool) {
 	m.mss = int64(max(c.MSS, 1))
 	m.round = s.Acked > 0 && s.Prior >= m.roundEnd
 	if m.round {
@@ -53,7 +54,7 @@ func (m *model) update(c *Conn, s *pacer.Sample, probing bool) {
 		}
 		m.lost, m.bwLatest, m.pipeLatest = 0, 0, 0
 	}
-	m.lost += s.Lost
+	m.lost += lost
 	if rate := min(s.Rate, maxRate); rate > 0 {
 		m.bwLatest = max(m.bwLatest, rate)
 		m.pipe = s.Delivered - s.Prior

@@ -37,7 +37,7 @@ func (r *Reno) Recovered(*Conn) {}
 func (r *Reno) Timeout(c *Conn) {
 	r.acked = 0
 	if r.start.timeout(c) {
-		c.Ssthresh = max(c.Outstanding/2, 2)
+		c.Ssthresh = max(c.flight()/2, 2)
 	}
 	c.Cwnd = 1
 }
