@@ -149,10 +149,27 @@ func (w *twins) peek() {
 	}
 }
 
+// soon looks at things that are due soon.
+func (w *twins) soon() {
+	var names [20]int
+	n := w.wheel.Soon(names[:])
+	if want := min(len(names), w.wheel.Len()); n != want {
+		w.Fatalf("%d things are soon due, want %d", n, want)
+	}
+	seen := make(map[int]bool)
+	for _, name := range names[:n] {
+		if name == 0 || seen[name] || w.things[name-1].index < 0 {
+			w.Fatalf("soon due are %v, of which %d is there twice or not at all", names[:n], name)
+		}
+		seen[name] = true
+	}
+}
+
 // check walks through the wheel to see that it is sound.
 func (w *twins) check() {
 	w.Helper()
 	w.peek()
+	w.soon()
 	found := 0
 	for l, level := range w.wheel.levels {
 		n := 0
@@ -355,6 +372,35 @@ func TestWheelKeepsOrderInSteadyState(t *testing.T) {
 	}
 }
 
+// Departures go on steadily, and before every tenth it is asked which ones come next.
+func TestWheelKnowsWhatIsSoonDue(t *testing.T) {
+	for _, flows := range []int{10, 1000, 100_000} {
+		w := &twins{T: t}
+		rng := rand.New(rand.NewPCG(1, 2))
+		gap := func() clock.Time { return clock.Time(flows*500 + rng.IntN(flows*1000)) }
+		for range flows {
+			w.add(gap())
+		}
+		const rounds = 30_000
+		var soon [10]int
+		told := 0
+		for i := range rounds {
+			if i%len(soon) == 0 {
+				w.wheel.Soon(soon[:])
+			}
+			if slices.Contains(soon[:], w.sorted.heap[0].seq) {
+				told++
+			}
+			w.take(clock.Never)
+			w.add(w.sorted.present + gap())
+		}
+		t.Logf("# %d flows: %d of %d departures were told of before", flows, told, rounds)
+		if told < rounds*8/10 {
+			t.Errorf("%d flows: %d of %d departures were told of before", flows, told, rounds)
+		}
+	}
+}
+
 func TestWheelDoesNotAllocate(t *testing.T) {
 	var w Wheel[int]
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -476,6 +522,7 @@ func FuzzWheel(f *testing.F) {
 				w.take(w.wheel.Next())
 			}
 			w.peek()
+			w.soon()
 			if step%100 == 0 {
 				w.check()
 			}

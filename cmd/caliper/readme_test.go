@@ -21,4 +21,15 @@ func TestREADME(t *testing.T) {
 	if !strings.Contains(string(readme), "```\n"+findings+"```\n") {
 		t.Errorf("the README does not show\n%s", findings)
 	}
+	for _, file := range []string{"../../netfpga/testdata/faithful.golden", "../../stack/testdata/table.golden", "testdata/loop.golden"} {
+		shown, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Of what the loop does, the first of the two runs.
+		text, _, _ := strings.Cut(string(shown), "\n\n$ ")
+		if !strings.Contains(string(readme), "```\n"+strings.TrimSuffix(text, "\n")+"\n```\n") {
+			t.Errorf("the README does not show %s", file)
+		}
+	}
 }

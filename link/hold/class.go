@@ -104,6 +104,8 @@ func (h *Hold) setRate(r *pacer.Rate, bps int64, unit pacer.Unit) {
 		*r = pacer.Rate{}
 	case r.BitsPerSecond == 0:
 		*r = pacer.Rate{BitsPerSecond: bps, Unit: unit}
+		// It begins now: that frames have waited gives no credit.
+		r.Depart(pacer.Size{}, h.clk.Now())
 	default:
 		r.Unit = unit
 		// It cannot fail: the rate is at least 1.

@@ -130,6 +130,30 @@ func TestTheRateOfAClassIsExact(t *testing.T) {
 	}
 }
 
+func TestANewRateCountsFromNow(t *testing.T) {
+	// # 100 frames wait for a line that takes 1.2304 ms for them; after 1 ms they have a rate
+	for _, class := range []string{"", "default"} {
+		r := newRig(t, gig, nil)
+		for range 100 {
+			r.send(1, 1514)
+		}
+		r.run(time.Millisecond)
+		before := len(r.log.left)
+		if err := r.SetRate(class, 1538*8*10); err != nil {
+			t.Fatal(err)
+		}
+		r.run(time.Second)
+		for n, d := range r.log.left[before:] {
+			if want := clock.Time(time.Millisecond) + clock.Time(n)*100e6; d.depart != want {
+				t.Errorf("class %q, departure %d: %+v, want %v", class, n, d, want)
+			}
+		}
+		if n := len(r.log.left) - before; n != 11 {
+			t.Errorf("class %q: %d frames have left in a second, want 11 with both its ends", class, n)
+		}
+	}
+}
+
 func TestAFlowKeepsItsGapInsideOfAClass(t *testing.T) {
 	// # the class stops its flows for a second; then the flow does not make up for it
 	r := newRig(t, gig, &hold.Config{Default: hold.Class{Rate: 100e6, Policy: policy(10e6)}})

@@ -37,6 +37,10 @@ type Config struct {
 	// dropped as link.FlowFull. One frame always may. 0 means 32 MiB, which is more than
 	// a connection with the buffers of package stack can have in flight.
 	FlowBytes int
+	// FlowTime is how long what a flow has waiting may take to leave at the rate of its
+	// pacer; beyond it its frames are dropped as link.FlowFull. One frame always may wait.
+	// 0 means that there is no such bound, nor is there with a pacer that has no rate.
+	FlowTime time.Duration
 	// Bytes is how many bytes may wait in all; beyond it frames are dropped as
 	// link.QueueFull. 0 means 256 MiB.
 	Bytes int
@@ -79,7 +83,7 @@ func (c *Config) Check() error {
 	if c == nil {
 		return nil
 	}
-	if c.Horizon < 0 || c.Guard < 0 || c.Idle < 0 || c.FlowBytes < 0 || c.Bytes < 0 || c.Flows < 0 {
+	if c.Horizon < 0 || c.Guard < 0 || c.Idle < 0 || c.FlowTime < 0 || c.FlowBytes < 0 || c.Bytes < 0 || c.Flows < 0 {
 		return errors.New("hold: no time and no bound may be negative")
 	}
 	if c.FlowBytes > maxFlowBytes {

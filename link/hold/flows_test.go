@@ -7,6 +7,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -111,6 +112,49 @@ func TestFlowsBeyondTheBoundShare(t *testing.T) {
 	r.send(2, 1514)
 	if r.Stats.Shared != 7 {
 		t.Errorf("%d frames have shared, want 7: flow 2 has a place now", r.Stats.Shared)
+	}
+}
+
+func TestAFlowIsBoundedInTime(t *testing.T) {
+	r := newRig(t, link.Info{MTU: 1500}, &hold.Config{FlowTime: 500 * time.Millisecond})
+	p := rate(1514 * 8 * 10) // ten frames a second
+	r.SetPacer(flowOf(1), p)
+	expect := func(waiting, dropped int) {
+		t.Helper()
+		if frames, _ := r.Queued(flowOf(1)); frames != waiting || r.Stats.Drops[link.FlowFull] != uint64(dropped) {
+			t.Errorf("%d frames wait, %d were dropped; want %d and %d", frames, r.Stats.Drops[link.FlowFull], waiting, dropped)
+		}
+	}
+	burst := func() {
+		for range 10 {
+			r.send(1, 1514)
+		}
+	}
+	t.Log("# one leaves at once, five take half a second")
+	burst()
+	expect(5, 4)
+	t.Log("# at twice the rate there is room for ten")
+	if err := p.SetRate(1514*8*20, r.clk.Now()); err != nil {
+		t.Fatal(err)
+	}
+	r.Retime(flowOf(1))
+	burst()
+	expect(10, 9)
+	t.Log("# at a rate at which none is in time, one may wait")
+	r.SetPacer(flowOf(2), rate(8))
+	for range 3 {
+		r.send(2, 1514)
+	}
+	if frames, _ := r.Queued(flowOf(2)); frames != 1 {
+		t.Errorf("%d frames wait, want 1", frames)
+	}
+	t.Log("# gaps have no rate, and this bound does not count for them")
+	r.SetPacer(flowOf(3), &pacer.Gaps{List: []pacer.Gap{pacer.Gap(time.Hour) * pacer.Nanosecond}})
+	for range 20 {
+		r.send(3, 1514)
+	}
+	if frames, _ := r.Queued(flowOf(3)); frames != 19 {
+		t.Errorf("%d frames wait, want 19", frames)
 	}
 }
 

@@ -20,14 +20,14 @@ type departure struct {
 	wire                        int
 }
 
-// log is a device for the bottom of a chain that writes down what it is told.
-type log struct {
+// journal is a device for the bottom of a chain that writes down what it is told.
+type journal struct {
 	linktest.Null
 	clk  *clock.Virtual
 	left []departure
 }
 
-func (l *log) Transmit(frames []*link.Frame) (int, error) {
+func (l *journal) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {
 		seq, _ := f.Cookie.(int)
 		l.left = append(l.left, departure{f.Flow.SrcPort, seq, f.Paced, f.Depart, f.Sched, f.Handed, l.clk.Now(), f.Size.Wire})
@@ -35,18 +35,18 @@ func (l *log) Transmit(frames []*link.Frame) (int, error) {
 	return l.Null.Transmit(frames)
 }
 
-// rig is a Hold above a log, in virtual time.
+// rig is a Hold above a journal, in virtual time.
 type rig struct {
 	*testing.T
 	*hold.Hold
 	clk  *clock.Virtual
-	log  *log
+	log  *journal
 	sent int
 }
 
 func newRig(t *testing.T, info link.Info, config *hold.Config) *rig {
 	r := &rig{T: t, clk: clock.NewVirtual()}
-	r.log = &log{Null: linktest.Null{Is: info}, clk: r.clk}
+	r.log = &journal{Null: linktest.Null{Is: info}, clk: r.clk}
 	r.Hold = hold.New(r.log, r.clk, config)
 	return r
 }
