@@ -94,10 +94,16 @@ func (s *cardSpec) cut() int {
 	return cutPayload
 }
 
-// firmwareFault returns what stopped the program of a card, with all that the machine
-// reports of it; nil if it runs.
-func firmwareFault(v *voice, card *netfpga.Card) error {
-	if card == nil || card.Err() == nil {
+// firmwareFault returns what stopped the program of a card that has sent so many packets,
+// with all that the machine reports of it; nil if it runs.
+func (s *cardSpec) firmwareFault(v *voice, card *netfpga.Card, sent uint64) error {
+	switch {
+	case s.kind != "faithful" || card == nil:
+		return nil
+	case card.Err() == nil && sent == 0:
+		return failed(nil, "the card's program sent no packet").
+			hint("is it one that takes the driver's messages? The built-in one is pktgen; hello and bounce are for caliper netthreads run")
+	case card.Err() == nil:
 		return nil
 	}
 	var fault *machine.Fault

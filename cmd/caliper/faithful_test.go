@@ -46,6 +46,19 @@ func TestFaithfulPktgen(t *testing.T) {
 	}
 }
 
+// TestFaithfulForeign gives the card programs that do not speak with the driver.
+func TestFaithfulForeign(t *testing.T) {
+	for _, args := range []string{
+		"pktgen -N -i 10.0.0.2 -d 13560 -n 10 --card faithful --firmware hello",
+		"iperf3 -c far -n 1M --card faithful --firmware bounce",
+	} {
+		o := caliper(t, strings.Fields(args)...)
+		if o.code != exitFailed || !strings.Contains(o.stderr, "the card's program sent no packet") {
+			t.Errorf("%s: exit code %d\n%s", args, o.code, o.stderr)
+		}
+	}
+}
+
 // TestFaithfulBadInput asks for what the faithful card is not.
 func TestFaithfulBadInput(t *testing.T) {
 	for args, says := range map[string]string{

@@ -139,7 +139,7 @@ func (t *iperf3Test) test(b *bench, signalled context.Context) error {
 	t.voice.done()
 	for _, r := range []*rig{b.near, b.far} {
 		if r != nil {
-			if fault := firmwareFault(t.voice, r.card); fault != nil {
+			if fault := t.bench.card.firmwareFault(t.voice, r.card, found.Departures.Packets); fault != nil {
 				err = fault
 			}
 		}

@@ -81,7 +81,7 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 		r := g.player.Replayed()
 		f.Replay = &r
 	}
-	if err = firmwareFault(t.voice, g.card); err == nil {
+	if err = t.card.firmwareFault(t.voice, g.card, f.Departures.Packets); err == nil {
 		err = t.failure(g)
 	}
 	if err = t.finish(f, err, signalled); err == nil {
