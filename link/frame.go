@@ -24,7 +24,7 @@ type Frame struct {
 	Paced  bool
 	Depart clock.Time // asked: when the first bit shall leave
 	Sched  clock.Time // scheduled: the asked time, moved behind what the port sends before it
-	Handed clock.Time // when software handed it to the device that sends it
+	Handed clock.Time // when software handed it, or would have, to the device that sends it
 	Sent   clock.Time // actual: when the first bit left, by the device that knows
 	// Reserved tells that the frame is held to Sched, the place on the wire that was
 	// reserved for it, and not to Depart.

@@ -88,6 +88,7 @@ type Hold struct {
 	soon    bool       // something has come that may go before that
 	stuck   choice     // what below had no room for
 	full    bool       // below has no room
+	room    clock.Time // when it had some again
 	closed  bool
 	pumping bool
 	one     [1]*link.Frame
@@ -246,7 +247,13 @@ func (h *Hold) pump() {
 func (h *Hold) send(c *choice, now clock.Time) {
 	f := c.frame
 	size, wire := f.Len(), f.Size.Wire
-	f.Sched, f.Handed = c.start, now
+	// What was due while the device had no room is late by the device: neither the plan of
+	// the wire nor the time at which it was offered is any later for it.
+	begin, offered := max(c.start, now), now
+	if near := h.near(c); 0 <= near && near < h.room {
+		begin, offered = c.start, near
+	}
+	f.Sched, f.Handed = c.start, offered
 	f.Reserved = h.config.Reserve && f.Paced
 	h.one[0] = f
 	n, err := h.below.Transmit(h.one[:])
@@ -264,7 +271,7 @@ func (h *Hold) send(c *choice, now clock.Time) {
 		h.drop(f, c.class, link.LinkError)
 		return
 	}
-	h.free = h.tick(max(c.start, now)).Add(link.WireTime(wire, h.info.Speed))
+	h.free = h.tick(begin).Add(link.WireTime(wire, h.info.Speed))
 	h.Stats.Frames++
 	h.Stats.Bytes += uint64(size)
 	if c.class != nil {
@@ -279,6 +286,7 @@ func (h *Hold) Receive(frames []*link.Frame) { h.above.Receive(frames) }
 // Ready implements link.Handler: there is room below again.
 func (h *Hold) Ready() {
 	h.full = false
+	h.room = h.clk.Now()
 	h.pump()
 }
 
