@@ -135,8 +135,9 @@ func (c *control) Arrived(s *pacer.Segment, now clock.Time) {
 func (c *control) Departed(seq, end uint32, sent clock.Time, waiting int) {
 	c.mu.Lock()
 	if sent > 0 {
-		idle := waiting == 0 && !c.clamped && !c.recovering && c.state.Outstanding < c.state.Cwnd
-		c.meter.Sent(seq, end, sent, idle)
+		// All that was written has left: what is seen from here on is the application's rate.
+		limited := waiting == 0 && !c.recovering && !before(end, c.written)
+		c.meter.Sent(seq, end, sent, limited)
 	}
 	if before(c.left, end) {
 		c.left = end

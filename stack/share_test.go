@@ -109,8 +109,9 @@ func TestShares(t *testing.T) {
 					each = fmt.Sprintf("%.2f : %.2f", shares[0], shares[1])
 				}
 				rows[i] = fmt.Sprintf("%s\t%s\t%.1f\t%s\t%.3f\t%d\t%d\t\n", r.name, r.what, sum, each, index, p.loss.again, p.timeouts())
-				// A hundred of BBR would have seven packets each, and it needs four.
-				if r.jain && index < 0.95 && (r.name != "bbr" || r.flows < 100) {
+				// BBR does not come to it in general: one of many can wait for long for
+				// netstack's timer, which has backed off. The table tells.
+				if r.jain && index < 0.95 && (r.name != "bbr" || r.flows == 2) {
 					t.Errorf("the index is %.3f", index)
 				}
 			})

@@ -107,3 +107,13 @@ func (b outcome) reach(t *testing.T, name string, queue int) {
 		}
 	}
 }
+
+// BBR finds out that the path is full, and empties the queue, where nothing is lost that
+// would tell it: a sender that fills its window is not limited by the application.
+func TestBBRLeavesStartup(t *testing.T) {
+	p := (&path{rate: 10e6, rtt: 50 * time.Millisecond, queue: 100, congestion: newController("bbr")}).open(t, 1)
+	b := p.bulk(t, 8*time.Second)
+	if b.drops > 0 || b.half < 9 || b.queue > 5 {
+		t.Errorf("%+v, want 9 Mbit/s, nothing dropped, and 5 packets in the queue", b)
+	}
+}

@@ -67,11 +67,14 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 			if full {
 				data.Reset(nil) // is the connection still there?
 			}
+			// Counted before, as it may leave before Write returns.
+			given := data.Len()
+			c.control.wrote(given)
 			wrote, err = c.ep.Write(data, tcpip.WriteOptions{})
+			c.control.wrote(int(wrote) - given)
 			if err == nil && full {
 				return &tcpip.ErrWouldBlock{}
 			}
-			c.control.wrote(int(wrote))
 			return err
 		})
 		n += int(wrote)
