@@ -22,9 +22,10 @@ An IMAGE is an ELF file for 32-bit big-endian MIPS, or two files NAME.instr.mif 
 NAME.data.mif, given as NAME or as one of them. Where there is no such file it is one of
 the built-in programs: bounce, hello, pktgen.`
 
-const netthreadsRunHelp = `The machine runs as fast as it can, until no packets are left to arrive and nothing can happen
-any more, or nothing has for 2^32 cycles; or for --cycles of 8 ns. What the program prints with log() is printed, then
-what became of the packets, of which some are, for instance:
+const netthreadsRunHelp = `The machine runs as fast as it can: for --cycles of 8 ns, or else until no packets are
+left to arrive and nothing can happen any more, or nothing has happened in 2^32 cycles.
+What the program prints with log() is printed as it comes, and in the end what became of
+the packets. To give it some, for instance:
 
    caliper netthreads run bounce --mac 0=pcap:in.pcap,out.pcapng
 
@@ -114,7 +115,7 @@ func netthreadsRunCommand(v *voice) *cli.Command {
 			&cli.BoolFlag{Name: "lossless", Usage: "packets in wait for room instead of being dropped"},
 			&cli.Uint64Flag{Name: "cycles", Usage: "stop after `N` cycles of 8 ns", DefaultText: "when nothing can happen any more"},
 			&cli.BoolFlag{Name: "stamp", Usage: "put the cycle and the thread before each line of log()"},
-			&cli.StringFlag{Name: "trace", Usage: "write each instruction to `FILE`: cycle, thread, address, symbol; - is standard output"},
+			&cli.StringFlag{Name: "trace", Usage: "write each instruction to `FILE`: cycle, thread, place; - is standard output"},
 			&cli.BoolFlag{Name: "profile", Usage: "show where the cycles of each thread went, and the functions"},
 			&cli.IntFlag{Name: "cpus", Value: 2, Usage: "`N` CPUs"},
 			&cli.IntFlag{Name: "threads", Value: 4, Usage: "`N` threads of each CPU; at most 16 in all"},

@@ -93,8 +93,8 @@ func simulate(t *testing.T, args ...string) *sim.Report {
 
 // Figures that are those of the machine that the test runs on, or of how the end was found.
 var (
-	speedText = regexp.MustCompile(` in \S+ s: .*`)
-	afterText = regexp.MustCompile(`after \d+ cycles \(\S+ s\)\n\d+ instructions`)
+	speedText = regexp.MustCompile(`, in \S+ s: .*`)
+	afterText = regexp.MustCompile(`after \d+ cycles \(\S+ s\)\n\d+ instructions executed, \d+ skipped`)
 )
 
 // TestNetthreadsGolden shows what people see.
@@ -232,6 +232,28 @@ func TestNetthreadsTrace(t *testing.T) {
 	o := caliper(t, "netthreads", "run", "hello", "--trace", "/dev/full", "--cycles", "1000")
 	if o.code != exitFailed || !strings.Contains(o.stderr, "write the trace") || !strings.Contains(o.stdout, "stopped by an error") {
 		t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// TestNetthreadsOutputFull names the file that could not be written, once.
+func TestNetthreadsOutputFull(t *testing.T) {
+	in := writeCapture(t, frames(10, 1000, 20_000)...)
+	o := caliper(t, "netthreads", "run", "bounce", "--mac", "0=pcap:"+in+",/dev/full")
+	if o.code != exitFailed || strings.Count(o.stderr, "/dev/full") != 1 {
+		t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// TestNetthreadsFolder has a folder not stand in the way of a program of its name.
+func TestNetthreadsFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	succeed(t, "netthreads", "new", "hello")
+	if o := succeed(t, "netthreads", "run", "hello"); !strings.Contains(o.stdout, "wonderful") {
+		t.Error(o.stdout)
+	}
+	succeed(t, "netthreads", "new", "mine")
+	if o := caliper(t, "netthreads", "run", "mine"); o.code != exitBadInput || !strings.Contains(o.stderr, "mine/build/sim/mine.elf") {
+		t.Errorf("exit code %d\n%s", o.code, o.stderr)
 	}
 }
 

@@ -91,7 +91,7 @@ type pktgenTest struct {
 
 	netlink *nl.Address // of a card in another process, nil for one of this
 	card    cardSpec
-	serves  bool        // the packets come from other processes: caliper card
+	serves  bool // the packets come from other processes: caliper card
 
 	src, dst netip.AddrPort
 	mac      [6]byte

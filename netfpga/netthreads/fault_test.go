@@ -88,6 +88,25 @@ func TestStacks(t *testing.T) {
 	}
 }
 
+// A frame of 48 KB ends in the stack of another thread; the same move in two threads that
+// begin with lui, one stack and the whole next to it, is none.
+func TestStackOfAnotherThread(t *testing.T) {
+	const (
+		second = "; .org 0x30; li $29,0x040f7fe0; addiu $29,$29,-32; b: j b"
+		frame  = "li $29,0x040fffe0; addiu $29,$29,-32; ori $2,$0,%s; nop; subu $29,$29,$2; a: j a"
+	)
+	for size, want := range map[string]string{
+		"49152": "stack overflow: the stack pointer goes to 0x040f3fc0, into the stack of thread 1",
+		"32760": "stack overflow: the stack pointer goes to 0x040f7fc8, and the stack of this thread is 0x040f7fe0 to 0x040fffe0",
+		"32736": "",
+	} {
+		m := machine(t, Config{CPUs: 1, Threads: 2}, strings.Replace(frame, "%s", size, 1)+second)
+		if _, err := m.Run(100); want == "" && err != nil || want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)) {
+			t.Errorf("a frame of %s bytes: %v, want %q", size, err, want)
+		}
+	}
+}
+
 const report = `netthreads: thread 1 at 0x20000048 (reader+0x4), cycle 11: unaligned load from 0x0405000b
 
   20000030  00000000                            nop

@@ -47,11 +47,12 @@ type forward struct {
 	words   []word
 	index   map[uint32]int // of words, by address
 
-	period  uint64
-	valid   uint64 // the comparisons are known for so many periods, the followed one included
-	failed  bool
-	skipped uint64   // cycles, since the start
-	path    []uint32 // what the profile counted in the followed period
+	period   uint64
+	valid    uint64 // the comparisons are known for so many periods, the followed one included
+	failed   bool
+	skipped  uint64   // cycles, since the start
+	unissued uint64   // instructions in these
+	path     []uint32 // what the profile counted in the followed period
 }
 
 // state is the noted state of a thread, and the slopes of its registers: as found, and as
@@ -83,6 +84,10 @@ func (f *forward) init(m *Machine) {
 // spin or wait, and time alone changes nothing. It is found out some time after it begins,
 // and never with Config.Plain, Config.Memory or Config.Trace.
 func (m *Machine) Idle() bool { return m.forward.idle && m.forward.effects == m.effects }
+
+// Skipped returns how many of the instructions that Profile counts were skipped, and not
+// executed one by one.
+func (m *Machine) Skipped() uint64 { return m.forward.unissued }
 
 // Quiet returns the cycle up to which it is known that nothing will happen unless a packet
 // arrives: no launch, nothing printed, no slot freed. It is found out as Idle is, and is in
@@ -291,8 +296,10 @@ func (f *forward) jump(m *Machine, limit uint64) {
 		if t.wait != none && t.since >= f.start {
 			t.since += k * f.period
 		}
-		t.repeat(t.counts.issued-s.counts.issued, k)
-		t.poll.issued += k * (t.counts.issued - s.counts.issued)
+		each := t.counts.issued - s.counts.issued
+		t.repeat(each, k)
+		t.poll.issued += k * each
+		f.unissued += k * each
 		t.counts.skip(&s.counts, k)
 	}
 	for i := range f.words {

@@ -128,7 +128,7 @@ func (m *Machine) dump() string {
 	fmt.Fprintf(&b, "cycle %d\n%v\n%v\n", m.cycle, m.locks, m.input)
 	for n := range m.threads {
 		t := &m.threads[n]
-		fmt.Fprintf(&b, "%d: %08x at %d, %d; %v %v; top %x\n", n, t.r[:32], t.pc, t.next, t.wait, t.granted, t.top)
+		fmt.Fprintf(&b, "%d: %08x at %d, %d; %v; top %x\n", n, t.r[:32], t.pc, t.next, t.wait, t.top)
 		f := *m
 		f.fail(n, "")
 		fmt.Fprintf(&b, "%x\n", f.fault.Last)

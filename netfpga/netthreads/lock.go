@@ -17,17 +17,18 @@ const never = 1<<64 - 1
 
 // lock is a mutex. Who waits for it is queued.
 type lock struct {
-	owner int8 // the thread, from 1 on; 0: it is free
-	queue [MaxThreads]int8
-	n     int
+	owner   int8 // the thread, from 1 on; 0: it is free
+	granted bool // the owner waited for it, and has not gone on since
+	queue   [MaxThreads]int8
+	n       int
 }
 
 // lock gives lock number v to thread n, or has it wait.
 func (m *Machine) lock(n int, v uint32) bool {
 	l := &m.locks[v%Locks]
 	t := &m.threads[n]
-	if l.owner == 0 || t.granted {
-		l.owner, t.granted = int8(n+1), false
+	if self := int8(n + 1); l.owner == 0 || l.granted && l.owner == self {
+		l.owner, l.granted = self, false
 		return true
 	}
 	l.queue[l.n] = int8(n + 1)
@@ -36,10 +37,11 @@ func (m *Machine) lock(n int, v uint32) bool {
 	return false
 }
 
-// unlock frees lock number v, and gives it to the first thread that waits.
+// unlock frees lock number v, and gives it to the first thread that waits. One that was
+// given it and has not gone on since loses it, and asks again.
 func (m *Machine) unlock(v uint32) bool {
 	l := &m.locks[v%Locks]
-	l.owner = 0
+	l.owner, l.granted = 0, false
 	if l.n == 0 {
 		return true
 	}
@@ -47,8 +49,8 @@ func (m *Machine) unlock(v uint32) bool {
 	copy(l.queue[:], l.queue[1:l.n])
 	l.n--
 	l.queue[l.n] = 0
-	t := &m.threads[l.owner-1]
-	t.until, t.granted = m.cycle+1, true
+	l.granted = true
+	m.threads[l.owner-1].until = m.cycle + 1
 	return true
 }
 

@@ -110,6 +110,35 @@ func TestLockTiming(t *testing.T) {
 	}
 }
 
+// A lock that is freed again before the thread that was given it has had its turn, and
+// taken by a third, has one owner: the thread waits once more.
+func TestLockFreedBeforeTheTurn(t *testing.T) {
+	m := machine(t, Config{CPUs: 1, Threads: 4}, `
+		lui $2,0x2000; sw $0,4($2); a: j a            # takes it in cycle 4
+		.org 0x30
+		lui $2,0x2000; sw $0,4($2); addiu $4,$0,1; b: j b # wants it from cycle 5 on
+		.org 0x60
+		lui $3,0x4000; nop; sw $0,4($3); nop; nop; nop; sw $0,4($3); c: j c # frees it in 10 and 26
+		.org 0x90
+		d: j d`)
+	// Thread 1 is given the lock in cycle 10 and has its turn in 13: it is freed before.
+	run(t, m, 11)
+	if l := m.locks[0]; l.owner != 2 || !l.granted {
+		t.Fatalf("lock %+v", l)
+	}
+	m.unlock(0)
+	m.lock(3, 0)
+	run(t, m, 14)
+	l, th := m.locks[0], &m.threads[1]
+	if l.owner != 4 || l.n != 1 || l.queue[0] != 2 || th.wait != forLock {
+		t.Errorf("lock %+v, and thread 1 waits for %v", l, th.wait)
+	}
+	run(t, m, 50)
+	if l := m.locks[0]; l.owner != 2 || l.granted || th.r[4] != 1 {
+		t.Errorf("in the end lock %+v, and thread 1 at %d", l, th.r[4])
+	}
+}
+
 // In the same cycle, CPU 0 comes first. Lock 16 is lock 0.
 func TestLockSameCycle(t *testing.T) {
 	m := machine(t, Config{CPUs: 2, Threads: 1}, `

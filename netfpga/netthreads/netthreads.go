@@ -67,8 +67,9 @@
 //
 // There are 16; the low four bits of what is written count. A free lock is taken at once.
 // Threads that wait for a lock issue nothing, and get it in the order in which they asked,
-// from the cycle after the one that freed it. Any thread may free any lock. A thread that
-// asks for what it owns waits for another thread to free it.
+// from the cycle after the one that freed it. Any thread may free any lock: one that was
+// given it but has not had its turn since asks again then. A thread that asks for what it
+// owns waits for another thread to free it.
 //
 // # Faults
 //
@@ -79,7 +80,7 @@
 // packet without an end, and all threads waiting for locks.
 //
 // A thread's stack begins where its stack pointer was put when it last moved by 32 KB or
-// more at once.
+// more at once, which must not be within the stack of another thread.
 //
 // # Speed
 //
@@ -134,8 +135,8 @@ type Config struct {
 	// Profile counts per function. Threads are counted in any case.
 	Profile bool
 
-	// Log is called with each line that a thread prints, without its newline. Nil:
-	// the lines are lost.
+	// Log is called with each line that a thread prints, without its newline; one that
+	// has none yet is handed on by Flush. Nil: the lines are lost.
 	Log func(thread int, cycle uint64, line string)
 
 	// Trace is called after each instruction. With it nothing is skipped.
@@ -167,7 +168,6 @@ type thread struct {
 	wait  cause  // why
 	since uint64 // from when
 
-	granted bool   // it owns the lock that it waits for
 	fetched bool   // the line of the instruction that waits has been fetched
 	filled  bool   // and that of its data
 	lost    bool   // another CPU had the data cache when it wanted it

@@ -10,7 +10,8 @@ const maxLine = 1 << 10
 
 // printer is what a thread writes to PRINTF. A word below 256 is a character. Any other
 // begins a call: it is the address of a format, which the arguments follow, one word for
-// each conversion, and then one more, whose value does not count.
+// each conversion, and then one more, whose value does not count. A format with a conversion
+// that takes more than a word, or several, is printed as it is, behind "(bad format)".
 type printer struct {
 	line   []byte
 	format string
@@ -39,6 +40,32 @@ func (m *Machine) print(n int, v uint32) bool {
 		p.called, p.format, p.need = true, format, conversions(format)
 	}
 	return true
+}
+
+// modifiers are the characters between the % and the verb of a conversion.
+const modifiers = "-+ #0123456789.hlzjt"
+
+// misaligned reports whether a format has a conversion that takes more of the arguments
+// than the one word that the program writes for each %: those behind it would be shifted.
+func misaligned(format string) bool {
+	for {
+		_, conversion, found := strings.Cut(format, "%")
+		if !found {
+			return false
+		}
+		verb := strings.TrimLeft(conversion, modifiers)
+		between := conversion[:len(conversion)-len(verb)]
+		if strings.Contains(between, "ll") || strings.Contains(between, "j") {
+			return true
+		}
+		if verb == "" {
+			return false
+		}
+		if strings.IndexByte("*LqaAeEfFgG", verb[0]) >= 0 {
+			return true
+		}
+		format = verb[1:]
+	}
 }
 
 // conversions counts the arguments that a format asks for, as the program does: each % is
@@ -71,6 +98,22 @@ func (m *Machine) emit(n int, b byte) {
 			return
 		}
 	}
+	m.endLine(n)
+}
+
+// Flush hands on to Config.Log what threads have printed and not ended with a newline. It
+// is for the end of a run.
+func (m *Machine) Flush() {
+	for n := range m.threads {
+		if len(m.threads[n].print.line) > 0 {
+			m.endLine(n)
+		}
+	}
+}
+
+// endLine hands on the line of thread n.
+func (m *Machine) endLine(n int) {
+	p := &m.threads[n].print
 	if m.config.Log != nil {
 		m.config.Log(n, m.cycle, string(p.line))
 	}
@@ -81,13 +124,19 @@ func (m *Machine) emit(n int, b byte) {
 func (m *Machine) printf(n int) {
 	p := &m.threads[n].print
 	args := p.args
+	if misaligned(p.format) {
+		for _, b := range []byte("(bad format) " + p.format) {
+			m.emit(n, b)
+		}
+		return
+	}
 	for f := p.format; f != ""; f = f[1:] {
 		if f[0] != '%' {
 			m.emit(n, f[0])
 			continue
 		}
 		verb := 1
-		for verb < len(f) && strings.IndexByte("-+ #0123456789.hlzjt", f[verb]) >= 0 {
+		for verb < len(f) && strings.IndexByte(modifiers, f[verb]) >= 0 {
 			verb++
 		}
 		if verb == len(f) {

@@ -35,11 +35,18 @@ func TestPrintf(t *testing.T) {
 		{"%5d|%-5d|%05d|%+d", []uint32{7, 7, 7, 7}, "    7|7    |00007|+7"},
 		{"%c%3c", []uint32{'a', 'b'}, "a  b"},
 		{"%s|%10s|%.3s", []uint32{text, text, text}, "a text|    a text|a t"},
-		{"%ld %lu %hx %lld", []uint32{1, 2, 3, 4}, "1 2 3 4"},
+		{"%ld %lu %hx %zd", []uint32{1, 2, 3, 4}, "1 2 3 4"},
+		{"%d %lld %d", []uint32{1, 0, 2}, "(bad format) %d %lld %d"},
+		{"%jd", []uint32{1}, "(bad format) %jd"},
+		{"%*d", []uint32{1}, "(bad format) %*d"},
+		{"%-.*s", []uint32{1}, "(bad format) %-.*s"},
+		{"%5.1f%%", []uint32{1}, "(bad format) %5.1f%%"},
+		{"%Lg %d", []uint32{1, 2}, "(bad format) %Lg %d"},
+		{"%%f %%lld %d", []uint32{1}, "%f %lld 1"},
 		{"100%%", nil, "100%"},
 		{"%%d %d", []uint32{3}, "%d 3"},
 		{"%s", []uint32{0}, "(no text at 0x0)"},
-		{"%q", []uint32{1}, "(%q of 0x1)"},
+		{"%y", []uint32{1}, "(%y of 0x1)"},
 		{"%999999999d", []uint32{1}, "1"},
 		{"at the end %", []uint32{1}, "at the end "},
 		{"%5%", []uint32{1, 2}, "%"},
@@ -71,5 +78,20 @@ func TestLongLine(t *testing.T) {
 	m.print(0, '\n')
 	if !slices.Equal(got, []int{1024, 1024, 452}) {
 		t.Errorf("lines of %d", got)
+	}
+}
+
+// Flush hands on what has no newline, once, by thread.
+func TestFlush(t *testing.T) {
+	var got []string
+	m := machine(t, Config{CPUs: 1, Threads: 3, Log: func(n int, _ uint64, line string) { got = append(got, fmt.Sprint(n, line)) }}, threads(3, "main: j main"))
+	m.print(2, 'c')
+	m.print(0, 'a')
+	m.Flush()
+	m.Flush()
+	m.print(2, 'd')
+	m.print(2, '\n')
+	if want := []string{"0a", "2c", "2d"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }

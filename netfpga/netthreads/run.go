@@ -153,7 +153,7 @@ func (m *Machine) run(end uint64) {
 				memory = m.memory
 
 			case opADDIUSP:
-				if !m.stack(n, s+i.imm, false) {
+				if !m.stack(n, s+i.imm, opADDIU) {
 					return
 				}
 			case opSetSP:
@@ -232,14 +232,20 @@ func (m *Machine) setSP(n int, next *uint32) bool {
 	default:
 		t.r[sink] = compute(i, s, v)
 	}
-	return m.stack(n, t.r[sink], true)
+	return m.stack(n, t.r[sink], i.op)
 }
 
 // stack moves the stack pointer of thread n to sp, and reports whether it may be there.
-// free says that it is not just an offset to where it was.
-func (m *Machine) stack(n int, sp uint32, free bool) bool {
+// by is what moves it: addiu adds no more than an offset to where it was, and lui begins an
+// address that another instruction completes.
+func (m *Machine) stack(n int, sp uint32, by op) bool {
 	t := &m.threads[n]
-	if moved := sp - t.r[regSP]; sp > t.top || free && moved >= StackBytes && -moved >= StackBytes {
+	if moved := sp - t.r[regSP]; sp > t.top || by != opADDIU && moved >= StackBytes && -moved >= StackBytes {
+		if by != opLUI {
+			if other := m.stackAt(n, sp); other >= 0 {
+				return m.fail(n, "stack overflow: the stack pointer goes to 0x%08x, into the stack of thread %d", sp, other)
+			}
+		}
 		t.top = sp
 	}
 	limit := t.top - min(t.top, StackBytes)
@@ -251,4 +257,17 @@ func (m *Machine) stack(n int, sp uint32, free bool) bool {
 	}
 	t.r[regSP] = sp
 	return true
+}
+
+// stackAt returns which thread other than n has sp within its stack, or -1. What lui alone
+// has put a stack pointer to is no stack yet.
+func (m *Machine) stackAt(n int, sp uint32) int {
+	for other := range m.threads {
+		t := &m.threads[other]
+		begun := t.top&0xffff == 0 && t.r[regSP] == t.top
+		if below := t.top - sp; other != n && !begun && sp < t.top && below < StackBytes {
+			return other
+		}
+	}
+	return -1
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/netcaliper/caliper/netfpga/netthreads"
@@ -20,17 +21,24 @@ const (
 )
 
 // Open reads a program from files: an ELF executable, or two files in MIF, of which name is
-// one or what their names have in common. The error is fs.ErrNotExist where there is none.
+// one or what their names have in common. The error is fs.ErrNotExist where there is none,
+// and where there is a folder.
 func Open(name string) (*netthreads.Image, error) {
 	for _, end := range []string{TextFile, DataFile} {
 		if base, ok := strings.CutSuffix(name, end); ok {
 			return openMIF(base)
 		}
 	}
-	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(name)
+	folder := err == nil && info.IsDir()
+	if folder || errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(name + TextFile); err == nil {
 			return openMIF(name)
 		}
+	}
+	if folder {
+		made := filepath.Join(name, "build", "sim", filepath.Base(name)+".elf")
+		return nil, fmt.Errorf("%s: %w, but a folder does, in which a program is %s", name, fs.ErrNotExist, made)
 	}
 	f, err := os.Open(name)
 	if err != nil {

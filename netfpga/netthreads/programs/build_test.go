@@ -92,6 +92,23 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// The program that stands for one of another's make is what its source makes, too.
+func TestForeignImage(t *testing.T) {
+	const dir = "../../testdata/foreign"
+	built := makeIn(t, dir, "nf", "foreign")
+	version, _, _ := strings.Cut(string(command(t, "mips-linux-gnu-gcc", "--version")), "\n")
+	if version != compiler {
+		linktest.Skip(t, "the image is from "+compiler+", and this is "+version)
+	}
+	have, err := os.ReadFile(filepath.Join(dir, "foreign.elf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.ReadFile(built); err != nil || !bytes.Equal(now, have) {
+		t.Errorf("%s/foreign.elf is not what the source makes: %v", dir, err)
+	}
+}
+
 // Every program builds for every context; the build itself refuses instructions that the
 // machine does not have, and branches without a nop behind.
 func TestContexts(t *testing.T) {

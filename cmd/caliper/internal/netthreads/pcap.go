@@ -80,9 +80,9 @@ func cycles(d time.Duration) uint64 {
 
 func (c *captured) close() error { return c.file.Close() }
 
-// written is a capture that packets are written to. Cycle 0 is the beginning of 1970.
+// written is a capture that packets are written to. Cycle 0 is the beginning of 1970. The
+// errors of the file name it.
 type written struct {
-	name string
 	file *os.File
 	buf  *bufio.Writer
 	ng   *pcapgo.NgWriter
@@ -93,7 +93,7 @@ func createCapture(spec Spec) (*written, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &written{name: spec.Out, file: file, buf: bufio.NewWriterSize(file, 1<<16)}
+	w := &written{file: file, buf: bufio.NewWriterSize(file, 1<<16)}
 	w.ng, err = pcapgo.NewNgWriterInterface(w.buf,
 		pcapgo.NgInterface{Name: spec.Name(), LinkType: layers.LinkTypeEthernet},
 		pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "caliper"}})
@@ -111,10 +111,7 @@ func (w *written) put(packet []byte, depart uint64) (bool, error) {
 		CaptureLength: len(packet),
 		Length:        len(packet),
 	}, packet)
-	if err != nil {
-		return false, fmt.Errorf("write %s: %w", w.name, err)
-	}
-	return true, nil
+	return err == nil, err
 }
 
 func (w *written) close() error {
@@ -125,8 +122,5 @@ func (w *written) close() error {
 	if closed := w.file.Close(); err == nil {
 		err = closed
 	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", w.name, err)
-	}
-	return nil
+	return err
 }

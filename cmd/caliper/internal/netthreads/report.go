@@ -15,6 +15,7 @@ type Report struct {
 	End          End          `json:"end"`
 	Cycles       uint64       `json:"cycles"` // of 8 ns
 	Instructions uint64       `json:"instructions"`
+	Skipped      uint64       `json:"skipped"` // of these, that went by without being executed
 	Seconds      float64      `json:"seconds"` // that the simulation took
 	Ports        []PortReport `json:"ports"`   // that are connected or were sent to
 	Nowhere      uint64       `json:"nowhere"` // packets sent to no port that a card has
@@ -56,7 +57,7 @@ type Fault struct {
 // Report returns the outcome of a run that took so long and ended with an error or nil.
 func (s *Simulation) Report(took time.Duration, err error) *Report {
 	profile := s.machine.Profile()
-	r := &Report{End: s.end, Cycles: s.machine.Cycle(), Seconds: took.Seconds(), Nowhere: s.nowhere, Ports: []PortReport{}}
+	r := &Report{End: s.end, Cycles: s.machine.Cycle(), Seconds: took.Seconds(), Nowhere: s.nowhere, Skipped: s.machine.Skipped(), Ports: []PortReport{}}
 	for _, t := range profile.Threads {
 		r.Instructions += t.Issued
 	}
@@ -102,9 +103,10 @@ func (r *Report) WriteText(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
 	simulated := float64(r.Cycles) * machine.Tick * 1e-9
 	fmt.Fprintf(w, "%s, after %d cycles (%.6g s)\n", ends[r.End], r.Cycles, simulated)
-	fmt.Fprintf(w, "%d instructions", r.Instructions)
+	executed := r.Instructions - r.Skipped
+	fmt.Fprintf(w, "%d instructions executed, %d skipped", executed, r.Skipped)
 	if r.Seconds > 0 {
-		fmt.Fprintf(w, " in %.3g s: %.3g M a second, %.3g times as fast as the card", r.Seconds, float64(r.Instructions)/r.Seconds/1e6, simulated/r.Seconds)
+		fmt.Fprintf(w, ", in %.3g s: %.3g M executed a second, %.3g times as fast as the card", r.Seconds, float64(executed)/r.Seconds/1e6, simulated/r.Seconds)
 	}
 	fmt.Fprintln(w)
 	if len(r.Ports) > 0 {

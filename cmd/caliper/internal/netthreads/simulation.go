@@ -221,6 +221,7 @@ const (
 func (s *Simulation) Run(ctx context.Context) error {
 	var err error
 	s.end, err = s.run(ctx)
+	s.machine.Flush()
 	if s.trace != nil {
 		if flushed := s.trace.Flush(); err == nil && flushed != nil {
 			s.end, err = Broken, fmt.Errorf("write the trace: %w", flushed)

@@ -287,3 +287,18 @@ func TestOpen(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUnfinishedLine has what is printed without a newline come out when the run ends.
+func TestUnfinishedLine(t *testing.T) {
+	// lui $2,0x6000; addiu $3,$0,'x'; sw $3,4($2); j to itself
+	text := []byte{0x3c, 2, 0x60, 0, 0x24, 3, 0, 'x', 0xac, 0x43, 0, 4, 8, 0, 0, 3}
+	var lines []string
+	config := Config{Cycles: 100, Machine: machine.Config{CPUs: 1, Threads: 1, Log: func(_ int, _ uint64, line string) { lines = append(lines, line) }}}
+	s, err := New(&machine.Image{Text: text}, &config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Run(context.Background()), s.Close()); err != nil || len(lines) != 1 || lines[0] != "x" {
+		t.Errorf("%v, %q", err, lines)
+	}
+}
