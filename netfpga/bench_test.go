@@ -59,7 +59,7 @@ func BenchmarkInject(b *testing.B) {
 func BenchmarkFaithful(b *testing.B) {
 	for _, c := range []struct{ bytes, gap int }{{64, 3360}, {64, 20_000}, {64, 1_000_000}, {1518, 12_304}} {
 		b.Run(fmt.Sprintf("%dB/%dns", c.bytes, c.gap), func(b *testing.B) {
-			_, card := paced(b, &netfpga.Config{Firmware: &netfpga.Firmware{}}, c.bytes, b.N, int64(c.gap))
+			_, card := paced(b, &netfpga.Config{Firmware: &netfpga.Firmware{}}, describe(c.bytes, 0, false), b.N, int64(c.gap))
 			var issued uint64
 			for _, th := range card.Profile().Threads {
 				issued += th.Issued

@@ -50,6 +50,10 @@
 //
 // MTU is 1500. If the device below has no room for a frame at its tick, the frame waits,
 // and Frame.Origin has been told of the first attempt.
+//
+// On the faithful card what a program launches waits in the output queue of its port, of an
+// assumed 512 KiB each. What comes faster than the line fills it, and then is dropped and
+// counted, as Stats.Firmware.QueueFull.
 package netfpga
 
 import (

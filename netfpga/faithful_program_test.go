@@ -120,6 +120,8 @@ func TestWrongProgram(t *testing.T) {
 		clk.RunUntil(100_000_000)
 		if s := card.Stats(); len(dev.sent) != 0 || card.Err() != nil || name == "bounce" && s.Driver.Malformed != 1 {
 			t.Errorf("%s: %+v, %v", name, s, card.Err())
+		} else if takes := name == "bounce"; s.Firmware.Slots > 0 != takes || s.Pktgen.Messages > 0 != takes || s.Pktgen.Packets != 0 {
+			t.Errorf("%s: %+v, %+v", name, s.Firmware, s.Pktgen)
 		}
 		card.Close()
 		if len(origin.dropped) != n {
@@ -201,7 +203,7 @@ func TestFlood(t *testing.T) {
 			t.Errorf("%d bytes: %d frames left; %+v", n, frames, s.Firmware)
 		case n <= 1514 && (frames > onLine+1 || frames < onLine-100 || length != n || s.Foreign < frames || s.Frames != frames):
 			t.Errorf("%d bytes: %d frames of %d left; %+v", n, frames, length, s)
-		case n == 1514 && s.Firmware.QueueFull == 0, s.Firmware.NoPort < frames, n < 48 && s.Driver.Malformed == 0, card.Err() != nil:
+		case n == 1514 && s.Firmware.QueueFull == 0, s.Firmware.NoPort > 0, s.Firmware.Launched < frames, n < 48 && s.Driver.Malformed == 0, card.Err() != nil:
 			t.Errorf("%d bytes: %+v, %v", n, s, card.Err())
 		}
 	}

