@@ -55,7 +55,7 @@ func TestPacket(t *testing.T) {
 		switch {
 		case r.Caliper.Pacer != test.pacer || r.Caliper.Congestion != test.congestion:
 			t.Errorf("%s: pacer %q, congestion control %q", test.args, r.Caliper.Pacer, r.Caliper.Congestion)
-		case r.End.Received.Bytes < 1<<20: // iperf3 does not wait for what is on its way
+		case r.End.Received.Bytes < 1<<17: // iperf3 does not wait for what is in the sender's buffer
 			t.Errorf("%s: %d bytes were received", test.args, r.End.Received.Bytes)
 		case d.Paced < 1000:
 			t.Errorf("%s: %d packets were paced", test.args, d.Paced)
