@@ -2,10 +2,14 @@ package stack
 
 import (
 	"io"
+	"net"
 	"net/netip"
 	"testing"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/link/pipe"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/netcaliper/caliper/link"
@@ -25,7 +29,15 @@ func BenchmarkReal(b *testing.B) {
 		near, far := bareHost(b, x, "10.0.0.1/24"), bareHost(b, y, "10.0.0.2/24")
 		defer near.stack.Destroy()
 		defer far.stack.Destroy()
-		bulk(b, near, far)
+		l, err := gonet.ListenTCP(far.stack, tcpip.FullAddress{Port: 1}, ipv4.ProtocolNumber)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c, err := gonet.DialTCP(near.stack, tcpip.FullAddress{Addr: address(netip.MustParseAddr("10.0.0.2")), Port: 1}, ipv4.ProtocolNumber)
+		if err != nil {
+			b.Fatal(err)
+		}
+		bulk(b, near, l, c)
 	})
 	b.Run("caliper", func(b *testing.B) {
 		clk := clock.NewReal()
@@ -50,7 +62,15 @@ func BenchmarkReal(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer far.Close()
-		bulk(b, near, far)
+		l, err := far.Listen("tcp", ":1")
+		if err != nil {
+			b.Fatal(err)
+		}
+		c, err := near.Dial("tcp", "10.0.0.2:1")
+		if err != nil {
+			b.Fatal(err)
+		}
+		bulk(b, near, l, c)
 	})
 }
 
@@ -64,13 +84,9 @@ func bareHost(b *testing.B, ep gstack.LinkEndpoint, prefix string) *Host {
 	return h
 }
 
-// bulk sends b.N blocks of 128 KiB.
-func bulk(b *testing.B, near, far *Host) {
+// bulk sends b.N blocks of 128 KiB from near by c, to who accepts at l.
+func bulk(b *testing.B, near *Host, l net.Listener, c net.Conn) {
 	const block = 128 << 10
-	l, err := far.Listen("tcp", ":1")
-	if err != nil {
-		b.Fatal(err)
-	}
 	defer l.Close()
 	done := make(chan error)
 	go func() {
@@ -81,10 +97,6 @@ func bulk(b *testing.B, near, far *Host) {
 		}
 		done <- err
 	}()
-	c, err := near.Dial("tcp", "10.0.0.2:1")
-	if err != nil {
-		b.Fatal(err)
-	}
 	buf := make([]byte, block)
 	b.SetBytes(block)
 	b.ReportAllocs()
