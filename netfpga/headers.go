@@ -90,9 +90,9 @@ func (u *datagram) put(b []byte, d *Description, address []byte) {
 	if u.header == ipv6Header {
 		addresses = 32
 	}
-	s := sum(uint64(protoUDP+length), b[u.header-addresses:u.header])
-	s = sum(s, udp[:udpHeader+len(d.Data)])
-	check := ^fold(s)
+	s := link.Sum(uint64(protoUDP+length), b[u.header-addresses:u.header])
+	s = link.Sum(s, udp[:udpHeader+len(d.Data)])
+	check := ^link.Fold(s)
 	if check == 0 { // which would say that there is none
 		check = 0xffff
 	}
@@ -117,7 +117,7 @@ func putIPv4(b []byte, total int, src, dst netip.Addr) {
 	from, to := src.As4(), dst.As4()
 	copy(h[12:], from[:])
 	copy(h[16:], to[:])
-	binary.BigEndian.PutUint16(h[10:], ^fold(sum(0, h)))
+	binary.BigEndian.PutUint16(h[10:], ^link.Fold(link.Sum(0, h)))
 }
 
 // putIPv6 writes a header (RFC 8200 section 3) in front of a payload of so many bytes.
@@ -130,28 +130,4 @@ func putIPv6(b []byte, payload int, src, dst netip.Addr) {
 	from, to := src.As16(), dst.As16()
 	copy(h[8:], from[:])
 	copy(h[24:], to[:])
-}
-
-// sum adds the 16-bit words of b to s, the Internet checksum without its folding (RFC
-// 1071). A last odd byte counts as the upper half of a word.
-func sum(s uint64, b []byte) uint64 {
-	for ; len(b) >= 4; b = b[4:] {
-		s += uint64(binary.BigEndian.Uint32(b))
-	}
-	if len(b) >= 2 {
-		s += uint64(binary.BigEndian.Uint16(b))
-		b = b[2:]
-	}
-	if len(b) == 1 {
-		s += uint64(b[0]) << 8
-	}
-	return s
-}
-
-// fold brings a sum down to 16 bits.
-func fold(s uint64) uint16 {
-	for s > 0xffff {
-		s = s>>16 + s&0xffff
-	}
-	return uint16(s)
 }

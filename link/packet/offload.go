@@ -167,7 +167,7 @@ func (s *super) headIP(b []byte, i int) {
 	order.PutUint16(b[ip4Length:], uint16(len(b)-ipHeader))
 	order.PutUint16(b[ip4ID:], order.Uint16(b[ip4ID:])+uint16(i))
 	order.PutUint16(b[ip4Sum:], 0)
-	order.PutUint16(b[ip4Sum:], ^fold(add(0, b[ipHeader:s.l4])))
+	order.PutUint16(b[ip4Sum:], ^link.Fold(link.Sum(0, b[ipHeader:s.l4])))
 }
 
 // headL4 makes the TCP or UDP header of frame i right, but for its checksum: there it puts
@@ -175,7 +175,7 @@ func (s *super) headIP(b []byte, i int) {
 func (s *super) headL4(b []byte, i int) {
 	order := binary.BigEndian
 	whole, n := uint16(len(s.b)-s.l4), uint16(len(b)-s.l4)
-	order.PutUint16(b[s.sum:], fold(uint64(order.Uint16(b[s.sum:]))+uint64(^whole)+uint64(n)))
+	order.PutUint16(b[s.sum:], link.Fold(uint64(order.Uint16(b[s.sum:]))+uint64(^whole)+uint64(n)))
 	l4 := b[s.l4:]
 	if s.udp {
 		order.PutUint16(l4[4:], n)
@@ -194,32 +194,9 @@ func (s *super) headL4(b []byte, i int) {
 // pseudo-header's sum stands. As with UDP 0 says that there is none, it is written as -0,
 // which for TCP is the same (RFC 768, 1071).
 func complete(b []byte, start, sum int) {
-	c := ^fold(add(0, b[start:]))
+	c := ^link.Fold(link.Sum(0, b[start:]))
 	if c == 0 {
 		c = 0xffff
 	}
 	binary.BigEndian.PutUint16(b[sum:], c)
-}
-
-// add adds b to a sum of 16-bit words that fold reads (RFC 1071).
-func add(sum uint64, b []byte) uint64 {
-	for ; len(b) >= 8; b = b[8:] {
-		x := binary.BigEndian.Uint64(b)
-		sum += x>>32 + x&0xffff_ffff
-	}
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint64(binary.BigEndian.Uint16(b))
-	}
-	if len(b) == 1 {
-		sum += uint64(b[0]) << 8
-	}
-	return sum
-}
-
-// fold returns a sum in ones' complement of 16 bits.
-func fold(sum uint64) uint16 {
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return uint16(sum)
 }

@@ -33,7 +33,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/netcaliper/caliper/link"
@@ -52,13 +51,6 @@ type Config struct {
 	MTU int
 }
 
-// What may wait for the clock's goroutine: so many frames, and of large ones so many that
-// they hold no more than 16 MiB.
-const (
-	maxArrived      = 4096
-	maxArrivedBytes = 16 << 20
-)
-
 // retryAfter is when to look again whether a card without room has some. At 1 Gbit/s it
 // sends four full frames in the meantime, and its queue holds hundreds.
 const retryAfter = 50 * time.Microsecond
@@ -70,17 +62,10 @@ type Device struct {
 	port    port
 	handler link.Handler
 	sent    link.Stats
-	batch   []*link.Frame // what is being handed to the handler
+	inbox   *link.Inbox // what the reading goroutine has read
 	closed  bool
-	wake    clock.Timer
 	retry   clock.Timer
 	done    chan struct{} // closed when the reading goroutine has ended, nil before it runs
-
-	// The reading goroutine shares these with the clock's.
-	mu       sync.Mutex
-	arrived  []*link.Frame
-	received link.Stats
-	err      error // the first
 }
 
 // A port is the system's half of a device.
@@ -121,10 +106,8 @@ func Open(clk clock.Clock, config *Config) (*Device, error) {
 }
 
 func newDevice(clk clock.Clock, p port, info link.Info) *Device {
-	d := &Device{info: info, clk: clk, port: p}
+	d := &Device{info: info, clk: clk, port: p, inbox: link.NewInbox(clk, info.MTU)}
 	// A timer can only be made running.
-	d.wake = clk.AfterFunc(time.Duration(clock.Never), d.receive)
-	d.wake.Stop()
 	d.retry = clk.AfterFunc(time.Duration(clock.Never), d.ready)
 	d.retry.Stop()
 	return d
@@ -206,7 +189,7 @@ func (d *Device) write(f *link.Frame) bool {
 	f.Left(now)
 	if err != nil {
 		d.sent.Drop(f, link.LinkError)
-		d.fail(err)
+		d.inbox.Fail(err)
 		return true
 	}
 	d.sent.Frames++
@@ -227,6 +210,7 @@ func (d *Device) ready() {
 // frame arrives there.
 func (d *Device) Attach(h link.Handler) {
 	d.handler = h
+	d.inbox.Attach(h)
 	d.done = make(chan struct{})
 	go d.read()
 }
@@ -243,11 +227,11 @@ func (d *Device) read() {
 		case os.ErrClosed:
 			return
 		case errUnknown:
-			d.lose(link.Malformed, 1)
+			d.inbox.Lose(link.Malformed, 1)
 		case errDown:
-			d.fail(err) // it may come up again
+			d.inbox.Fail(err) // it may come up again
 		default:
-			d.fail(err)
+			d.inbox.Fail(err)
 			return
 		}
 	}
@@ -258,61 +242,18 @@ func (d *Device) take(b []byte) {
 	s, ok := unload(b)
 	switch {
 	case !ok:
-		d.lose(link.Malformed, 1)
+		d.inbox.Lose(link.Malformed, 1)
 		return
 	case s.longest() > d.info.MTU+link.EthernetHeader:
-		d.lose(link.TooLong, s.count)
+		d.inbox.Lose(link.TooLong, s.count)
 		return
 	}
-	// Nobody else adds to what waits, so that the room can only grow.
-	d.mu.Lock()
-	waiting := len(d.arrived)
-	d.mu.Unlock()
-	fit := min(s.count, min(maxArrived, maxArrivedBytes/d.info.MTU)-waiting)
+	fit := min(s.count, d.inbox.Room())
 	if fit < s.count {
-		d.lose(link.QueueFull, s.count-fit)
+		d.inbox.Lose(link.QueueFull, s.count-fit)
 	}
 	for i := range fit {
-		f := s.frame(i)
-		d.mu.Lock()
-		waiting = len(d.arrived)
-		d.arrived = append(d.arrived, f)
-		d.mu.Unlock()
-		if waiting == 0 {
-			d.wake.Reset(0)
-		}
-	}
-}
-
-// lose counts frames that arrived and went no further.
-func (d *Device) lose(why link.Cause, frames int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.received.Drops[why] += uint64(frames)
-}
-
-// receive hands all that has arrived to the handler, on the clock's goroutine.
-func (d *Device) receive() {
-	d.mu.Lock()
-	batch := d.arrived
-	d.arrived = d.batch[:0]
-	d.received.Frames += uint64(len(batch))
-	for _, f := range batch {
-		d.received.Bytes += uint64(f.Len())
-	}
-	d.mu.Unlock()
-	if len(batch) > 0 {
-		d.handler.Receive(batch)
-	}
-	clear(batch)
-	d.batch = batch
-}
-
-func (d *Device) fail(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err == nil {
-		d.err = err
+		d.inbox.Put(s.frame(i))
 	}
 }
 
@@ -320,22 +261,18 @@ func (d *Device) fail(err error) {
 // clock's goroutine.
 func (d *Device) Stats() (sent, received link.Stats) {
 	if !d.closed {
-		d.lose(link.QueueFull, int(d.port.lost()))
+		d.inbox.Lose(link.QueueFull, int(d.port.lost()))
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.sent, d.received
+	return d.sent, d.inbox.Stats()
 }
 
 // Err returns the first error of sending or receiving, such as when somebody took the
 // interface down, or nil. It may be called from any goroutine.
 func (d *Device) Err() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err == nil {
-		return nil
+	if err := d.inbox.Err(); err != nil {
+		return fmt.Errorf("packet socket on %q: %w", d.info.Name, err)
 	}
-	return fmt.Errorf("packet socket on %q: %w", d.info.Name, d.err)
+	return nil
 }
 
 // Close implements link.Device. When it returns the interface is as it was before Open,
@@ -344,20 +281,14 @@ func (d *Device) Close() error {
 	if d.closed {
 		return nil
 	}
-	d.lose(link.QueueFull, int(d.port.lost()))
+	d.inbox.Lose(link.QueueFull, int(d.port.lost()))
 	d.closed = true
 	err := d.port.close()
 	if d.done != nil {
 		<-d.done
 	}
-	d.wake.Stop()
 	d.retry.Stop()
-	d.mu.Lock()
-	for _, f := range d.arrived {
-		d.received.Drop(f, link.Closed)
-	}
-	d.arrived = nil
-	d.mu.Unlock()
+	d.inbox.Close()
 	if err != nil {
 		return fmt.Errorf("packet socket on %q: close: %w", d.info.Name, err)
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
+// maxArrived is how many frames wait for the clock's goroutine.
+const maxArrived = 4096
+
 // fakePort has what it was given to read, then errors, and refuses to write.
 type fakePort struct {
 	frames   [][]byte

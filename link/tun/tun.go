@@ -24,8 +24,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -45,30 +43,15 @@ type Config struct {
 	KernelAddrs []netip.Prefix
 }
 
-// What may wait for the clock's goroutine: so many frames, and of large ones so many that
-// they hold no more than 16 MiB.
-const (
-	maxArrived      = 4096
-	maxArrivedBytes = 16 << 20
-)
-
 // A Device is a tun interface, a link.Device.
 type Device struct {
-	info    link.Info
-	clk     clock.Clock
-	port    port
-	handler link.Handler
-	sent    link.Stats
-	batch   []*link.Frame // what is being handed to the handler
-	closed  bool
-	wake    clock.Timer
-	done    chan struct{} // closed when the reading goroutine has ended, nil before it runs
-
-	// The reading goroutine shares these with the clock's.
-	mu       sync.Mutex
-	arrived  []*link.Frame
-	received link.Stats
-	err      error // the first
+	info   link.Info
+	clk    clock.Clock
+	port   port
+	sent   link.Stats
+	inbox  *link.Inbox // what the reading goroutine has read
+	closed bool
+	done   chan struct{} // closed when the reading goroutine has ended, nil before it runs
 }
 
 // A port is the system's half of a device.
@@ -102,10 +85,7 @@ func Open(clk clock.Clock, config *Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tun interface %q: %w", c.Name, err)
 	}
-	d := &Device{info: link.Info{Name: name, MTU: c.MTU}, clk: clk, port: p}
-	d.wake = clk.AfterFunc(time.Duration(clock.Never), d.receive)
-	d.wake.Stop()
-	return d, nil
+	return &Device{info: link.Info{Name: name, MTU: c.MTU}, clk: clk, port: p, inbox: link.NewInbox(clk, c.MTU)}, nil
 }
 
 // check tests what can be known without asking the kernel.
@@ -169,7 +149,7 @@ func (d *Device) write(f *link.Frame) {
 		d.sent.Drop(f, link.QueueFull)
 	default:
 		d.sent.Drop(f, link.LinkError)
-		d.fail(err)
+		d.inbox.Fail(err)
 	}
 }
 
@@ -177,7 +157,7 @@ func (d *Device) write(f *link.Frame) {
 // on the clock's goroutine, so that what is above can be made ready before the first
 // frame arrives there.
 func (d *Device) Attach(h link.Handler) {
-	d.handler = h
+	d.inbox.Attach(h)
 	d.done = make(chan struct{})
 	go d.read()
 }
@@ -186,74 +166,34 @@ func (d *Device) Attach(h link.Handler) {
 func (d *Device) read() {
 	defer close(d.done)
 	b := make([]byte, d.info.MTU)
-	room := min(maxArrived, maxArrivedBytes/d.info.MTU)
 	for {
 		n, err := d.port.read(b)
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
 		if err != nil {
-			d.fail(err)
+			d.inbox.Fail(err)
 			return
 		}
 		f := link.NewFrame(n)
 		copy(f.Bytes(), b)
-		d.mu.Lock()
-		waiting := len(d.arrived)
-		if waiting < room {
-			d.arrived = append(d.arrived, f)
-		} else {
-			d.received.Drop(f, link.QueueFull)
-		}
-		d.mu.Unlock()
-		if waiting == 0 {
-			d.wake.Reset(0)
-		}
-	}
-}
-
-// receive hands all that has arrived to the handler, on the clock's goroutine.
-func (d *Device) receive() {
-	d.mu.Lock()
-	batch := d.arrived
-	d.arrived = d.batch[:0]
-	d.received.Frames += uint64(len(batch))
-	for _, f := range batch {
-		d.received.Bytes += uint64(f.Len())
-	}
-	d.mu.Unlock()
-	if len(batch) > 0 {
-		d.handler.Receive(batch)
-	}
-	clear(batch)
-	d.batch = batch
-}
-
-func (d *Device) fail(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err == nil {
-		d.err = err
+		d.inbox.Put(f)
 	}
 }
 
 // Stats returns what was sent to the kernel and received from it. It is called on the
 // clock's goroutine.
 func (d *Device) Stats() (sent, received link.Stats) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.sent, d.received
+	return d.sent, d.inbox.Stats()
 }
 
 // Err returns the first error of reading or writing, such as when somebody else took the
 // interface down, or nil. It may be called from any goroutine.
 func (d *Device) Err() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err == nil {
-		return nil
+	if err := d.inbox.Err(); err != nil {
+		return fmt.Errorf("tun interface %q: %w", d.info.Name, err)
 	}
-	return fmt.Errorf("tun interface %q: %w", d.info.Name, d.err)
+	return nil
 }
 
 // Close implements link.Device. When it returns the interface is gone and the reading
@@ -267,13 +207,7 @@ func (d *Device) Close() error {
 	if d.done != nil {
 		<-d.done
 	}
-	d.wake.Stop()
-	d.mu.Lock()
-	for _, f := range d.arrived {
-		d.received.Drop(f, link.Closed)
-	}
-	d.arrived = nil
-	d.mu.Unlock()
+	d.inbox.Close()
 	if err != nil {
 		return fmt.Errorf("tun interface %q: close: %w", d.info.Name, err)
 	}

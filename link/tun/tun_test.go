@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
@@ -31,11 +30,11 @@ func (p *fakePort) write([]byte) error { return p.err }
 func (p *fakePort) close() error       { return nil }
 
 func fakeDevice(clk clock.Clock, p port) *Device {
-	d := &Device{info: link.Info{Name: "fake", MTU: 1500}, clk: clk, port: p}
-	d.wake = clk.AfterFunc(time.Hour, d.receive)
-	d.wake.Stop()
-	return d
+	return &Device{info: link.Info{Name: "fake", MTU: 1500}, clk: clk, port: p, inbox: link.NewInbox(clk, 1500)}
 }
+
+// maxArrived is how many frames wait for the clock's goroutine.
+const maxArrived = 4096
 
 // What the clock's goroutine does not take in time is bounded, and the rest is counted.
 func TestOverflow(t *testing.T) {
