@@ -39,6 +39,7 @@ type control struct {
 	state      cc.Conn
 	meter      pacer.Meter
 	usage      usage
+	following  bool   // the pacer is a Follower
 	recovering bool   // netstack sets the window
 	bound      int    // of what waits for its departure, in bytes of payload; 0 for none
 	left       uint32 // what comes before it has left

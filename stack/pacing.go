@@ -31,6 +31,7 @@ func (c *control) setPacer(p pacer.Pacer) {
 	c.pacer = p
 	c.mu.Lock()
 	c.state.Paced = p != nil
+	_, c.following = p.(pacer.Follower)
 	c.bound = 0 // the one there was is another rate's
 	c.mu.Unlock()
 	if c.host.sched != nil {
@@ -81,7 +82,7 @@ func bitRate(p pacer.Pacer) int64 {
 
 // askFollow has the pacer follow what the controller has said, with mu held.
 func (c *control) askFollow() {
-	if c.follows.CompareAndSwap(false, true) {
+	if c.following && c.follows.CompareAndSwap(false, true) {
 		c.host.ep.Before(c.follow)
 	}
 }

@@ -74,8 +74,9 @@ type Endpoint struct {
 	full    bool
 	flows   map[pacer.Flow]*flow
 	last    *flow
-	loops   int // flows that have a Loop
-	opening int // flows that have sent a SYN, and nobody has answered
+	loops   int           // flows that have a Loop
+	opening int           // flows that have sent a SYN, and nobody has answered
+	segment pacer.Segment // that a Loop is told of
 	sweepAt int
 	spare   []*waiting
 

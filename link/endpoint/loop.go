@@ -20,7 +20,8 @@ type Loop interface {
 	// answered at the first attempt.
 	Handshake(rtt time.Duration)
 
-	// Arrived tells of a segment of the other direction before it is given to the stack.
+	// Arrived tells of a segment of the other direction before it is given to the stack. It
+	// must not keep s.
 	Arrived(s *pacer.Segment, now clock.Time)
 }
 
@@ -43,8 +44,8 @@ func (e *Endpoint) Listen(f pacer.Flow, l Loop) {
 // listen tells the Loop of the flow that f answers.
 func (e *Endpoint) listen(f *link.Frame) {
 	ip := f.Bytes()[e.info.Header():]
-	s, ok := pacer.ParseSegment(ip)
-	if !ok {
+	var ok bool
+	if e.segment, ok = pacer.ParseSegment(ip); !ok {
 		return
 	}
 	// What the frame says of itself may be another host's view.
@@ -57,8 +58,8 @@ func (e *Endpoint) listen(f *link.Frame) {
 	switch {
 	case fl == nil:
 	case fl.loop != nil:
-		fl.loop.Arrived(&s, e.clk.Now())
-	case fl.opening.sent > 0 && s.Flags&pacer.FlagACK != 0:
+		fl.loop.Arrived(&e.segment, e.clk.Now())
+	case fl.opening.sent > 0 && e.segment.Flags&pacer.FlagACK != 0:
 		fl.opening.rtt = e.clk.Now().Sub(fl.opening.sent)
 		fl.opening.sent = 0
 		e.opening--
