@@ -47,8 +47,10 @@ type Config struct {
 	// for by ARP or neighbor discovery.
 	Neighbors map[netip.Addr]net.HardwareAddr
 
-	// MinRTO is TCP's minimum retransmission timeout; 0 means 200 ms, as Linux. There
-	// is no tail loss probe, and so a LAN wants 5 or 10 ms.
+	// MinRTO is TCP's minimum retransmission timeout; 0 means 200 ms, as Linux. There is
+	// no tail loss probe, and so a path in virtual time wants some of its round trips. A real
+	// peer delays acknowledgements by 40 ms and more: less than that makes timeouts that
+	// nothing was lost for.
 	MinRTO time.Duration
 
 	// Congestion makes the congestion controller of a TCP connection; nil means CUBIC. One

@@ -79,6 +79,7 @@ func iperf3Command(v *voice) *cli.Command {
 			&cli.StringSliceFlag{Name: "peer", Usage: "`ADDRESS` of the kernel's side (default: -c's, or the first other one in the prefix of --addr)"},
 			&cli.StringFlag{Name: "congestion", Aliases: []string{"C"}, Usage: "congestion control of TCP that `ALGO` sends with: cubic, reno or bbr (default: cubic)"},
 			&cli.StringFlag{Name: "pace", Usage: "who asks for the departures: `POLICY` is rate:RATE, window, delivery, gaps:FILE, schedule:FILE or none (default: rate with -b, delivery with -C bbr, else none)"},
+			&cli.DurationFlag{Name: "rto-min", DefaultText: "200ms on a real port, in virtual time four round trips of the wire", Usage: "minimum retransmission timeout `DURATION` of our TCP"},
 			&cli.BoolFlag{Name: "reserve", Usage: "spread flows that ask for the same instant, instead of having them meet at the port"},
 			&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: native, the 1 Gbit/s NetFPGA; faithful, the same with the NetThreads machine and its firmware; or none, where software paces"},
 			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest IP packet in `BYTES`"},

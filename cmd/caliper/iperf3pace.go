@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,6 +23,9 @@ func (t *iperf3Test) readPacing(c *cli.Context) error {
 		if _, err := cc.New(p.Congestion); err != nil {
 			return badInput(err, "-C")
 		}
+	}
+	if b.rtoMin = c.Duration("rto-min"); c.IsSet("rto-min") && (b.rtoMin < time.Millisecond || b.rtoMin > 2*time.Minute) {
+		return badInput(nil, "--rto-min %v is not from 1ms to 2m", c.Duration("rto-min"))
 	}
 	pace := c.String("pace")
 	if c.IsSet("pace") {

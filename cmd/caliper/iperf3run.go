@@ -32,6 +32,7 @@ type findings struct {
 	Port       string      `json:"port"`
 	Pacer      string      `json:"pacer"`
 	Congestion string      `json:"congestion,omitempty"` // control of TCP
+	MinRTO     float64     `json:"min_rto_ms,omitempty"` // of TCP: the minimum retransmission timeout
 	Seed       uint64      `json:"seed"`
 	Departures link.Report `json:"departures"`
 	Wire       *wireReport `json:"wire,omitempty"`
@@ -41,7 +42,8 @@ type findings struct {
 // findings gathers what was written down of a test that is over. What comes next, on a
 // server, is another test's.
 func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
-	f := &findings{Clock: "real", Card: t.bench.card.kind, Port: t.bench.port.String(), Pacer: pacer, Congestion: congestion, Seed: t.bench.seed}
+	f := &findings{Clock: "real", Card: t.bench.card.kind, Port: t.bench.port.String(), Pacer: pacer, Congestion: congestion, Seed: t.bench.seed,
+		MinRTO: float64(t.bench.minRTO()) / 1e6}
 	senders := []*rig{b.near}
 	if b.world != nil {
 		f.Clock = "virtual"
@@ -101,7 +103,7 @@ func (f *findings) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s", f.Departures)
 	fmt.Fprintf(w, "pacer: %s; ", f.Pacer)
 	if f.Congestion != "" {
-		fmt.Fprintf(w, "congestion control: %s; ", f.Congestion)
+		fmt.Fprintf(w, "congestion control: %s, minimum RTO %v ms; ", f.Congestion, f.MinRTO)
 	}
 	fmt.Fprintf(w, "card: %s; port: %s\n", f.Card, f.Port)
 	if f.Wire != nil {

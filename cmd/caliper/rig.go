@@ -70,6 +70,7 @@ type benchConfig struct {
 	policy  pacer.Policy   // of the streams of which no bitrate is asked
 	unpaced bool           // streams keep their bitrate by themselves
 	reserve bool           // see hold.Config
+	rtoMin  time.Duration  // TCP's minimum retransmission timeout; 0 for what suits the port
 }
 
 // newBench puts a run together. What it has opened when something fails it closes again.
@@ -92,9 +93,7 @@ func newBench(c benchConfig) (b *bench, err error) {
 		}
 	}
 	if b.out != nil {
-		// The other end is mostly this machine's kernel: round trips of some ten
-		// microseconds.
-		b.near, err = b.newRig(b.out, c, c.card, stack.Config{Addrs: c.own, MinRTO: minRTO(0, c.bitrate)})
+		b.near, err = b.newRig(b.out, c, c.card, stack.Config{Addrs: c.own, MinRTO: c.minRTO()})
 		return b, err
 	}
 	return b, b.openWorld(c)
@@ -126,7 +125,7 @@ func (b *bench) openWorld(c benchConfig) error {
 	if c.mtu < minMTU6 {
 		nearAddrs, farAddrs = nearAddrs[:1], farAddrs[:1]
 	}
-	hosts := stack.Config{MinRTO: minRTO(2*c.port.delay, c.bitrate)}
+	hosts := stack.Config{MinRTO: c.minRTO()}
 	hosts.Addrs = nearAddrs
 	hosts.Neighbors = map[netip.Addr]net.HardwareAddr{far4.Addr(): farMAC, far6.Addr(): farMAC}
 	var err error
@@ -179,15 +178,26 @@ func (b *bench) step(clk clock.Clock, steps []rateStep) {
 	}
 }
 
-// minRTO is TCP's minimum retransmission timeout for a path with that round trip and a
-// pacer of that rate in bit/s, 0 for none. There is no tail loss probe, and Linux's 200 ms
-// would be most of a short test. A slow pacer keeps the ten segments of the first window
-// longer than that.
-func minRTO(rtt time.Duration, bitrate int64) time.Duration {
-	rto := min(max(10*time.Millisecond, 4*rtt), 200*time.Millisecond)
-	if bitrate > 0 {
+// realRTO is Linux's minimum retransmission timeout, and what suits any real peer: it may
+// keep an acknowledgement back for 40 ms (Linux) or 500 ms (RFC 9293, 3.8.6.3), on a busy
+// machine it is late by more, and each timeout before that is a spurious one.
+const realRTO = 200 * time.Millisecond
+
+// minRTO is TCP's minimum retransmission timeout. There is no tail loss probe, and 200 ms
+// would be most of a short test: in virtual time, where no peer delays acknowledgements and
+// no machine is busy, it is four round trips of the path. A slow pacer keeps the ten segments
+// of the first window longer than that.
+func (c *benchConfig) minRTO() time.Duration {
+	if c.rtoMin > 0 {
+		return c.rtoMin
+	}
+	rto := realRTO
+	if !c.port.real() {
+		rto = min(max(10*time.Millisecond, 8*c.port.delay), realRTO)
+	}
+	if c.bitrate > 0 {
 		const firstWindow = 10 * 1448 * 8 // bits
-		rto = max(rto, min(2*firstWindow*time.Second/time.Duration(bitrate), time.Minute))
+		rto = max(rto, min(2*firstWindow*time.Second/time.Duration(c.bitrate), time.Minute))
 	}
 	return rto
 }

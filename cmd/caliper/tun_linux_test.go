@@ -46,7 +46,7 @@ func TestRealServer(t *testing.T) {
 					t.Errorf("connected to %v", r.Start.Connected)
 				}
 				d := &r.Caliper.Departures
-				if d.Dropped != 0 || d.Early != 0 || r.Caliper.Clock != "real" || r.Caliper.Port != "tun:cal0" {
+				if d.Dropped != 0 || d.Early != 0 || r.Caliper.MinRTO != 200 || r.Caliper.Clock != "real" || r.Caliper.Port != "tun:cal0" {
 					t.Errorf("%+v", r.Caliper)
 				}
 				if (d.Paced == 0) != test.reverse {
