@@ -40,7 +40,7 @@ func newCard(t *testing.T, cost pci.Cost) *card {
 func newUpCard(t *testing.T) *card {
 	c := newCard(t, pci.Cost{})
 	c.driver.Up()
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	c.messages = nil
 	c.log.Reset()
 	return c
@@ -90,7 +90,7 @@ func TestResetHandshake(t *testing.T) {
 		t.Fatalf("before the answer the card has %x", c.messages)
 	}
 	c.clk.RunUntil(1000)
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	c.expect(`
 		0 UP 0
 		0 DMA_TX 60
@@ -163,12 +163,32 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// The answer to a reset says how many messages there is room for. One that says what
+// cannot be is none.
+func TestQuotaOfTheReset(t *testing.T) {
+	for _, n := range []int32{0, 3, drivercomm.Slots} {
+		c := newCard(t, pci.Cost{})
+		c.driver.Up()
+		for _, bad := range []int32{-1, drivercomm.Slots + 1, 1<<31 - 1} {
+			c.answer(drivercomm.ResetDone, bad)
+		}
+		c.answer(drivercomm.ResetDone, n)
+		c.messages = nil
+		for range 16 {
+			c.send(1, 1514)
+		}
+		if s := c.driver.Stats(); len(c.messages) != int(n) || s.Malformed != 3 {
+			t.Errorf("%d messages after a reset that grants %d; %+v", len(c.messages), n, s)
+		}
+	}
+}
+
 func TestQuotaThatCannotBe(t *testing.T) {
 	c := newUpCard(t)
 	for _, n := range []int32{-1, 3, 11, 1<<31 - 1, -1 << 31} {
 		c.answer(drivercomm.Quota, n)
 	}
-	c.answer(drivercomm.ResetDone, 0) // nobody asked
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota) // nobody asked
 	c.answer(7, 0)
 	c.bus.Offer(pci.Generator, []byte("short"))
 	if s := c.driver.Stats(); s.Malformed != 8 || s.Quotas != 0 {
@@ -231,7 +251,7 @@ func TestOneTransferAtATime(t *testing.T) {
 	c := newCard(t, pci.Cost{Transfer: 1000})
 	c.driver.Up()
 	c.clk.RunUntil(1000)
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	c.clk.RunUntil(2000)
 	c.log.Reset()
 	for range 3 {
@@ -261,7 +281,7 @@ func TestDown(t *testing.T) {
 	c := newCard(t, pci.Cost{Transfer: 1000})
 	c.driver.Up()
 	c.clk.RunUntil(1000)
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	c.clk.RunUntil(2000)
 	c.send(1, 42)
 	c.send(30, 42)
@@ -278,7 +298,7 @@ func TestDown(t *testing.T) {
 	}
 	c.driver.Up()
 	c.clk.RunUntil(3000)
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	c.clk.RunUntil(4000)
 	if n := c.send(1000, 1514); n != 16 { // a buffer each, the one that is being copied included
 		t.Errorf("%d packets taken after Up, want 16", n)
@@ -377,7 +397,7 @@ func TestReceived(t *testing.T) {
 	c.driver.Up()
 	c.bus.Offer(pci.Received, []byte("too early")) // before the reset is answered
 	c.clk.RunUntil(2000)
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	c.clk.RunUntil(3000)
 	for i := range 3 {
 		c.bus.Offer(pci.Received+i, fmt.Appendf(nil, "frame %d", i))

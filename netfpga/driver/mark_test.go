@@ -34,7 +34,7 @@ func TestMarks(t *testing.T) {
 	a, b := new(process), new(process)
 	c.driver.Up()
 	c.clk.RunUntil(1000)
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	c.clk.RunUntil(2000)
 
 	c.driver.Mark(a, 1)
@@ -143,6 +143,6 @@ func TestDownTellsMarks(t *testing.T) {
 	c.driver.Mark(a, 5)
 	a.expect(t, "behind a packet that waits for Up", "[1 3 4]")
 	c.driver.Up()
-	c.answer(drivercomm.ResetDone, 0)
+	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
 	a.expect(t, "after Up", "[1 3 4 5]")
 }

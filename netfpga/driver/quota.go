@@ -44,10 +44,13 @@ func (d *Driver) stall(cause *uint64) {
 	d.stalled = cause
 }
 
-// moreQuota adds what a quota message grants. The card cannot grant more than it has
-// slots for.
+// canBe reports whether the card can have granted so many messages: it cannot grant more
+// than it has slots for.
+func canBe(quota int32) bool { return quota >= 0 && quota <= drivercomm.Slots }
+
+// moreQuota adds what a quota message grants.
 func (d *Driver) moreQuota(n int32) {
-	if n < 0 || n > drivercomm.Slots || d.allowedSend+int(n) > drivercomm.Slots {
+	if !canBe(n) || d.allowedSend+int(n) > drivercomm.Slots {
 		d.stats.Malformed++
 		return
 	}
@@ -77,8 +80,8 @@ func (d *Driver) receiveMessage(msg []byte) {
 		d.stats.BadStamps++
 	}
 	switch {
-	case ok && r.Type == drivercomm.ResetDone && d.state == resetting:
-		d.resetDone()
+	case ok && r.Type == drivercomm.ResetDone && d.state == resetting && canBe(r.Quota):
+		d.resetDone(int(r.Quota))
 	case ok && r.Type == drivercomm.Quota && d.state == up:
 		d.moreQuota(r.Quota)
 	default:

@@ -42,14 +42,14 @@ func (d *Driver) attemptReset() bool {
 	return true
 }
 
-// resetDone is the card's answer.
-func (d *Driver) resetDone() {
+// resetDone is the card's answer, with the messages that it has room for.
+func (d *Driver) resetDone(quota int) {
 	if !d.card.learned(max(0, d.stamp.Sub(d.copied))) {
 		d.again.Reset(betweenThese)
 		return
 	}
 	d.state = up
-	d.allowedSend = drivercomm.StartQuota
+	d.allowedSend = quota
 	d.trace(Reset, d.allowedSend)
 }
 

@@ -22,7 +22,7 @@
 //
 //	card to driver, ReplyLen bytes
 //	  int32 type         88 reset done, 100 quota
-//	  int32 pkt_quota    how many messages more may be sent
+//	  int32 pkt_quota    how many messages may be sent: after a reset, or more than before
 //	  u32 time_hi, u32 time_lo
 //	                     the card's time, in ticks
 //	  int32 filler[8]
@@ -56,8 +56,8 @@ const (
 	MaxWire = 1514 // the longest
 )
 
-// StartQuota is how many messages the driver may send after a reset, and QuotaStep how
-// many input slots the card frees before it says so (tech doc section 3.4).
+// StartQuota is what the generator's answer to a reset grants, and QuotaStep how many input
+// slots it frees before it says so (tech doc section 3.4).
 const (
 	StartQuota = 8
 	QuotaStep  = 4

@@ -255,7 +255,7 @@ func TestReset(t *testing.T) {
 	c.busy = true
 	c.replies = nil
 	c.gen.Receive(drivercomm.PutReset(make([]byte, drivercomm.ResetLen)))
-	if want := []drivercomm.Reply{{Type: drivercomm.ResetDone, Time: 10}}; !slices.Equal(c.replies, want) {
+	if want := []drivercomm.Reply{{Type: drivercomm.ResetDone, Quota: 8, Time: 10}}; !slices.Equal(c.replies, want) {
 		t.Fatalf("replies %v, want %v", c.replies, want)
 	}
 	c.run()

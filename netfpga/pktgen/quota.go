@@ -22,7 +22,7 @@ func (g *Generator) sendSpecial() bool {
 	switch {
 	case q.answer:
 		q.answer = false
-		r.Type = drivercomm.ResetDone
+		r.Type, r.Quota = drivercomm.ResetDone, drivercomm.StartQuota
 	case q.freed >= drivercomm.QuotaStep:
 		r.Type, r.Quota = drivercomm.Quota, q.freed
 		q.freed = 0

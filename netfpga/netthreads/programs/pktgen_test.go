@@ -124,7 +124,7 @@ func testReset(t *testing.T, config netthreads.Config) {
 				t.Fatal("no room for a reset")
 			}
 			r.idle()
-			if len(r.replies) != 1 || r.replies[0].Type != drivercomm.ResetDone || len(r.packets) != 0 {
+			if len(r.replies) != 1 || r.replies[0].Type != drivercomm.ResetDone || r.quota != drivercomm.StartQuota || len(r.packets) != 0 {
 				t.Fatalf("%d messages: replies %v, %d packets", messages, r.replies, len(r.packets))
 			}
 			if r.m.Free() != drivercomm.Slots {

@@ -78,7 +78,7 @@ func (r *rig) run(to uint64) {
 		case drivercomm.Quota:
 			r.quota += int(reply.Quota)
 		case drivercomm.ResetDone:
-			r.quota = drivercomm.StartQuota
+			r.quota = int(reply.Quota)
 		}
 	}
 }

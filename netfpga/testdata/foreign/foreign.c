@@ -86,7 +86,7 @@ int main(void)
 		}
 		nf_pktin_free(in);
 		if (type == MSG_RESET)
-			answer(MSG_RESET_DONE, 0);
+			answer(MSG_RESET_DONE, START_QUOTA);
 		else
 			answer(MSG_QUOTA, 1);
 	}

@@ -13,6 +13,9 @@ enum {
 // The first packet's header lies at FIRST_PKT in an MSG_PKTS message; before it is the type.
 enum { FIRST_PKT = 8, MIN_WIRE = 60, MAX_WIRE = 1514 };
 
+// The pkt_quota of the answer to a reset.
+enum { START_QUOTA = 8 };
+
 // The header of a packet in a message, before its bytes.
 struct packet_hdr {
 	unsigned short len;         // bytes carried
@@ -26,7 +29,7 @@ struct packet_hdr {
 // A message to the driver.
 struct reply {
 	int type;
-	int pkt_quota;              // how many messages more may be sent
+	int pkt_quota;              // how many messages may be sent: after a reset, or more than before
 	uint time_hi, time_lo;      // the card's time, in ticks
 	int filler[8];
 };

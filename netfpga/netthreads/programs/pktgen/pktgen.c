@@ -320,7 +320,7 @@ static void forget(void)
 		nf_pause();
 	quota_sent = pkts_freed;
 	update_time();
-	send_special(MSG_RESET_DONE, 0);
+	send_special(MSG_RESET_DONE, START_QUOTA);
 	resetting = 0;
 }
 
