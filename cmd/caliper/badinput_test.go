@@ -23,6 +23,11 @@ var badInputs = []struct{ args, want string }{
 	{"iperf3 -c far -4 -6", "-4 and -6"},
 	{"iperf3 -c far -J --json-stream", "-J and --json-stream"},
 
+	{"iperf3 -c far -t", "-t needs a value"},
+	{"iperf3 -c far -w 1M", "-w is iperf3's"},
+	{"iperf3 -c far -t1x", "-t 1x"},
+	{"iperf3 -c far --pcap=", "--pcap needs the name of a file"},
+
 	// Rates.
 	{"iperf3 -c far -b 5Q", `"5Q"`},
 	{"iperf3 -c far -b -1", `"-1"`},
@@ -120,8 +125,8 @@ var badInputs = []struct{ args, want string }{
 	{"iperf3 -c far -p 0", "-p 0"},
 	{"iperf3 -c far -p 65536", "-p 65536"},
 	{"iperf3 -c far -p http", "http"},
-	{"iperf3 -c far --addr 10.0.0.1/24", "--addr and --peer are for a real port"},
-	{"iperf3 -c far --peer 10.0.0.1", "--addr and --peer are for a real port"},
+	{"iperf3 -c far --addr 10.0.0.1/24", "--addr is for a real port"},
+	{"iperf3 -c far --peer 10.0.0.1", "--peer is for a real port"},
 	{"iperf3 -c far --pcap /nowhere/capture.pcapng", "/nowhere/capture.pcapng"},
 	{"iperf3 -c far --pcap /", "--pcap"},
 

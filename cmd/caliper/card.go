@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -22,12 +23,11 @@ At its end it prints the departures of all packets.`
 
 func cardCommand(v *voice) *cli.Command {
 	return &cli.Command{
-		Name:                   "card",
-		Usage:                  "serve a card to caliper pktgen -N --netlink in other processes",
-		Description:            cardHelp,
-		UseShortOptionHandling: true,
-		HideHelpCommand:        true,
-		OnUsageError:           usageError,
+		Name:            "card",
+		Usage:           "serve a card to caliper pktgen -N --netlink in other processes",
+		Description:     cardHelp,
+		HideHelpCommand: true,
+		OnUsageError:    usageError,
 		Action: func(c *cli.Context) error {
 			t, err := newCardTest(c, v)
 			if err == nil {
@@ -35,13 +35,10 @@ func cardCommand(v *voice) *cli.Command {
 			}
 			return orHelp(err, c.Command.Name)
 		},
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "port", Usage: "where the card's MAC leads: `PORT` is tun:NAME or pcap:FILE"},
-			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun; once for each of IPv4 and IPv6"},
+		Flags: append(portFlags("tun", "packet", "pcap"),
 			&cli.StringFlag{Name: "netlink", Value: "0", Usage: "netlink port `ID` to serve at; 0 for the first card's"},
-			&cli.StringFlag{Name: "pcap", Usage: "write every frame to `FILE` as pcapng, at its actual departure"},
-			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON"},
-		},
+			jsonFlag(),
+		),
 	}
 }
 
@@ -53,7 +50,7 @@ type cardTest struct {
 
 func newCardTest(c *cli.Context, v *voice) (*cardTest, error) {
 	t := &cardTest{}
-	t.rig = pktgenTest{voice: v, json: c.Bool("json"), serves: true, pcap: c.String("pcap")}
+	t.rig = pktgenTest{voice: v, json: c.Bool("json"), serves: true}
 	if c.Args().Present() {
 		return nil, badInput(nil, "%q is not a flag", c.Args().First())
 	}
@@ -65,14 +62,11 @@ func newCardTest(c *cli.Context, v *voice) (*cardTest, error) {
 	if !c.IsSet("port") {
 		return nil, badInput(nil, "give the card a port").hint("for instance --port tun:cal0 --addr 10.99.0.2/24, or --port pcap:out.pcapng")
 	}
-	if err := t.rig.readOutlet(c); err != nil {
-		return nil, err
-	}
-	if t.rig.outlet.kind == "wire" {
-		return nil, badInput(nil, "--port %v: a wire is in virtual time, and other processes are not", t.rig.outlet).
+	if strings.HasPrefix(c.String("port"), "wire") {
+		return nil, badInput(nil, "--port %s: a wire is in virtual time, and other processes are not", c.String("port")).
 			hint("give --port tun:NAME or --port pcap:FILE")
 	}
-	return t, nil
+	return t, t.rig.readBench(c, "tun", "packet", "pcap")
 }
 
 // cardReport is what the command prints.
@@ -111,11 +105,11 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 	}
 	v := t.rig.voice
 	if !t.rig.json {
-		fmt.Fprintf(v, "the card serves netlink port id %d; its port is %v\n", server.Address().Port, t.rig.outlet)
+		fmt.Fprintf(v, "the card serves netlink port id %d; its port is %v\n", server.Address().Port, t.rig.bench.port)
 	}
 	<-signalled.Done()
 
-	s := cardReport{Port: t.rig.outlet.String(), Netlink: server.Address().Port}
+	s := cardReport{Port: t.rig.bench.port.String(), Netlink: server.Address().Port}
 	g.onClock(func() {
 		stats := server.Stats()
 		s.Messages, s.Refused = stats.Messages, stats.Refused

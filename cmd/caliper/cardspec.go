@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -30,9 +31,23 @@ const (
 // 200 there are at most 14 + 40 + 20 + 40 of headers.
 const cutPayload = 200 - 14 - 40 - 20 - 40
 
-var cardFlags = []cli.Flag{
-	&cli.StringFlag{Name: "firmware", Usage: "with --card faithful: `IMAGE` that the card runs, a file or one that is built in (default: pktgen)"},
-	&cli.BoolFlag{Name: "full-payload", Usage: "with --card faithful: carry TCP frames whole over the bus, and not 200 bytes of them"},
+// cardUsage says of each kind of card what it is.
+var cardUsage = map[string]string{
+	"native":   "native, the 1 Gbit/s NetFPGA",
+	"faithful": "faithful, the same with the NetThreads machine and its firmware",
+	"none":     "none, where software paces",
+}
+
+// cardFlags say which card sends, of the kinds.
+func cardFlags(kinds ...string) []cli.Flag {
+	var usage []string
+	for _, k := range kinds {
+		usage = append(usage, cardUsage[k])
+	}
+	return []cli.Flag{
+		&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: " + strings.Join(usage, "; or ")},
+		&cli.StringFlag{Name: "firmware", Usage: "with --card faithful: `IMAGE` that the card runs, a file or one that is built in (default: pktgen)"},
+	}
 }
 
 // readCard reads which card sends. virtual tells that the run is in virtual time.

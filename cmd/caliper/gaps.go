@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -45,7 +43,7 @@ func gapsCommand(v *voice) *cli.Command {
 		OnUsageError:    usageError,
 		Action: func(c *cli.Context) error {
 			g, err := newGapsRun(c, v)
-			if err != nil || g == nil {
+			if err != nil {
 				return err
 			}
 			return g.run()
@@ -59,7 +57,7 @@ func gapsCommand(v *voice) *cli.Command {
 			&cli.StringFlag{Name: "line", Usage: "speed of the line in `BIT/S`; with --rate, no packet is asked to leave faster", DefaultText: "what the file says, or 1G"},
 			&cli.DurationFlag{Name: "burst-gap", DefaultText: "1.05 times their time on the line", Usage: "packets at most `TIME` apart make a burst"},
 			&cli.IntFlag{Name: "top", Value: 10, Usage: "print the `N` flows with the most packets"},
-			&cli.BoolFlag{Name: "json", Usage: "print JSON, with all flows"},
+			jsonFlag(),
 			&cli.StringFlag{Name: "plot", Usage: "draw distributions, drift and bursts into `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "log", Usage: "a logarithmic axis of the times between packets in the picture"},
 		},
@@ -78,16 +76,13 @@ type gapsRun struct {
 	log    bool
 }
 
-// newGapsRun reads the flags. It returns nil if only help was wanted.
+// newGapsRun reads the flags.
 func newGapsRun(c *cli.Context, v *voice) (*gapsRun, error) {
 	if !c.Args().Present() {
 		return nil, badInput(nil, "a capture is missing").hint("for instance: caliper gaps run.pcapng --rate 500M")
 	}
-	if err := flagsBehindFile(c); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil, cli.ShowSubcommandHelp(c)
-		}
-		return nil, err
+	if c.NArg() > 1 {
+		return nil, badInput(nil, "%q is a second file", c.Args().Get(1)).hint("give one capture; caliper gaps --help lists the flags")
 	}
 	g := &gapsRun{
 		voice: v, file: c.Args().First(), top: c.Int("top"), json: c.Bool("json"),
@@ -110,35 +105,6 @@ func newGapsRun(c *cli.Context, v *voice) (*gapsRun, error) {
 		return nil, err
 	}
 	return g, g.readPlot(c)
-}
-
-// flagsBehindFile sets the flags that stand behind the file, where the parser does not
-// look for them.
-func flagsBehindFile(c *cli.Context) error {
-	set := flag.NewFlagSet(c.Command.Name, flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	for _, f := range c.Command.Flags {
-		if err := f.Apply(set); err != nil {
-			return err
-		}
-	}
-	if err := set.Parse(c.Args().Tail()); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return usageError(c, err, true)
-	}
-	if set.NArg() > 0 {
-		return badInput(nil, "%q is a second file", set.Arg(0)).hint("give one capture; caliper gaps --help lists the flags")
-	}
-	var err error
-	set.Visit(func(f *flag.Flag) {
-		err = errors.Join(err, c.Set(f.Name, f.Value.String()))
-	})
-	if c.Bool("help") {
-		return flag.ErrHelp
-	}
-	return err
 }
 
 // readSchedule reads what was asked for.

@@ -32,13 +32,16 @@ unshare -Urn caliper iperf3 ...`
 
 func iperf3Command(v *voice) *cli.Command {
 	return &cli.Command{
-		Name:                   "iperf3",
-		Usage:                  "measure throughput as iperf3, with every packet's departure",
-		Description:            iperf3Help,
-		UseShortOptionHandling: true,
-		HideHelpCommand:        true,
-		OnUsageError:           usageError,
+		Name:            "iperf3",
+		Usage:           "measure throughput as iperf3, with every packet's departure",
+		Description:     iperf3Help,
+		HideHelpCommand: true,
+		OnUsageError:    usageError,
 		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				_, err := fmt.Fprintf(v, "%s %s\n", iperf3.Version, version())
+				return err
+			}
 			t, err := newIperf3Test(c, v)
 			if err == nil {
 				err = t.run()
@@ -60,9 +63,10 @@ func iperf3Command(v *voice) *cli.Command {
 			&cli.BoolFlag{Name: "bidir", Usage: "both send"},
 			&cli.IntFlag{Name: "omit", Aliases: []string{"O"}, Usage: "leave out the first `SECONDS`"},
 			&cli.Float64Flag{Name: "interval", Aliases: []string{"i"}, Value: 1, Usage: "`SECONDS` between reports; 0 for none"},
-			&cli.BoolFlag{Name: "json", Aliases: []string{"J"}, Usage: "print JSON, with the departures under the key caliper"},
+			jsonFlag("J"),
 			&cli.BoolFlag{Name: "json-stream", Usage: "print a line of JSON an event"},
 			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "unit of rates: k, m, g, t for bits, K, M, G, T for bytes"},
+			&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print which iperf3 this is like, and the version of caliper"},
 			&cli.BoolFlag{Name: "version4", Aliases: []string{"4"}, Usage: "IPv4 only"},
 			&cli.BoolFlag{Name: "version6", Aliases: []string{"6"}, Usage: "IPv6 only"},
 			&cli.BoolFlag{Name: "one-off", Aliases: []string{"1"}, Usage: "a server ends after one test"},
@@ -74,20 +78,20 @@ func iperf3Command(v *voice) *cli.Command {
 			&cli.BoolFlag{Name: "udp-counters-64bit", Usage: "64-bit packet numbers in UDP"},
 			&cli.BoolFlag{Name: "repeating-payload", Usage: "digits as payload instead of noise"},
 
-			&cli.StringFlag{Name: "port", Value: "wire", Usage: "where the card's MAC leads: `PORT` is wire[:rate=1G,line=1G,delay=200us,queue=1000,step=5s:50M], tun:NAME or packet:IFACE"},
-			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun; once for each of IPv4 and IPv6"},
 			&cli.StringSliceFlag{Name: "peer", Usage: "`ADDRESS` of the kernel's side (default: -c's, or the first other one in the prefix of --addr)"},
 			&cli.StringFlag{Name: "congestion", Aliases: []string{"C"}, Usage: "congestion control of TCP that `ALGO` sends with: cubic, reno or bbr (default: cubic)"},
 			&cli.StringFlag{Name: "pace", Usage: "who asks for the departures: `POLICY` is rate:RATE, window, delivery, gaps:FILE, schedule:FILE or none (default: rate with -b, delivery with -C bbr, else none)"},
 			&cli.DurationFlag{Name: "rto-min", DefaultText: "200ms on a real port, in virtual time four round trips of the wire", Usage: "minimum retransmission timeout `DURATION` of our TCP"},
 			&cli.BoolFlag{Name: "reserve", Usage: "spread flows that ask for the same instant, instead of having them meet at the port"},
-			&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: native, the 1 Gbit/s NetFPGA; faithful, the same with the NetThreads machine and its firmware; or none, where software paces"},
 			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest IP packet in `BYTES`"},
-			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that decides all that is random in virtual time"},
-			&cli.StringFlag{Name: "pcap", Usage: "write every frame to `FILE` as pcapng, at its actual departure"},
-		}, cardFlags...),
+			&cli.BoolFlag{Name: "full-payload", Usage: "with --card faithful: carry TCP frames whole over the bus, and not 200 bytes of them"},
+			seedFlag(),
+		}, slices.Concat(portFlags(iperf3Ports...), cardFlags("native", "faithful", "none"))...),
 	}
 }
+
+// iperf3Ports are the kinds of ports that a test may have.
+var iperf3Ports = []string{"wire", "tun", "packet"}
 
 // iperf3Test is one call of the command.
 type iperf3Test struct {
@@ -135,30 +139,13 @@ func newIperf3Test(c *cli.Context, v *voice) (*iperf3Test, error) {
 
 // readPort reads what says where the test runs.
 func (t *iperf3Test) readPort(c *cli.Context) (err error) {
+	if t.bench, err = readBench(c, iperf3Ports...); err != nil {
+		return err
+	}
 	b := &t.bench
-	if b.port, err = parsePort(c.String("port")); err != nil {
-		return err
-	}
-	if b.card, err = readCard(c, c.String("card"), !b.port.real()); err != nil {
-		return err
-	}
-	b.mtu, b.seed, b.pcap = c.Int("mtu"), c.Uint64("seed"), c.String("pcap")
-	most := 65535
-	if b.card.kind != "none" || b.port.kind == "wire" {
-		most = 1500
-	}
-	if b.mtu < 576 || b.mtu > most {
-		return badInput(nil, "--mtu %d is not from 576 to %d", b.mtu, most).
-			hint("the card takes frames of up to 1514 bytes; a tun with --card none takes an MTU of up to 65535")
-	}
-	if b.own, err = parseAddrs(c.StringSlice("addr")); err != nil {
-		return err
-	}
 	switch {
-	case b.port.real() && len(b.own) == 0:
-		return badInput(nil, "--port %v needs an address for our side", b.port).hint("for instance --addr 10.99.0.2/24")
-	case b.port.kind == "wire" && (len(b.own) > 0 || c.IsSet("peer")):
-		return badInput(nil, "--addr and --peer are for a real port").hint("the hosts of a wire have their addresses; or give --port tun:cal0")
+	case c.IsSet("peer") && !b.port.real():
+		return badInput(nil, "--peer is for a real port").hint("a wire's hosts have addresses of their own; or give --port tun:cal0")
 	case c.Int("server-port") < 1 || c.Int("server-port") > 65535:
 		return badInput(nil, "-p %d is not a port from 1 to 65535", c.Int("server-port"))
 	case c.Bool("version4") && c.Bool("version6"):
@@ -179,27 +166,12 @@ func (t *iperf3Test) readPort(c *cli.Context) (err error) {
 	if a, err := netip.ParseAddr(c.String("client")); err == nil && len(peers) == 0 {
 		peers = append(peers, a.Unmap())
 	}
-	if b.kernel, err = kernelSide(b.own, peers); err != nil {
-		return err
-	}
-	for _, p := range b.own {
-		if err := b.checkMTU(p.Addr()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.meet(peers...)
 }
 
 // wants tells whether -4 and -6 leave an address in use.
 func (t *iperf3Test) wants(a netip.Addr) bool {
 	return t.family == 0 || a.Is4() == (t.family == 4)
-}
-
-func (b *benchConfig) checkMTU(a netip.Addr) error {
-	if a.Is6() && b.mtu < minMTU6 {
-		return badInput(nil, "--mtu %d is too small for IPv6, which needs %d", b.mtu, minMTU6)
-	}
-	return nil
 }
 
 // readParams reads what the test is to be.

@@ -7,6 +7,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 )
@@ -18,15 +19,24 @@ func main() {
 // run is the program, but for the process around it.
 func run(args []string, stdout, stderr *os.File) int {
 	v := newVoice(stdout, stderr)
+	app := newApp(v)
+	arranged, err := arrange(app, args[1:])
+	if err == nil {
+		err = app.Run(append(args[:1:1], arranged...))
+	}
+	return v.exit(err)
+}
+
+// newApp returns the commands.
+func newApp(v *voice) *cli.App {
 	app := &cli.App{
-		Name:                   "caliper",
-		Usage:                  "closed-loop packet pacing: real TCP and UDP flows, each packet at its departure time",
-		UseShortOptionHandling: true,
-		HideVersion:            true,
-		Writer:                 stdout,
-		ErrWriter:              stderr,
-		ExitErrHandler:         func(*cli.Context, error) {}, // voice tells errors
-		Commands:               []*cli.Command{iperf3Command(v), gapsCommand(v), pktgenCommand(v), cardCommand(v), netthreadsCommand(v)},
+		Name:           "caliper",
+		Usage:          "closed-loop packet pacing: real TCP and UDP flows, each packet at its departure time",
+		Version:        version(),
+		Writer:         v.stdout,
+		ErrWriter:      v.stderr,
+		ExitErrHandler: func(*cli.Context, error) {}, // voice tells errors
+		Commands:       []*cli.Command{iperf3Command(v), gapsCommand(v), pktgenCommand(v), cardCommand(v), netthreadsCommand(v)},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {
 				return badInput(nil, "there is no command %q", name).hint("caliper help lists the commands")
@@ -42,7 +52,17 @@ func run(args []string, stdout, stderr *os.File) int {
 			}
 		}
 	}
-	return v.exit(app.Run(args))
+	app.Setup()
+	return app
+}
+
+// version is that of the module, or of the tree that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
 }
 
 // usageError is what the flag parser found wrong with the command line.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
-	"io"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,8 +22,8 @@ the built-in programs: bounce, hello, pktgen.`
 
 const netthreadsRunHelp = `The machine runs as fast as it can: for --cycles of 8 ns, or else until no packets are
 left to arrive and nothing can happen any more, or nothing has happened in 2^32 cycles.
-What the program prints with log() is printed as it comes, and in the end what became of
-the packets. To give it some, for instance:
+What the program prints with log() is printed as it comes, with --json to standard error,
+and in the end what became of the packets. To give it some, for instance:
 
    caliper netthreads run bounce --mac 0=pcap:in.pcap,out.pcapng
 
@@ -72,7 +70,7 @@ func netthreadsCommand(v *voice) *cli.Command {
 				Name: "load", Usage: "show what the loader of the original card writes", ArgsUsage: "IMAGE",
 				Description: "Each word is an address and a value. The loader writes all to one register, for each\n" +
 					"word: reset (6), the address, the value, and 0; in the end 0, which starts the processors.",
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+				Flags:  []cli.Flag{jsonFlag()},
 				Action: withImage(v, showLoading),
 			},
 			{
@@ -122,7 +120,7 @@ func netthreadsRunCommand(v *voice) *cli.Command {
 			&cli.BoolFlag{Name: "delay-slots", Aliases: []string{"classic"}, Usage: "branches have the delay slot of MIPS-I, which NetThreads has not"},
 			&cli.StringFlag{Name: "memory", Value: "ideal", Usage: "`KIND` is ideal, or cached: memory takes time"},
 			&cli.BoolFlag{Name: "no-skip", Usage: "simulate each cycle, also while all threads only spin"},
-			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON, and log() to standard error"},
+			jsonFlag(),
 		},
 		Action: withImage(v, runProgram),
 	}
@@ -163,13 +161,10 @@ func withName(v *voice, what string, do func(c *cli.Context, v *voice, name stri
 		if !c.Args().Present() {
 			return badInput(nil, "the %s is missing", what).hint("%s --help shows where it stands", c.Command.HelpName)
 		}
-		err := moreFlags(c)
-		if errors.Is(err, flag.ErrHelp) {
-			return cli.ShowSubcommandHelp(c)
+		if c.NArg() > 1 {
+			return badInput(nil, "%q is one argument too many", c.Args().Get(1)).hint("%s --help lists the flags", c.Command.HelpName)
 		}
-		if err == nil {
-			err = do(c, v, c.Args().First())
-		}
+		err := do(c, v, c.Args().First())
 		return orHelp(err, strings.TrimPrefix(c.Command.HelpName, "caliper "))
 	}
 }
@@ -183,34 +178,4 @@ func withImage(v *voice, do func(c *cli.Context, v *voice, name string, img *net
 		}
 		return do(c, v, name, img)
 	})
-}
-
-// moreFlags sets the flags that stand behind the argument, where the parser does not look
-// for them.
-func moreFlags(c *cli.Context) error {
-	set := flag.NewFlagSet(c.Command.Name, flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	for _, f := range c.Command.Flags {
-		if err := f.Apply(set); err != nil {
-			return err
-		}
-	}
-	if err := set.Parse(c.Args().Tail()); errors.Is(err, flag.ErrHelp) {
-		return err
-	} else if err != nil {
-		return netthreadsUsageError(c, err, true)
-	}
-	if set.NArg() > 0 {
-		return badInput(nil, "%q is one argument too many", set.Arg(0)).hint("%s --help lists the flags", c.Command.HelpName)
-	}
-	var err error
-	set.Visit(func(f *flag.Flag) {
-		if _, ok := f.Value.(*portFlag); !ok { // the flag itself has those already
-			err = errors.Join(err, c.Set(f.Name, f.Value.String()))
-		}
-	})
-	if c.Bool("help") {
-		return flag.ErrHelp
-	}
-	return err
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,12 +35,11 @@ bytes (40 %).`
 
 func pktgenCommand(v *voice) *cli.Command {
 	return &cli.Command{
-		Name:                   "pktgen",
-		Usage:                  "send UDP packets, or a capture, at given times",
-		Description:            pktgenHelp,
-		UseShortOptionHandling: true,
-		HideHelpCommand:        true,
-		OnUsageError:           usageError,
+		Name:            "pktgen",
+		Usage:           "send UDP packets, or a capture, at given times",
+		Description:     pktgenHelp,
+		HideHelpCommand: true,
+		OnUsageError:    usageError,
 		Action: func(c *cli.Context) error {
 			t, err := newPktgenTest(c, v)
 			if err == nil {
@@ -65,16 +65,26 @@ func pktgenCommand(v *voice) *cli.Command {
 			&cli.StringFlag{Name: "replay", Usage: "with -N: send the packets of the pcap or pcapng `FILE` at their own times"},
 			&cli.StringFlag{Name: "speed", Value: "1", Usage: "with --replay: `X` times as fast"},
 			&cli.StringFlag{Name: "loop", Value: "1", Usage: "with --replay: `N` times, 0 without an end"},
-			&cli.StringFlag{Name: "port", Value: "wire", Usage: "with -N: where the card's MAC leads: `PORT` is wire[:rate=1G,delay=200us,queue=1000], pcap:FILE or tun:NAME or packet:IFACE"},
-			&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a tun or an Ethernet; once for each of IPv4 and IPv6"},
 			&cli.StringFlag{Name: "netlink", Usage: "with -N: through the card of another process, at the netlink port id `ID`, 0 for the first card's"},
 			&cli.IntFlag{Name: "netlink-protocol", Value: nl.Usersock, Usage: "netlink protocol of that card; 17 for the original's kernel module"},
-			&cli.StringFlag{Name: "pcap", Usage: "with -N: write every frame to `FILE` as pcapng, at its actual departure"},
-			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`N` that decides what is drawn"},
-			&cli.StringFlag{Name: "card", Value: "native", Usage: "with -N: `CARD` that sends, native, or faithful with the NetThreads machine and its firmware"},
-		}, cardFlags[:1]...),
+			seedFlag(), jsonFlag(),
+		}, slices.Concat(portFlags(pktgenPorts...), cardFlags("native", "faithful"))...),
 	}
+}
+
+// pktgenPorts are the kinds of ports that the card may have.
+var pktgenPorts = []string{"wire", "pcap", "tun", "packet"}
+
+// readBench reads the flags of the card, and of caliper card.
+func (t *pktgenTest) readBench(c *cli.Context, kinds ...string) (err error) {
+	if t.bench, err = readBench(c, kinds...); err != nil {
+		return err
+	}
+	var wanted []netip.Addr
+	if to, err := netip.ParseAddr(c.String("i")); err == nil {
+		wanted = append(wanted, to.Unmap())
+	}
+	return t.bench.meet(wanted...)
 }
 
 // pktgenTest is one call of the command.
@@ -82,16 +92,10 @@ type pktgenTest struct {
 	voice   *voice
 	json    bool
 	netfpga bool
-	seed    uint64
-
-	outlet outlet // with netfpga
-	own    []netip.Prefix
-	kernel []netip.Prefix
-	pcap   string
+	bench   benchConfig // with netfpga
 
 	netlink *nl.Address // of a card in another process, nil for one of this
-	card    cardSpec
-	serves  bool // the packets come from other processes: caliper card
+	serves  bool        // the packets come from other processes: caliper card
 
 	src, dst netip.AddrPort
 	mac      [6]byte
@@ -114,7 +118,7 @@ const discard = 9
 // newPktgenTest reads the flags. Whatever is wrong with them is said here, before anything
 // is sent or made.
 func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
-	t := &pktgenTest{voice: v, json: c.Bool("json"), netfpga: c.Bool("netfpga"), seed: c.Uint64("seed"), pcap: c.String("pcap")}
+	t := &pktgenTest{voice: v, json: c.Bool("json"), netfpga: c.Bool("netfpga")}
 	if c.Args().Present() {
 		return nil, badInput(nil, "%q is not a flag", c.Args().First()).hint("caliper pktgen --help lists the flags")
 	}
@@ -127,7 +131,7 @@ func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
 	if err := t.readAmount(c); err != nil {
 		return nil, err
 	}
-	if err := t.readOutlet(c); err != nil {
+	if err := t.readBench(c, pktgenPorts...); err != nil {
 		return nil, err
 	}
 	if err := t.readCard(c); err != nil {
@@ -221,7 +225,7 @@ func (t *pktgenTest) readGaps(c *cli.Context) error {
 	case drawn && (c.IsSet("d") || c.IsSet("D")):
 		return badInput(nil, "--dist %v and the delays of -d or -D exclude each other", d)
 	case drawn:
-		t.plan.Gaps = d.Gaps(t.seed)
+		t.plan.Gaps = d.Gaps(t.bench.seed)
 	case c.IsSet("d"):
 		gap, err := pktgen.ParseGap(c.String("d"))
 		if err != nil {
@@ -257,7 +261,7 @@ func (t *pktgenTest) readSizes(c *cli.Context) error {
 	case drawn && (c.IsSet("l") || c.IsSet("L")):
 		return badInput(nil, "--dist %v and the sizes of -l or -L exclude each other", d)
 	case drawn:
-		if t.plan.Sizes, err = d.Sizes(t.seed, headers); err != nil {
+		if t.plan.Sizes, err = d.Sizes(t.bench.seed, headers); err != nil {
 			return badInput(err, "--dist %v", d)
 		}
 	case c.IsSet("l"):
@@ -352,7 +356,7 @@ func (t *pktgenTest) readEnds(c *cli.Context) error {
 		return badInput(nil, "--netlink needs -I and IPv4 addresses").
 			hint("a description has both addresses of a packet, and room for no others")
 	}
-	from, err := t.outlet.address(to, t.own)
+	from, err := t.bench.port.address(to, t.bench.own)
 	if c.IsSet("I") {
 		from, err = parseHost(c, "I")
 		if err == nil && from.Is4() != to.Is4() {
@@ -384,12 +388,12 @@ func parseHost(c *cli.Context, name string) (netip.Addr, error) {
 func (t *pktgenTest) readMAC(c *cli.Context) error {
 	copy(t.mac[:], farMAC)
 	if !c.IsSet("m") {
-		if t.outlet.kind == "packet" {
-			return badInput(nil, "--port %v needs the MAC address that packets go to", t.outlet).hint("give -m; `ip neigh` or the other side's `ip link` show it")
+		if t.bench.port.kind == "packet" {
+			return badInput(nil, "--port %v needs the MAC address that packets go to", t.bench.port).hint("give -m; `ip neigh` or the other side's `ip link` show it")
 		}
 		return nil
 	}
-	if t.outlet.kind == "tun" {
+	if t.bench.port.kind == "tun" {
 		return badInput(nil, "-m: a tun interface has no MAC addresses")
 	}
 	mac, err := net.ParseMAC(c.String("m"))
@@ -404,7 +408,7 @@ func (t *pktgenTest) readMAC(c *cli.Context) error {
 func (t *pktgenTest) readReplay(c *cli.Context) (err error) {
 	r := &t.replay
 	r.Packets, r.Duration = t.plan.Packets, t.plan.Duration
-	r.MTU, r.Ethernet = cardMTU, t.outlet.kind != "tun"
+	r.MTU, r.Ethernet = cardMTU, t.bench.port.kind != "tun"
 	copy(r.Src[:], nearMAC)
 	copy(r.Dst[:], farMAC)
 	if r.Speed, err = pktgen.ParseSpeed(c.String("speed")); err != nil {
@@ -432,7 +436,7 @@ func (t *pktgenTest) checkFiles(again bool) error {
 	if again && !source.Mode().IsRegular() {
 		return badInput(nil, "--loop: %s cannot be read twice", t.file)
 	}
-	for _, name := range []string{t.pcap, t.outlet.file()} {
+	for _, name := range []string{t.bench.pcap, t.bench.port.file()} {
 		if info, err := os.Stat(name); err == nil && os.SameFile(info, source) {
 			return badInput(nil, "%s is replayed and cannot be written to", t.file)
 		}

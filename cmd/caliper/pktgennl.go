@@ -71,7 +71,7 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 		return failed(err, "")
 	}
 	defer client.Close()
-	f := &described{Clock: "real", Card: t.netlink.String(), Pacer: t.describe(), Seed: t.seed,
+	f := &described{Clock: "real", Card: t.netlink.String(), Pacer: t.describe(), Seed: t.bench.seed,
 		Flow: pacer.FlowOf(pacer.ProtoUDP, t.src, t.dst).String()}
 	began := time.Now()
 	like := netfpga.Description{Src: t.src, Dst: t.dst, DstMAC: t.mac}

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,84 +13,15 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// An outlet is where the card's MAC leads: one of portSpec's, or
-//
-//	pcap:FILE    a capture file that takes every frame at once, in virtual time
-type outlet struct{ portSpec }
-
-// file returns the name of the file that the outlet is, or "".
-func (o outlet) file() string {
-	if o.kind == "pcap" {
-		return o.name
-	}
-	return ""
-}
-
-// String writes the outlet as it is reported.
-func (o outlet) String() string {
-	if o.kind == "pcap" {
-		return "pcap:" + o.name
-	}
-	return o.portSpec.String()
-}
-
-// address returns the outlet's own address for packets to another.
-func (o outlet) address(to netip.Addr, own []netip.Prefix) (netip.Addr, error) {
+// readCard checks which card sends: one of this process.
+func (t *pktgenTest) readCard(c *cli.Context) error {
 	switch {
-	case o.real():
-		i := slices.IndexFunc(own, func(p netip.Prefix) bool { return p.Addr().Is4() == to.Is4() })
-		if i < 0 {
-			return netip.Addr{}, badInput(nil, "-i %v: no --addr is of its kind", to).hint("give --addr for IPv4 and for IPv6")
-		}
-		return own[i].Addr(), nil
-	case to.Is4():
-		return near4.Addr(), nil
-	}
-	return near6.Addr(), nil
-}
-
-// readCard reads which card sends: one of this process.
-func (t *pktgenTest) readCard(c *cli.Context) (err error) {
-	kind := c.String("card")
-	switch {
-	case kind == "none":
+	case t.bench.card.kind == "none":
 		return badInput(nil, "--card none: packets at given times need a card").hint("leave -N out for the kernel's sockets")
 	case t.netlink != nil && c.IsSet("card"):
 		return badInput(nil, "--card is for a card of this process, and --netlink says another's")
 	}
-	t.card, err = readCard(c, kind, !t.outlet.real())
-	return err
-}
-
-// readOutlet reads where the card's MAC leads.
-func (t *pktgenTest) readOutlet(c *cli.Context) (err error) {
-	spec := c.String("port")
-	if name, ok := strings.CutPrefix(spec, "pcap:"); ok {
-		t.outlet = outlet{portSpec{kind: "pcap", name: name}}
-		switch {
-		case name == "":
-			return badInput(nil, "--port pcap: the file needs a name").hint("for instance --port pcap:out.pcapng")
-		case t.pcap != "":
-			return badInput(nil, "--pcap and --port %v exclude each other", t.outlet).hint("the port is a capture file already")
-		}
-	} else if t.outlet.portSpec, err = parsePort(spec); err != nil {
-		return err
-	}
-	if t.own, err = parseAddrs(c.StringSlice("addr")); err != nil {
-		return err
-	}
-	switch {
-	case !t.outlet.real() && len(t.own) > 0:
-		return badInput(nil, "--addr is for a real port").hint("-I says from which address packets come")
-	case t.outlet.real() && len(t.own) == 0:
-		return badInput(nil, "--port %v needs an address for our side", t.outlet).hint("for instance --addr 10.99.0.2/24")
-	}
-	var wanted []netip.Addr
-	if to, err := netip.ParseAddr(c.String("i")); err == nil {
-		wanted = append(wanted, to.Unmap())
-	}
-	t.kernel, err = kernelSide(t.own, wanted)
-	return err
+	return nil
 }
 
 // A generator has packets sent.
@@ -128,8 +56,8 @@ func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
 			g.close()
 		}
 	}()
-	if t.outlet.real() {
-		if err := g.openOutlet(benchConfig{port: t.outlet.portSpec, mtu: cardMTU, kernel: t.kernel}); err != nil {
+	if t.bench.port.real() {
+		if err := g.openOutlet(t.bench); err != nil {
 			return g, err
 		}
 	} else if t.serves {
@@ -137,8 +65,8 @@ func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
 	} else {
 		g.virtual = clock.NewVirtual()
 	}
-	flag, name := "--pcap", t.pcap
-	if file := t.outlet.file(); file != "" {
+	flag, name := "--pcap", t.bench.pcap
+	if file := t.bench.port.file(); file != "" {
 		flag, name = "--port", file
 	}
 	// After the interface, so that a file which is there already is not emptied in vain.
@@ -161,7 +89,7 @@ func (g *pktgenRig) clock() clock.Clock {
 // chain puts the devices on top of each other, and the generator above them.
 func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 	clk := g.clock()
-	top := g.port(t.outlet)
+	top := g.port(t.bench.port)
 	if g.capture != nil {
 		top = link.NewCapture(top, clk, g.capture)
 	}
@@ -170,7 +98,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.trace.Departures.Tick = realTick
 		g.trace.Departures.Software = true
 	}
-	if g.card, err = netfpga.New(clk, pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally), t.card.config()); err != nil {
+	if g.card, err = netfpga.New(clk, pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally), t.bench.card.config()); err != nil {
 		return err
 	}
 	if t.serves {
@@ -183,7 +111,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.generator = pktgen.NewGenerator(clk, g.card, &t.plan, like, g.tally)
 		return nil
 	}
-	g.hold = hold.New(g.card, clk, &hold.Config{Horizon: t.card.horizon()})
+	g.hold = hold.New(g.card, clk, &hold.Config{Horizon: t.bench.card.horizon()})
 	g.hold.Attach(nobody{})
 	g.player = pktgen.NewPlayer(clk, g.hold, t.capture, t.replay, g.tally)
 	g.generator = g.player
@@ -191,7 +119,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 }
 
 // port returns the last device.
-func (g *pktgenRig) port(o outlet) link.Device {
+func (g *pktgenRig) port(o portSpec) link.Device {
 	switch o.kind {
 	case "tun", "packet":
 		return g.out

@@ -28,7 +28,7 @@ type pktgenFindings struct {
 
 // run sends the packets and prints what came of it.
 func (t *pktgenTest) run() error {
-	virtual := t.netfpga && t.netlink == nil && !t.outlet.real()
+	virtual := t.netfpga && t.netlink == nil && !t.bench.port.real()
 	defer tuneRuntime(virtual)()
 	stop, signalled := watchSignals()
 	defer stop()
@@ -49,7 +49,7 @@ func (t *pktgenTest) throughKernel(signalled context.Context) error {
 	defer g.close()
 	g.clk.Do(func() { g.Start(lead) })
 	t.await(g.tally, signalled, nil)
-	f := &pktgenFindings{findings: findings{Clock: "real", Card: "none", Port: "kernel", Pacer: t.describe(), Seed: t.seed}}
+	f := &pktgenFindings{findings: findings{Clock: "real", Card: "none", Port: "kernel", Pacer: t.describe(), Seed: t.bench.seed}}
 	g.clk.Do(func() {
 		g.Stop()
 		f.Departures, f.Sent, f.NoRoom = g.Departures.Report(), g.tally.Summary(), g.Full
@@ -81,7 +81,7 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 		r := g.player.Replayed()
 		f.Replay = &r
 	}
-	if err = t.card.firmwareFault(t.voice, g.card, f.Departures.Packets); err == nil {
+	if err = t.bench.card.firmwareFault(t.voice, g.card, f.Departures.Packets); err == nil {
 		err = t.failure(g)
 	}
 	if err = t.finish(f, err, signalled); err == nil {
@@ -159,7 +159,7 @@ func (t *pktgenTest) progress(packets uint64) string {
 
 // findings gathers what was written down, on the clock's goroutine.
 func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
-	f := &pktgenFindings{findings: findings{Clock: "real", Card: t.card.name(), Port: t.outlet.String(), Pacer: t.describe(), Seed: t.seed}}
+	f := &pktgenFindings{findings: findings{Clock: "real", Card: t.bench.card.name(), Port: t.bench.port.String(), Pacer: t.describe(), Seed: t.bench.seed}}
 	if g.virtual != nil {
 		f.Clock = "virtual"
 	}

@@ -16,9 +16,10 @@ import (
 //	wire[:rate=R,line=R,delay=D,queue=N,step=D:R,...]   an emulated wire to the host "far", in virtual time
 //	tun:NAME                                            a tun interface to this machine's kernel, in real time
 //	packet:IFACE                                        an Ethernet interface that is there, in real time
+//	pcap:FILE                                           a capture file that takes every frame at once
 type portSpec struct {
-	kind string // wire, tun or packet
-	name string // of the interface
+	kind string // wire, tun, packet or pcap
+	name string // of the interface or the file
 
 	rate  int64 // of the wire, in bit/s
 	line  int64 // of the port that sends into it, in bit/s; 0 for the wire's own rate
@@ -36,12 +37,18 @@ type rateStep struct {
 // maxSteps is how many steps one wire may take.
 const maxSteps = 1000
 
-// parsePort reads a port's specification.
-func parsePort(s string) (portSpec, error) {
+// parsePort reads a port's specification, which must be of one of the kinds.
+func parsePort(s string, kinds ...string) (portSpec, error) {
 	kind, rest, _ := strings.Cut(s, ":")
 	p := portSpec{kind: kind}
-	switch kind {
-	case "wire":
+	switch {
+	case !slices.Contains(kinds, kind):
+		var usage []string
+		for _, k := range kinds {
+			usage = append(usage, portUsage[k])
+		}
+		return p, badInput(nil, "--port %s: there is no port %q", s, kind).hint("a port is %s", strings.Join(usage, " or "))
+	case kind == "wire":
 		p.rate, p.delay, p.queue = 1e9, 200*time.Microsecond, 1000
 		for _, option := range strings.FieldsFunc(rest, func(r rune) bool { return r == ',' }) {
 			if err := p.option(option); err != nil {
@@ -49,16 +56,14 @@ func parsePort(s string) (portSpec, error) {
 			}
 		}
 		return p, nil
-	case "tun", "packet":
-		p.name = rest
-		if p.name == "" {
-			return p, badInput(nil, "--port %s: the interface needs a name", s).
-				hint("for instance --port tun:cal0 for a new one, or --port packet:eth0 for one that is there")
-		}
-		return p, nil
+	case rest == "" && kind == "pcap":
+		return p, badInput(nil, "--port %s: the file needs a name", s).hint("for instance --port pcap:out.pcapng")
+	case rest == "":
+		return p, badInput(nil, "--port %s: the interface needs a name", s).
+			hint("for instance --port tun:cal0 for a new one, or --port packet:eth0 for one that is there")
 	}
-	return p, badInput(nil, "--port %s: there is no port %q", s, kind).
-		hint("a port is wire[:rate=1G,delay=200us,queue=1000], tun:NAME or packet:IFACE")
+	p.name = rest
+	return p, nil
 }
 
 func (p *portSpec) option(s string) error {
@@ -125,7 +130,7 @@ func (p portSpec) real() bool { return p.kind == "tun" || p.kind == "packet" }
 
 // String writes the port as it is reported. It is what --port takes.
 func (p portSpec) String() string {
-	if p.real() {
+	if p.kind != "wire" {
 		return p.kind + ":" + p.name
 	}
 	var b strings.Builder
@@ -137,6 +142,29 @@ func (p portSpec) String() string {
 		fmt.Fprintf(&b, ",step=%s:%s", durationText(step.at), rateText(step.rate))
 	}
 	return b.String()
+}
+
+// file returns the name of the file that the port is, or "".
+func (p portSpec) file() string {
+	if p.kind == "pcap" {
+		return p.name
+	}
+	return ""
+}
+
+// address returns the port's own address for packets to another.
+func (p portSpec) address(to netip.Addr, own []netip.Prefix) (netip.Addr, error) {
+	switch {
+	case p.real():
+		i := slices.IndexFunc(own, func(p netip.Prefix) bool { return p.Addr().Is4() == to.Is4() })
+		if i < 0 {
+			return netip.Addr{}, badInput(nil, "-i %v: no --addr is of its kind", to).hint("give --addr for IPv4 and for IPv6")
+		}
+		return own[i].Addr(), nil
+	case to.Is4():
+		return near4.Addr(), nil
+	}
+	return near6.Addr(), nil
 }
 
 // durationText writes a duration as it is given on the command line, in ASCII.

@@ -37,14 +37,14 @@ func TestParsePort(t *testing.T) {
 		{"packet:eth0", "packet:eth0", portSpec{kind: "packet", name: "eth0"}},
 		{"packet:eth0:1", "packet:eth0:1", portSpec{kind: "packet", name: "eth0:1"}},
 	} {
-		p, err := parsePort(c.given)
+		p, err := parsePort(c.given, iperf3Ports...)
 		if err != nil || !reflect.DeepEqual(p, c.want) {
 			t.Errorf("%s: %+v, %v, want %+v", c.given, p, err, c.want)
 		}
 		if p.String() != c.reported {
 			t.Errorf("%s is reported as %s, want %s", c.given, p, c.reported)
 		}
-		if again, err := parsePort(p.String()); err != nil || !reflect.DeepEqual(again, p) {
+		if again, err := parsePort(p.String(), iperf3Ports...); err != nil || !reflect.DeepEqual(again, p) {
 			t.Errorf("%s, read again: %+v, %v", p, again, err)
 		}
 		if p.real() == (p.kind == "wire") {
@@ -73,7 +73,7 @@ func TestParsePortBad(t *testing.T) {
 		"wire:loss=1":                   "rate, line, delay, queue and step",
 		"wire:" + manySteps(maxSteps+1): "more than 1000 steps",
 	} {
-		_, err := parsePort(given)
+		_, err := parsePort(given, iperf3Ports...)
 		if err == nil {
 			t.Errorf("%.60s: no error", given)
 			continue
@@ -82,7 +82,7 @@ func TestParsePortBad(t *testing.T) {
 			t.Errorf("%.60s: %v, want %q", given, said, want)
 		}
 	}
-	if p, err := parsePort("wire:" + manySteps(maxSteps)); err != nil || len(p.steps) != maxSteps {
+	if p, err := parsePort("wire:"+manySteps(maxSteps), iperf3Ports...); err != nil || len(p.steps) != maxSteps {
 		t.Errorf("%d steps: %v", len(p.steps), err)
 	}
 }
@@ -101,11 +101,11 @@ func FuzzPort(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := parsePort(s)
+		p, err := parsePort(s, iperf3Ports...)
 		if err != nil {
 			return
 		}
-		again, err := parsePort(p.String())
+		again, err := parsePort(p.String(), iperf3Ports...)
 		if err != nil || !reflect.DeepEqual(again, p) {
 			t.Errorf("%q is %+v, reported as %q, read again %+v, %v", s, p, p, again, err)
 		}

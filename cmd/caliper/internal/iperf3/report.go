@@ -82,7 +82,7 @@ func newReporter(r Report) *reporter {
 	return &reporter{Report: r, result: &Result{
 		Start: Start{
 			Connected: []Connected{},
-			Version:   "iperf " + compatible + " (caliper)", SystemInfo: systemInfo(),
+			Version:   Version, SystemInfo: systemInfo(),
 		},
 		Intervals: []Interval{},
 	}}

@@ -8,6 +8,9 @@ import (
 // compatible is the release of iperf3 whose output ours is like.
 const compatible = "3.12"
 
+// Version is what a Result calls the program.
+const Version = "iperf " + compatible + " (caliper)"
+
 // A Result is what iperf3 -J prints. What a test has not got to is absent.
 type Result struct {
 	Start Start `json:"start"`
