@@ -56,6 +56,9 @@ func (l *level) enter(name string) bool {
 	}
 	c := l.commands[i]
 	*l = level{name: l.name + " " + name, flags: c.Flags, commands: c.Subcommands}
+	if c.Name == "help" {
+		l.commands = nil // what follows are the names of others
+	}
 	return true
 }
 

@@ -27,7 +27,7 @@ func TestArrange(t *testing.T) {
 		"netthreads run hello --mac 0=none":  "netthreads run --mac=0=none -- hello",
 		"netthreads --help":                  "netthreads --help",
 		"gaps a.pcap --help":                 "gaps --help",
-		"help netthreads run":                "help netthreads run",
+		"help netthreads run":                "help -- netthreads run",
 		"iperf4 -c far":                      "iperf4 -c far",
 		"netthreads nosuch --trace -":        "netthreads nosuch --trace -",
 		"netthreads run --trace - --classic": "netthreads run --trace=- --delay-slots",
