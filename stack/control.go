@@ -37,6 +37,7 @@ type control struct {
 	controller cc.Controller
 	sampler    cc.Sampler // the controller, if it is one
 	state      cc.Conn
+	firstMSS   int // before anybody said that the path takes less
 	meter      pacer.Meter
 	usage      usage
 	following  bool   // the pacer is a Follower
@@ -73,6 +74,7 @@ func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Contro
 	c.written = c.left
 	c.window = c.snd.SndCwnd
 	c.look()
+	c.firstMSS = c.state.MSS
 	return c, nil
 }
 

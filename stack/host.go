@@ -67,7 +67,7 @@ type Config struct {
 	Unbounded bool
 
 	// Buffer is the size of TCP's receive buffers in bytes, and what send buffers grow to
-	// with the window; 0 means 8 MiB. A UDP socket has 208 KiB to send and 4 MiB to
+	// with the window; 0 means 8 MiB. A UDP socket has 212 KiB to send and 4 MiB to
 	// receive.
 	Buffer int
 }

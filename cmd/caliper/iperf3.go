@@ -346,10 +346,14 @@ func (t *iperf3Test) target(host string) (netip.Addr, error) {
 	return a, badInput(nil, "-c %s is in no prefix of --addr", host).hint("give --addr an address of the same network")
 }
 
-// checkRate refuses what the port cannot carry.
+// checkRate refuses what the port cannot carry. What is behind the port may well be too
+// slow: that is a bottleneck.
 func (t *iperf3Test) checkRate(target netip.Addr) error {
 	p := &t.params
 	speed, what := t.bench.port.rate, "the wire's"
+	if t.bench.port.line != 0 {
+		speed, what = t.bench.port.line, "the port's"
+	}
 	if t.bench.card.kind != "none" && (speed == 0 || speed > 1e9) {
 		speed, what = 1e9, "the card's"
 	}

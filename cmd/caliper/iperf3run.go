@@ -137,7 +137,11 @@ func (t *iperf3Test) test(b *bench, signalled context.Context) error {
 	} else {
 		result, err = client.Run(signalled)
 	}
-	found := t.findings(b, t.clientPacer(), result.End.SenderCongestion)
+	congestion := result.Congestion
+	if t.params.Reverse && b.world != nil { // far is ours, too
+		congestion = result.End.SenderCongestion
+	}
+	found := t.findings(b, t.clientPacer(), congestion)
 	t.voice.done()
 	for _, r := range []*rig{b.near, b.far} {
 		if r != nil {
@@ -221,7 +225,7 @@ func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
 			if r == nil {
 				return
 			}
-			if err := t.tell(r, t.findings(b, t.serverPacer(r), r.End.SenderCongestion)); err != nil {
+			if err := t.tell(r, t.findings(b, t.serverPacer(r), r.Congestion)); err != nil {
 				t.voice.remark(err)
 			}
 		},

@@ -101,6 +101,8 @@ func (n *node) TCPInfo(c net.Conn) (info iperf3.TCPInfo, ok bool) {
 		RTT:         fb.RTT,
 		RTTVar:      fb.RTTVar,
 		MSS:         int(fb.MSS),
+		SendWindow:  t.SendWindow(),
+		PMTU:        t.PMTU(),
 		Congestion:  cc.Name(t.Congestion()),
 		Loop: &iperf3.Loop{
 			RTT: fb.RTT, MinRTT: fb.MinRTT,

@@ -111,6 +111,7 @@ var realCases = []struct {
 	{"tcp-bidir-parallel", []string{"-n", "4M", "--bidir", "-P", "2", "-T", "title"}, Params{Bytes: 4 << 20, Bidir: true, Streams: 2, Title: "title"}},
 	{"tcp-rate", []string{"-k", "30", "-l", "10K", "-b", "50M"}, Params{Blocks: 30, Length: 10 << 10, Bitrate: 50e6}},
 	{"tcp-omit", []string{"-n", "4M", "-O", "1", "-b", "100M"}, Params{Bytes: 4 << 20, Omit: time.Second, Bitrate: 100e6}},
+	{"tcp-omit-reverse", []string{"-n", "16M", "-R", "-O", "1", "-b", "100M"}, Params{Bytes: 16 << 20, Reverse: true, Omit: time.Second, Bitrate: 100e6}},
 	{"udp-omit-reverse", []string{"-u", "-k", "20", "-b", "20M", "-l", "1448", "-O", "1", "-R"},
 		Params{UDP: true, Blocks: 20, Bitrate: 20e6, Length: 1448, Omit: time.Second, Reverse: true}},
 	{"udp", []string{"-u", "-k", "20", "-b", "20M", "-l", "1448"}, Params{UDP: true, Blocks: 20, Bitrate: 20e6, Length: 1448}},

@@ -132,7 +132,7 @@ func (r *reporter) started(t *test) {
 		r.text("[%3d] local %s port %d connected to %s port %d\n", s.socket, local.Host, local.Port, remote.Host, remote.Port)
 	}
 	start.Sockets = &Sockets{TargetBitrate: p.rate()}
-	start.SendBuffer, start.ReceiveBuffer = socketBuffers(pacedConn(t.streams[0].conn))
+	start.SendBuffer, start.ReceiveBuffer = buffers(pacedConn(t.streams[0].conn))
 	start.TestStart = &TestStart{
 		Protocol: "TCP", Streams: p.Streams, BlockSize: p.Length,
 		Omit: int(p.Omit / time.Second), Duration: int(p.Duration / time.Second),
@@ -207,6 +207,14 @@ func (r *reporter) event(name string, data any) {
 	if err := WriteEvent(r.Out, name, data); err != nil && r.err == nil {
 		r.err = fmt.Errorf("cannot write the report: %w", err)
 	}
+}
+
+// buffers returns the sizes of a socket's buffers in bytes, 0 if they are unknown.
+func buffers(c any) (send, receive int) {
+	if b, ok := c.(interface{ Buffers() (send, receive int) }); ok {
+		return b.Buffers()
+	}
+	return socketBuffers(c)
 }
 
 // serverOutput puts what this server has reported into its results, for a client that

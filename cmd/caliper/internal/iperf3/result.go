@@ -28,6 +28,9 @@ type Result struct {
 
 	// Paced tells that the Host spaces the frames which this side sends.
 	Paced bool `json:"-"`
+
+	// Congestion is the congestion control of what this side sends; "" if it sends no TCP.
+	Congestion string `json:"-"`
 }
 
 // Write writes r as JSON, in lines.

@@ -1,6 +1,9 @@
 package iperf3
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // summary makes the End of a test that has been halted, of what this side counted and
 // what the peer told, which is nil on a server and where the peer has told nothing.
@@ -23,12 +26,15 @@ func (t *test) summary(peer *results) End {
 	if t.params.Bidir {
 		end.SumSentReverse, end.SumReceivedReverse, end.SumReverse = t.sums(sent[n:], received[n:])
 	}
+	if t.sends() {
+		t.report.result.Congestion = t.congestion()
+	}
 	if !t.params.UDP {
 		end.SenderCongestion, end.ReceiverCongestion = t.congestion(), ""
 		if peer != nil {
 			end.ReceiverCongestion = peer.CongestionUsed
 		}
-		if !t.streams[len(t.streams)-1].sends {
+		if !t.streams[0].sends { // the peer is whom the forward direction is sent by
 			end.SenderCongestion, end.ReceiverCongestion = end.ReceiverCongestion, end.SenderCongestion
 		}
 	}
@@ -146,12 +152,17 @@ func (t *test) results() *results {
 	return r
 }
 
-// congestion returns the name of the congestion control of the streams, if it is known.
+// congestion returns the name of the congestion control of this side, if it is known.
 func (t *test) congestion() string {
 	if t.params.UDP || len(t.streams) == 0 {
 		return ""
 	}
 	return t.streams[0].info.Congestion
+}
+
+// sends tells whether this side does, on any stream.
+func (t *test) sends() bool {
+	return slices.ContainsFunc(t.streams, func(s *stream) bool { return s.sends })
 }
 
 func seconds(s float64) time.Duration {

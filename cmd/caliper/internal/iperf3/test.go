@@ -45,6 +45,7 @@ type test struct {
 	quietest int64     // bytes when progress was last seen
 	progress time.Time // and when
 
+	started  bool // the server has sent TEST_START ahead of its turn
 	omitting atomic.Bool
 	stopping atomic.Bool  // senders shall stop
 	over     atomic.Bool  // the amount asked for has passed
@@ -232,9 +233,12 @@ func (t *test) take() bool {
 	return t.wanted() == 0 || t.omitting.Load() || t.blocks.Add(-1) >= 0
 }
 
-// arrived notes n bytes received, for a client that waits for an amount.
+// arrived notes n bytes received, for a client that waits for an amount. What has come
+// while the beginning was omitted is part of it, as iperf3's sender counts it: it stops
+// when it has sent so much in all.
 func (t *test) arrived(n int) {
-	if w := t.wanted(); w > 0 && !t.omitting.Load() && t.received.Add(int64(n)) >= w {
+	w := t.wanted()
+	if w > 0 && t.received.Add(int64(n)) >= w && !t.omitting.Load() {
 		t.finish()
 	}
 }
@@ -256,6 +260,7 @@ func (t *test) restart(now time.Time) {
 	}
 	t.omitting.Store(false)
 	t.start, t.last = now, now
+	t.arrived(0) // it may all have come
 }
 
 // broken returns why a stream ended before its time, if one did.

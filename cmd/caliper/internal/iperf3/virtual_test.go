@@ -172,3 +172,19 @@ func TestPace(t *testing.T) {
 		t.Errorf("server: %v", e.serverErr)
 	}
 }
+
+// TestOmittedAmount waits for an amount that comes within the omitted time: iperf3's
+// sender counts that, too, and sends no more.
+func TestOmittedAmount(t *testing.T) {
+	for _, p := range []Params{
+		{Reverse: true, Omit: time.Second, Bytes: 1 << 20},
+		{Reverse: true, Omit: time.Second, Blocks: 3},
+	} {
+		e := newEncounter(t, p)
+		e.run()
+		e.check(t)
+		if got := e.result.End.SumReceived; got.Bytes > 128<<10 || got.Seconds > 0.01 {
+			t.Errorf("%+v: %d bytes in %v s were waited for besides", p, got.Bytes, got.Seconds)
+		}
+	}
+}

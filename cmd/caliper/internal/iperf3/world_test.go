@@ -30,6 +30,7 @@ type world struct {
 	busy   map[netip.Addr]time.Time                              // when the sender's wire is free
 	faults func(n int, p []byte) (drop bool, late time.Duration) // of the n'th datagram
 	grams  int
+	hellos func(p []byte) (drop bool) // of the datagrams that open a stream
 }
 
 type coroutine struct {

@@ -227,6 +227,9 @@ func (c *worldPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 		ready = pc.at(c.w.now, len(p))
 	}
 	_, arrives := c.w.depart(c.local.Addr(), len(p), ready)
+	if c.w.hellos != nil && len(p) == len(hello) && c.w.hellos(p) {
+		return len(p), nil
+	}
 	if c.w.faults != nil && len(p) > len(hello) {
 		c.w.grams++
 		drop, late := c.w.faults(c.w.grams, p)
