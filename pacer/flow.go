@@ -21,9 +21,6 @@ const (
 	ProtoUDP = 17
 )
 
-// ipv6Fragment is the protocol number of the header that IPv6 fragments have.
-const ipv6Fragment = 44
-
 // FlowOf returns the flow from src to dst.
 func FlowOf(proto uint8, src, dst netip.AddrPort) Flow {
 	return Flow{
@@ -69,58 +66,125 @@ type Size struct {
 // Parse reads the flow and the size of an IP packet, given from its IP header on. What
 // is cut short or unknown yields as much as could be read: the addresses without ports,
 // or the zero Flow. Size.Wire is left 0, as it depends on the link.
-func Parse(ip []byte) (f Flow, s Size) {
+//
+// The flow of an IPv6 packet is the one behind its extension headers. A length of 0 in the
+// IP header, as segmentation offload leaves it in captures, means all that is given.
+func Parse(ip []byte) (Flow, Size) { return ParseCut(ip, len(ip)) }
+
+// ParseCut is Parse for an IP packet of length bytes of which only the first are there, as
+// in a capture. What is not there may be payload; of headers, as much as there is is read.
+func ParseCut(ip []byte, length int) (Flow, Size) {
+	f, s, _ := parse(ip, length)
+	return f, s
+}
+
+// parse also returns the bytes above IP, as far as they are there; none of a fragment.
+func parse(ip []byte, length int) (f Flow, s Size, upper []byte) {
+	ip = ip[:min(len(ip), length)]
 	if len(ip) < 20 {
-		return f, s
+		return f, s, nil
 	}
-	var l4 []byte
+	header, total, fragment := 0, 0, false
 	switch ip[0] >> 4 {
 	case 4:
-		header := int(ip[0]&15) * 4
-		total := int(binary.BigEndian.Uint16(ip[2:]))
-		if header < 20 || total < header || total > len(ip) {
-			return f, s
+		header, total = int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
+		if total == 0 {
+			total = length
 		}
-		s.IP = total
+		if header < 20 || total < header || total > length {
+			return f, s, nil
+		}
 		f.Proto = ip[9]
 		f.Src, f.Dst = mapped(ip[12:16]), mapped(ip[16:20])
-		if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 { // a fragment
-			s.Payload = total - header
-			return f, s
-		}
-		l4 = ip[header:total]
+		fragment = binary.BigEndian.Uint16(ip[6:])&0x3fff != 0
 	case 6:
 		if len(ip) < 40 {
-			return f, s
+			return f, s, nil
 		}
-		total := 40 + int(binary.BigEndian.Uint16(ip[4:]))
-		if total > len(ip) {
-			return f, s
+		total = 40 + int(binary.BigEndian.Uint16(ip[4:]))
+		if total == 40 && ip[6] != noNextHeader {
+			total = length
 		}
-		s.IP = total
-		f.Proto = ip[6] // extension headers are flows of their own protocol number
+		if total > length {
+			return f, s, nil
+		}
 		copy(f.Src[:], ip[8:24])
 		copy(f.Dst[:], ip[24:40])
-		l4 = ip[40:total]
+		f.Proto, header, fragment = extensions(ip[:min(len(ip), total)])
 	default:
-		return f, s
+		return f, s, nil
 	}
+	s.IP = total
+	n := total - header
+	if fragment {
+		s.Payload = n
+		return f, s, nil
+	}
+	upper = ip[min(header, len(ip)):min(total, len(ip))]
 	switch {
-	case f.Proto == ProtoTCP && len(l4) >= 20:
-		if offset := int(l4[12]>>4) * 4; offset >= 20 && offset <= len(l4) {
-			s.Payload = len(l4) - offset
+	case f.Proto == ProtoTCP && n >= 20:
+		if len(upper) > 12 {
+			if offset := int(upper[12]>>4) * 4; offset >= 20 && offset <= n {
+				s.Payload = n - offset
+			}
 		}
-	case f.Proto == ProtoUDP && len(l4) >= 8:
-		s.Payload = len(l4) - 8
-	case f.Proto == ipv6Fragment && ip[0]>>4 == 6 && len(l4) >= 8:
-		s.Payload = len(l4) - 8
-		return f, s
+	case f.Proto == ProtoUDP && n >= 8:
+		s.Payload = n - 8
 	default:
-		return f, s
+		return f, s, upper
 	}
-	f.SrcPort = binary.BigEndian.Uint16(l4[0:])
-	f.DstPort = binary.BigEndian.Uint16(l4[2:])
-	return f, s
+	if len(upper) >= 4 {
+		f.SrcPort = binary.BigEndian.Uint16(upper)
+		f.DstPort = binary.BigEndian.Uint16(upper[2:])
+	}
+	return f, s, upper
+}
+
+// Protocol numbers of the extension headers of IPv6 (RFC 7045).
+const (
+	hopByHop     = 0
+	routing      = 43
+	ipv6Fragment = 44
+	authHeader   = 51
+	noNextHeader = 59
+	destOptions  = 60
+	mobility     = 135
+	hip          = 139
+	shim6        = 140
+)
+
+// maxExtensions is how many extension headers are looked behind: there are seven kinds.
+const maxExtensions = 8
+
+// extensions goes behind the extension headers of an IPv6 packet and returns the protocol
+// that it carries, where that begins, and whether it is a fragment of it. Behind a header
+// that is cut short or unknown it does not go.
+func extensions(ip []byte) (proto uint8, at int, fragment bool) {
+	proto, at = ip[6], 40
+	for range maxExtensions {
+		if len(ip) < at+8 {
+			return proto, at, false
+		}
+		n := 8 + 8*int(ip[at+1])
+		switch proto {
+		case hopByHop, routing, destOptions, mobility, hip, shim6:
+		case authHeader:
+			n = 8 + 4*int(ip[at+1])
+		case ipv6Fragment:
+			n = 8
+			fragment = binary.BigEndian.Uint16(ip[at+2:])&0xfff9 != 0
+		default:
+			return proto, at, false
+		}
+		if len(ip) < at+n {
+			return proto, at, false
+		}
+		proto, at = ip[at], at+n
+		if fragment {
+			return proto, at, true
+		}
+	}
+	return proto, at, false
 }
 
 func mapped(ip4 []byte) (a [16]byte) {

@@ -54,7 +54,16 @@ func TestParse(t *testing.T) {
 		{"tcp, offset too small", packet(60, ip4TCP, tcp16), "tcp 10.0.0.1:4000 > 10.0.0.2:5201", 100, 0},
 		{"tcp over IPv6", packet(40, ip6TCP, tcp20), "tcp [fd00::1]:4000 > [fd00::2]:5201", 100, 40},
 		{"udp over IPv6", packet(52, ip6UDP, udp), "udp [fd00::1]:4000 > [fd00::2]:5201", 100, 52},
-		{"IPv6 fragment", packet(52, ip6Frag, "1100000100000001"), "ip-44 [fd00::1]:0 > [fd00::2]:0", 100, 52},
+		{"IPv6 fragment", packet(52, ip6Frag, "1100000100000001"), "udp [fd00::1]:0 > [fd00::2]:0", 100, 52},
+		{"IPv6 fragment that is whole", packet(44, ip6Frag, "1100000000000001", udp), "udp [fd00::1]:4000 > [fd00::2]:5201", 100, 44},
+		{"behind hop-by-hop options", packet(44, "60000000 003c0040", addrs6, "1100050200000100", udp), "udp [fd00::1]:4000 > [fd00::2]:5201", 100, 44},
+		{"behind three extension headers", packet(4, "60000000 003c2b40", addrs6, "3c00000000000000", "3301000000000000 0000000000000000",
+			"0602000000000000 0000000000000000", tcp20), "tcp [fd00::1]:4000 > [fd00::2]:5201", 100, 0},
+		{"behind an extension header that is cut short", packet(0, "60000000 00083c40", addrs6, "1101050200000100"), "ip-60 [fd00::1]:0 > [fd00::2]:0", 48, 0},
+		{"behind too many extension headers", packet(0, "60000000 00483c40", addrs6, strings.Repeat("3c00000000000000", 9)), "ip-60 [fd00::1]:0 > [fd00::2]:0", 112, 0},
+		{"nothing behind IPv6", packet(20, "60000000 00003b40", addrs6), "ip-59 [fd00::1]:0 > [fd00::2]:0", 40, 0},
+		{"IPv4 length 0", packet(60, "45000000", ip4TCP[8:], tcp20), "tcp 10.0.0.1:4000 > 10.0.0.2:5201", 100, 60},
+		{"IPv6 length 0", packet(40, "60000000 00000640", addrs6, tcp20), "tcp [fd00::1]:4000 > [fd00::2]:5201", 100, 40},
 
 		{"nothing", nil, "not IP", 0, 0},
 		{"ARP", packet(20, "00010800 06040001"), "not IP", 0, 0},
@@ -121,7 +130,13 @@ func FuzzParse(f *testing.F) {
 		if again, m := pacer.Parse(p[:n.IP]); n.IP > 0 && (again != flow || m != n) {
 			t.Errorf("without what is behind it %v, %+v is %v, %+v", flow, n, again, m)
 		}
-		if flow.SrcPort == 0 && flow.DstPort == 0 {
+		for cut := range p[:min(len(p), 200)] {
+			part, m := pacer.ParseCut(p[:cut], len(p))
+			if m.IP != 0 && m.IP != n.IP || m.Payload < 0 || m.Payload > m.IP || part.SrcPort != 0 && part.SrcPort != flow.SrcPort {
+				t.Errorf("%v, %+v is %v, %+v where %d bytes of it are there", flow, n, part, m, cut)
+			}
+		}
+		if flow.SrcPort == 0 && flow.DstPort == 0 || p[0]>>4 == 6 && p[6] != flow.Proto { // behind extension headers
 			return
 		}
 		header := 40
@@ -132,6 +147,26 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%v does not have the ports of the packet", flow)
 		}
 	})
+}
+
+// TestParseCut has headers and no payload, as captures do.
+func TestParseCut(t *testing.T) {
+	for _, whole := range [][]byte{
+		packet(60, ip4TCP, tcp32), packet(72, ip4UDP, udp), packet(68, ip4Opt, "010101", udp), packet(80, ip4Tail),
+		packet(40, ip6TCP, tcp20), packet(44, "60000000 003c0040", addrs6, "1100050200000100", udp),
+		packet(1<<17, "45000000", ip4TCP[8:], tcp20), // longer than IP can say
+	} {
+		f, n := pacer.Parse(whole)
+		if g, m := pacer.ParseCut(whole[:len(whole)-n.Payload], len(whole)); g != f || m != n {
+			t.Errorf("%v, %+v without its payload is %v, %+v", f, n, g, m)
+		}
+	}
+	if f, n := pacer.ParseCut(packet(0, ip4TCP, "0fa01451"), 100); f.DstPort != 5201 || n.IP != 100 || n.Payload != 0 {
+		t.Errorf("cut behind the ports: %v, %+v", f, n)
+	}
+	if f, n := pacer.ParseCut(packet(0, ip4TCP), 100); f.Proto != 6 || f.DstPort != 0 || n.IP != 100 {
+		t.Errorf("cut behind IP: %v, %+v", f, n)
+	}
 }
 
 func BenchmarkParse(b *testing.B) {

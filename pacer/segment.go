@@ -40,19 +40,8 @@ func (s *Segment) SACK() []SACKBlock { return s.blocks[:s.sacks] }
 // packet is not TCP, is a fragment, or is cut short. Checksums are not looked at. It finds
 // the payload that Parse finds.
 func ParseSegment(ip []byte) (s Segment, ok bool) {
-	f, size := Parse(ip)
-	if f.Proto != ProtoTCP {
-		return s, false
-	}
-	header := 40
-	if ip[0]>>4 == 4 {
-		if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 { // a fragment
-			return s, false
-		}
-		header = int(ip[0]&15) * 4
-	}
-	tcp := ip[header:size.IP]
-	if len(tcp) < 20 {
+	f, size, tcp := parse(ip, len(ip))
+	if f.Proto != ProtoTCP || len(tcp) < 20 { // no TCP, or a fragment
 		return s, false
 	}
 	offset := int(tcp[12]>>4) * 4

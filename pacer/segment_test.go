@@ -23,6 +23,8 @@ func TestParseSegment(t *testing.T) {
 		{"plain", packet(60, ip4TCP, tcp4, "50110203 00000000"), 60, nil},
 		{"with padding behind", packet(90, ip4TCP, tcp4, "50110203 00000000"), 60, nil},
 		{"over IPv6", packet(40, ip6TCP, tcp4, "50110203 00000000"), 40, nil},
+		{"behind hop-by-hop options", packet(32, "60000000 003c0040", addrs6, "0600050200000100", tcp4, "50110203 00000000"), 32, nil},
+		{"of a total length 0", packet(60, "45000000", ip4TCP[8:], tcp4, "50110203 00000000"), 60, nil},
 		{"timestamps", packet(48, ip4TCP, tcp4, "80110203 00000000 0101080a", one), 48, nil},
 		{"a block", packet(48, ip4TCP, tcp4, "80110203 00000000 0101050a", one), 48, blocks{{Start: 1, End: 2}}},
 		{"a block over IPv6", packet(28, ip6TCP, tcp4, "80110203 00000000 0101050a", one), 28, blocks{{Start: 1, End: 2}}},
