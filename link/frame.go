@@ -107,12 +107,20 @@ func (f *Frame) depart() {
 }
 
 // Measure reads Flow, Size and what the bytes tell of Tag from the frame's bytes, which
-// start with a link header of the given length.
+// start with a link header of the given length: that of Ethernet, or 0 for an IP packet.
+// Behind Ethernet's the IP packet is found as FindIP does.
 func (f *Frame) Measure(header int) {
 	if f.Len() < header {
 		header = f.Len()
 	}
 	ip := f.Bytes()[header:]
+	if header == EthernetHeader {
+		at, ok := FindIPInFrame(f.Bytes())
+		if !ok {
+			at = f.Len()
+		}
+		ip = f.Bytes()[at:]
+	}
 	f.Flow, f.Size = pacer.Parse(ip)
 	f.Tag.DSCP, f.Tag.Label = pacer.ParseTag(ip)
 	f.Size.Wire = WireBytes(f.Len() - header + EthernetHeader)

@@ -62,7 +62,7 @@ var ErrFull = errors.New("link: no room for the frame now")
 // Info describes a device.
 type Info struct {
 	Name string
-	// MTU is the largest IP packet, in bytes.
+	// MTU is the largest IP packet, in bytes; see Fits.
 	MTU int
 	// Address is the Ethernet address. Without one, frames are IP packets without a
 	// link header.

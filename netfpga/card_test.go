@@ -228,16 +228,20 @@ func TestFramesThatAreNone(t *testing.T) {
 	clk, dev := clock.NewVirtual(), newBelow()
 	card := newCard(t, clk, dev, nil)
 	s := newFeed(card, func() *link.Frame { return nil })
-	frames := []*link.Frame{frame(1515, 0), frame(0, 0), frame(1514, 0), frame(9000, 0)}
+	tagged := frame(1522, 0) // full-size behind two VLAN tags
+	copy(tagged.Bytes()[12:], "\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00")
+	long := frame(1523, 0)
+	copy(long.Bytes(), tagged.Bytes())
+	frames := []*link.Frame{frame(1515, 0), frame(0, 0), frame(1514, 0), frame(9000, 0), tagged, long}
 	for _, f := range frames {
 		f.Origin = s
 	}
-	if n, err := card.Transmit(frames); n != 4 || err != nil {
+	if n, err := card.Transmit(frames); n != 6 || err != nil {
 		t.Errorf("Transmit = %d, %v", n, err)
 	}
 	run(clk)
 	st := card.Stats()
-	if st.Drops[link.TooLong] != 2 || st.Drops[link.Malformed] != 1 || st.Frames != 1 || s.told != 4 {
+	if st.Drops[link.TooLong] != 3 || st.Drops[link.Malformed] != 1 || st.Frames != 2 || s.told != 6 {
 		t.Errorf("%+v, %d Origins told", st.Stats, s.told)
 	}
 }

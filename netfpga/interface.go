@@ -13,7 +13,7 @@ import (
 )
 
 // maxMTU is the largest IP packet of an Ethernet frame, in bytes.
-const maxMTU = drivercomm.MaxWire - link.EthernetHeader
+const maxMTU = 1500
 
 // Interface is a network interface of a card, one Ethernet port of it as a link.Device
 // (tech doc section 3.7). It is made by New.
@@ -81,7 +81,7 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 		case f.Len() == 0:
 			i.stats.Drop(f, link.Malformed)
 			continue
-		case wire > drivercomm.MaxWire || f.Len() > i.info.MTU+i.info.Header():
+		case wire > drivercomm.MaxWire || !i.info.Fits(f.Bytes()):
 			i.stats.Drop(f, link.TooLong)
 			continue
 		}

@@ -24,7 +24,7 @@ func (e *Endpoint) Receive(frames []*link.Frame) {
 // deliver checks one frame and gives it to the stack. What the frame says of itself is not
 // believed: the stack parses the IP header by the bytes that are there.
 func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddress, f *link.Frame) {
-	if f.Len() > e.info.MTU+e.info.Header() {
+	if !e.info.Fits(f.Bytes()) {
 		e.Received.Drop(f, link.TooLong)
 		return
 	}

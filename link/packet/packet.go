@@ -174,7 +174,7 @@ func (d *Device) Transmit(frames []*link.Frame) (int, error) {
 func (d *Device) write(f *link.Frame) bool {
 	n := f.Len()
 	switch {
-	case n > d.info.MTU+link.EthernetHeader:
+	case !d.info.Fits(f.Bytes()):
 		d.sent.Drop(f, link.TooLong)
 		return true
 	case n < link.EthernetHeader:
@@ -244,7 +244,7 @@ func (d *Device) take(b []byte) {
 	case !ok:
 		d.inbox.Lose(link.Malformed, 1)
 		return
-	case s.longest() > d.info.MTU+link.EthernetHeader:
+	case !d.info.Fits(s.b[:s.longest()]):
 		d.inbox.Lose(link.TooLong, s.count)
 		return
 	}

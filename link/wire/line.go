@@ -23,8 +23,7 @@ type line struct {
 
 	rate      int64
 	delay     time.Duration
-	header    int // length of the link header
-	maxLen    int // of a frame with its link header
+	info      link.Info
 	maxFrames int // of the queue; 0 is no bound
 	maxBytes  int
 
@@ -51,8 +50,7 @@ func (l *line) slot(i uint) *slot { return &l.slots[i&uint(len(l.slots)-1)] }
 // init makes a line ready that has its rate, bounds and where it leads.
 func (l *line) init(clk clock.Clock, info link.Info) {
 	l.clk = clk
-	l.header = info.Header()
-	l.maxLen = info.Header() + info.MTU
+	l.info = info
 	l.slots = make([]slot, 64)
 	l.armed = clock.Never
 	l.queue.at = clk.Now()
@@ -81,7 +79,7 @@ func (l *line) sendAll(frames []*link.Frame) {
 // send puts a frame on the line, into the queue, or away.
 func (l *line) send(f *link.Frame, now clock.Time) {
 	n := f.Len()
-	if n > l.maxLen {
+	if !l.info.Fits(f.Bytes()) {
 		l.sent.Drop(f, link.TooLong)
 		return
 	}
@@ -96,7 +94,7 @@ func (l *line) send(f *link.Frame, now clock.Time) {
 	}
 	wire := f.Size.Wire
 	if wire == 0 {
-		wire = link.WireBytes(n - l.header + link.EthernetHeader)
+		wire = link.WireBytes(n - l.info.Header() + link.EthernetHeader)
 	}
 	l.push(slot{f: f, wire: wire})
 	l.queue.change(now, 1, n)

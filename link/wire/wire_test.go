@@ -249,6 +249,23 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
+// TestTagged has full-size frames behind a VLAN tag, which are not too long.
+func TestTagged(t *testing.T) {
+	clk := clock.NewVirtual()
+	near, far := wire.New(clk, &wire.Config{Address: ethernet}, nil)
+	got := &linktest.Collector{Clock: clk}
+	far.Attach(got)
+	for _, n := range []int{1518, 1519} {
+		b := make([]byte, n)
+		copy(b[12:], "\x81\x00\x00\x05\x08\x00")
+		near.Transmit([]*link.Frame{linktest.FrameOf(b)})
+	}
+	clk.RunUntil(clock.Time(time.Second))
+	if sent, _ := near.Stats(); sent.Frames != 1 || sent.Drops[link.TooLong] != 1 {
+		t.Errorf("sent %+v", sent)
+	}
+}
+
 func TestSetRate(t *testing.T) {
 	t.Run("slower", func(t *testing.T) {
 		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})

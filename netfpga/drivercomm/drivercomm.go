@@ -13,7 +13,7 @@
 //	  int32 type         33 reset (ResetLen bytes in all), 42 packets
 //	  then for each packet, at the next 8-byte boundary
 //	  u16 len            bytes carried, which follow the header
-//	  u16 wire_len       bytes on the wire without FCS, 60 to 1514
+//	  u16 wire_len       bytes on the wire without FCS, 60 to 1514 beside VLAN tags
 //	  u32 clock_hi, u32 clock_lo
 //	                     departure, in ticks
 //	  u8  port           Ethernet port that the packet leaves by, 0 to 3
@@ -53,7 +53,7 @@ const (
 	HeaderLen = 16 // packet_hdr
 
 	MinWire = 60   // the shortest frame on the wire, without FCS
-	MaxWire = 1514 // the longest
+	MaxWire = 1522 // the longest: 1514, and two VLAN tags
 )
 
 // StartQuota is what the generator's answer to a reset grants, and QuotaStep how many input
