@@ -30,7 +30,10 @@ func (x *Departure) due() clock.Time {
 
 // Departure returns the times of a frame that has left.
 func (f *Frame) Departure() Departure {
-	return Departure{f.Flow, f.Paced, f.Depart, f.Sched, f.Handed, f.Sent, f.Reserved}
+	return Departure{
+		Flow: f.Flow, Paced: f.Paced, Reserved: f.Reserved,
+		Depart: f.Depart, Sched: f.Sched.Or(f.Depart), Handed: f.Handed.Or(f.Depart), Sent: f.Sent.Or(f.Depart),
+	}
 }
 
 // Departures gathers statistics of departures: asked against actual. The zero value is

@@ -21,11 +21,14 @@ type Frame struct {
 
 	// Paced tells that a pacer asked for Depart. Otherwise Depart is when the frame
 	// was ready, and the frame leaves when the wire has room for it.
-	Paced  bool
-	Depart clock.Time // asked: when the first bit shall leave
-	Sched  clock.Time // scheduled: the asked time, moved behind what the port sends before it
-	Handed clock.Time // when software handed it, or would have, to the device that sends it
-	Sent   clock.Time // actual: when the first bit left, by the device that knows
+	Paced bool
+	// Depart is when the first bit shall leave; what has passed, as 0 always has, asks
+	// for no more than that it leaves at once.
+	Depart clock.Time
+	// The others are set by whom they concern, and say themselves whether they are.
+	Sched  clock.Optional // scheduled: the asked time, moved behind what the port sends before it
+	Handed clock.Optional // when software handed it, or would have, to the device that sends it
+	Sent   clock.Optional // actual: when the first bit left, by the device that knows
 	// Reserved tells that the frame is held to Sched, the place on the wire that was
 	// reserved for it, and not to Depart.
 	Reserved bool
@@ -46,8 +49,8 @@ type Frame struct {
 
 // An Origin made a frame and keeps account of it until it has left.
 type Origin interface {
-	// Departed is called on the clock's goroutine when the frame has left or has been
-	// dropped. It must not keep f, and must not transmit.
+	// Departed is called on the clock's goroutine when the frame has left, at f.Sent, or
+	// has been dropped, without one. It must not keep f, and must not transmit.
 	Departed(f *Frame)
 }
 
@@ -94,7 +97,7 @@ func (f *Frame) Free() {
 
 // Left notes that the frame's first bit left at t, and tells the Origin.
 func (f *Frame) Left(t clock.Time) {
-	f.Sent = t
+	f.Sent = clock.At(t)
 	f.depart()
 }
 

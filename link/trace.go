@@ -65,7 +65,7 @@ func (t *Trace) Transmit(frames []*Frame) (int, error) {
 	// what is in t.left from first on is this call's.
 	first := len(t.left)
 	for _, f := range frames {
-		f.Sent = now
+		f.Sent = clock.At(now)
 		l := left{departure: f.Departure()}
 		if t.rec != nil {
 			l.size, l.sum = f.Len(), checksum(f.Bytes())
@@ -81,6 +81,9 @@ func (t *Trace) Transmit(frames []*Frame) (int, error) {
 		}
 	}
 	t.left = t.left[:first]
+	for _, f := range frames[n:] {
+		f.Sent = clock.Optional{}
+	}
 	return n, err
 }
 

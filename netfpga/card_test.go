@@ -93,7 +93,7 @@ func TestScheduledDeparture(t *testing.T) {
 	clk, dev := clock.NewVirtual(), newBelow()
 	card := newCard(t, clk, dev, nil)
 	f := frame(100, 800)
-	f.Sched = 4000
+	f.Sched = clock.At(4000)
 	card.Transmit([]*link.Frame{f})
 	run(clk)
 	if len(dev.sent) != 1 || dev.sent[0] != 4000 {

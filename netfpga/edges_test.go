@@ -33,7 +33,7 @@ func (b *below) Transmit(frames []*link.Frame) (int, error) {
 		return 0, b.err
 	}
 	for _, f := range frames {
-		b.sent = append(b.sent, f.Sent)
+		b.sent = append(b.sent, f.Sent.Or(clock.Never))
 		b.asked = append(b.asked, f.Depart)
 		if b.onFrame != nil {
 			b.onFrame(f)

@@ -23,7 +23,7 @@ func (printer) Close() error        { return nil }
 func (printer) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {
 		fmt.Printf("%d bytes, asked for %v = tick %.2f, left at tick %d\n",
-			f.Len(), f.Depart, float64(f.Depart)/8, f.Sent/8)
+			f.Len(), f.Depart, float64(f.Depart)/8, f.Sent.Or(clock.Never)/8)
 		f.Free()
 	}
 	return len(frames), nil
@@ -77,10 +77,11 @@ func ExampleSender() {
 	left := [2]int{}
 	port := func(n int) link.Device {
 		return &counter{leave: func(f *link.Frame) {
-			if left[n]++; first == 0 {
-				first = f.Sent
+			last, _ = f.Sent.Get()
+			if left[0]+left[1] == 0 {
+				first = last
 			}
-			last = f.Sent
+			left[n]++
 		}}
 	}
 	card, err := netfpga.New(clk, port(0), &netfpga.Config{Below: []link.Device{port(1)}, ClockPPM: 50})

@@ -38,7 +38,7 @@ func numbered(n int, o link.Origin) []*link.Frame {
 type told struct{ left, dropped []int }
 
 func (o *told) Departed(f *link.Frame) {
-	if i := f.Cookie.(int); f.Sent != 0 {
+	if i := f.Cookie.(int); f.Sent.IsSet() {
 		o.left = append(o.left, i)
 	} else {
 		o.dropped = append(o.dropped, i)

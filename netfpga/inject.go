@@ -57,8 +57,7 @@ type Sender struct {
 	card   *Card
 	config SenderConfig
 	wait   waiter
-	last   clock.Time // departure that was asked for last
-	begun  bool
+	last   clock.Optional // departure that was asked for last
 	closed bool
 }
 
@@ -113,9 +112,9 @@ func (s *Sender) Inject(d *Description) error {
 	}
 	f.Flow = pacer.FlowOf(pacer.ProtoUDP, d.Src, d.Dst)
 	f.Size = pacer.Size{Wire: link.WireBytes(u.wire), IP: u.ip, Payload: d.Payload}
-	f.Paced, f.Depart, f.Handed = true, depart, s.card.clk.Now()
+	f.Paced, f.Depart, f.Handed = true, depart, clock.At(s.card.clk.Now())
 	s.wait.full = false
-	s.last, s.begun = depart, true
+	s.last = clock.At(depart)
 	i.sender = s
 	i.stats.Injected++
 	i.give(given{frame: f, carried: u.carried, tick: tick})
@@ -132,10 +131,7 @@ func (s *Sender) departure(d *Description) (clock.Time, error) {
 	if d.Absolute {
 		return d.Departure, nil
 	}
-	base := s.last
-	if !s.begun {
-		base = s.card.clk.Now()
-	}
+	base := s.last.Or(s.card.clk.Now())
 	if d.Departure >= clock.Never-base {
 		return 0, fmt.Errorf("netfpga: a gap of %v ns is beyond the end of time", int64(d.Departure))
 	}

@@ -131,9 +131,9 @@ func TestInjectDepartures(t *testing.T) {
 	card := newCard(t, clk, dev, nil)
 	var got []string
 	dev.onFrame = func(f *link.Frame) {
-		got = append(got, fmt.Sprintf("%d %d>%d", f.Flow.SrcPort, int64(f.Depart), int64(f.Sent)))
-		if f.Flow.Proto == pacer.ProtoUDP && (!f.Paced || f.Handed != 500) {
-			t.Errorf("paced %v, handed at %d", f.Paced, f.Handed)
+		got = append(got, fmt.Sprintf("%d %d>%d", f.Flow.SrcPort, int64(f.Depart), int64(f.Sent.Or(clock.Never))))
+		if f.Flow.Proto == pacer.ProtoUDP && (!f.Paced || f.Handed != clock.At(500)) {
+			t.Errorf("paced %v, handed at %v", f.Paced, f.Handed)
 		}
 	}
 	clk.RunUntil(500)

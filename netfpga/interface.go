@@ -86,13 +86,13 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 			continue
 		}
 		carried := i.keep.carried(f)
-		tick, ok := d.Send(&driver.Packet{Port: i.n, Bytes: f.Bytes()[:carried], Wire: wire, Departure: asked(f)})
+		tick, ok := d.Send(&driver.Packet{Port: i.n, Bytes: f.Bytes()[:carried], Wire: wire, Departure: f.Sched.Or(f.Depart)})
 		if !ok {
 			i.wait.full = true
 			return n, link.ErrFull
 		}
-		if f.Handed == 0 { // else who is above has offered it before
-			f.Handed = now
+		if !f.Handed.IsSet() { // else who is above has offered it before
+			f.Handed = clock.At(now)
 		}
 		i.sender = nil
 		i.give(given{frame: f, carried: carried, tick: tick})
@@ -107,14 +107,6 @@ func (i *Interface) ready() {
 	if i.above != nil && !i.closed {
 		i.above.Ready()
 	}
-}
-
-// asked returns when a frame shall leave.
-func asked(f *link.Frame) clock.Time {
-	if f.Sched != 0 {
-		return f.Sched
-	}
-	return f.Depart
 }
 
 // wireLen returns how many bytes a frame has on the wire, without FCS. A frame without a
@@ -170,7 +162,7 @@ func (i line) kept(g given, d *port.Departure) lateness {
 	switch {
 	case !g.frame.Paced || d.Due <= g.tick && d.At.Sub(d.DueAt) < i.info.Tick:
 		return onTime
-	case g.frame.Handed > i.card.counter.Time(g.tick):
+	case g.frame.Handed.Or(0) > i.card.counter.Time(g.tick):
 		return byHost
 	case d.Refused:
 		return byBelow

@@ -160,7 +160,7 @@ func TestInjectNamesPort(t *testing.T) {
 	}
 	for p, dev := range []*below{a, b} {
 		dev.onFrame = func(f *link.Frame) {
-			if f.Flow.Proto != pacer.ProtoUDP || int(f.Flow.DstPort)%2 != p || f.Sent != clock.Time(f.Flow.DstPort+1)*1000 {
+			if f.Flow.Proto != pacer.ProtoUDP || int(f.Flow.DstPort)%2 != p || f.Sent != clock.At(clock.Time(f.Flow.DstPort+1)*1000) {
 				t.Errorf("port %d: %v at %v", p, f.Flow, f.Sent)
 			}
 		}

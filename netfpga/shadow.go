@@ -5,6 +5,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/internal/fifo"
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // The shadow of an interface is what the driver and the card have of its frames, the
@@ -70,7 +71,7 @@ func (i *Interface) foreign(b []byte, tick uint64) *link.Frame {
 	copy(f.Bytes(), b)
 	f.Measure(i.info.Header())
 	f.Depart = i.card.counter.Time(tick)
-	f.Handed = f.Depart
+	f.Handed = clock.At(f.Depart)
 	return f
 }
 

@@ -135,12 +135,12 @@ func (c *control) Arrived(s *pacer.Segment, now clock.Time) {
 }
 
 // Departed implements endpoint.Loop.
-func (c *control) Departed(seq, end uint32, sent clock.Time, waiting int) {
+func (c *control) Departed(seq, end uint32, sent clock.Optional, waiting int) {
 	c.mu.Lock()
-	if sent > 0 {
+	if at, ok := sent.Get(); ok {
 		// All that was written has left: what is seen from here on is the application's rate.
 		limited := waiting == 0 && !c.recovering && !before(end, c.written)
-		c.meter.Sent(seq, end, sent, limited)
+		c.meter.Sent(seq, end, at, limited)
 	}
 	if before(c.left, end) {
 		c.left = end

@@ -322,8 +322,8 @@ func (e *Endpoint) Departed(f *link.Frame) {
 			fl.loop.Departed(w.seq, w.end, f.Sent, fl.waiting)
 		}
 	}
-	if w.syn && f.Sent > 0 {
-		e.opened(fl, f.Sent)
+	if sent, ok := f.Sent.Get(); ok && w.syn {
+		e.opened(fl, sent)
 	}
 	e.enter()
 	w.pkt.DecRef()

@@ -12,9 +12,9 @@ import (
 // not use the flow's socket: another goroutine may hold its lock and wait.
 type Loop interface {
 	// Departed tells that the data with the sequence numbers from seq to end, end not
-	// included, has left at the time sent, or was dropped before, when sent is 0; and how
+	// included, has left at the time sent, or was dropped before, when there is none; and how
 	// many frames of the flow still wait.
-	Departed(seq, end uint32, sent clock.Time, waiting int)
+	Departed(seq, end uint32, sent clock.Optional, waiting int)
 
 	// Handshake tells the round trip of the flow's handshake, before all else, if it was
 	// answered at the first attempt.
@@ -59,19 +59,17 @@ func (e *Endpoint) listen(f *link.Frame) {
 	case fl == nil:
 	case fl.loop != nil:
 		fl.loop.Arrived(&e.segment, e.clk.Now())
-	case fl.opening.sent > 0 && e.segment.Flags&pacer.FlagACK != 0:
-		fl.opening.rtt = e.clk.Now().Sub(fl.opening.sent)
-		fl.opening.sent = 0
-		e.opening--
+	case e.segment.Flags&pacer.FlagACK != 0:
+		e.answered(fl)
 	}
 }
 
 // handshake is the opening of a TCP flow from our side: a SYN, with or without ACK, and
 // what answers it. It comes before the flow has a Loop, which is told when it has.
 type handshake struct {
-	sent clock.Time    // when the SYN left, as long as it is not answered
-	rtt  time.Duration // then this
-	syns int           // more than one say nothing of the round trip (Karn)
+	sent clock.Optional // when the SYN left, as long as it is not answered
+	rtt  time.Duration  // then this
+	syns int            // more than one say nothing of the round trip (Karn)
 }
 
 // opened notes that a SYN of the flow has left.
@@ -80,14 +78,23 @@ func (e *Endpoint) opened(fl *flow, t clock.Time) {
 	e.forget(fl)
 	fl.opening.syns = syns
 	if syns == 1 {
-		fl.opening.sent = t
+		fl.opening.sent = clock.At(t)
 		e.opening++
+	}
+}
+
+// answered notes that something has arrived that acknowledges.
+func (e *Endpoint) answered(fl *flow) {
+	if sent, ok := fl.opening.sent.Get(); ok {
+		fl.opening.sent = clock.Optional{}
+		fl.opening.rtt = e.clk.Now().Sub(sent)
+		e.opening--
 	}
 }
 
 // forget ends what is known of the flow's handshake.
 func (e *Endpoint) forget(fl *flow) {
-	if fl.opening.sent > 0 {
+	if fl.opening.sent.IsSet() {
 		e.opening--
 	}
 	fl.opening = handshake{}

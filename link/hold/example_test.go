@@ -21,7 +21,7 @@ func (u uplink) Close() error        { return nil }
 func (u uplink) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {
 		u[f.Flow.DstPort] += f.Size.Wire
-		f.Left(f.Sched)
+		f.Left(f.Sched.Or(f.Depart))
 		f.Free()
 	}
 	return len(frames), nil

@@ -253,7 +253,7 @@ func (h *Hold) send(c *choice, now clock.Time) {
 	if near := h.near(c); 0 <= near && near < h.room {
 		begin, offered = c.start, near
 	}
-	f.Sched, f.Handed = c.start, offered
+	f.Sched, f.Handed = clock.At(c.start), clock.At(offered)
 	f.Reserved = h.config.Reserve && f.Paced
 	h.one[0] = f
 	n, err := h.below.Transmit(h.one[:])

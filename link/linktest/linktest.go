@@ -71,7 +71,6 @@ func RunOver(t *testing.T, wrap func(clk *clock.Virtual, below link.Device) link
 	over := func(room int) func(*testing.T) Harness {
 		return func(*testing.T) Harness {
 			clk := clock.NewVirtual()
-			clk.RunUntil(1)
 			sink := NewSink(clk, info)
 			sink.Room, sink.Every = room, 10*time.Microsecond
 			return Harness{Device: wrap(clk, sink), Clock: clk, Left: sink.Left, Arrive: sink.Arrive}

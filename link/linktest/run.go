@@ -19,16 +19,16 @@ type run struct {
 	ready bool // Handler.Ready was called
 
 	told map[int]int // how often Departed was called, by number of frame
-	last clock.Time  // Sent of the frame that left last
+	last clock.Time  // when the frame left that left last
 	back bool        // a frame left before the one in front of it
 }
 
 // Departed implements link.Origin.
 func (r *run) Departed(f *link.Frame) {
 	r.told[f.Cookie.(int)]++
-	if f.Sent != clock.Never { // else it was dropped
-		r.back = r.back || f.Sent < r.last
-		r.last = f.Sent
+	if sent, ok := f.Sent.Get(); ok { // else it was dropped
+		r.back = r.back || sent < r.last
+		r.last = sent
 	}
 }
 
@@ -73,7 +73,7 @@ func (r *run) frames(first, end int) (frames []*link.Frame, sent [][]byte) {
 		b := Packet(info, i, min(sizes[i%len(sizes)], 1500))
 		f := FrameOf(b)
 		f.Measure(info.Header())
-		f.Depart, f.Handed, f.Sent = r.Clock.Now(), r.Clock.Now(), clock.Never
+		f.Depart, f.Handed = r.Clock.Now(), clock.At(r.Clock.Now())
 		f.Origin, f.Cookie = r, i
 		frames, sent = append(frames, f), append(sent, b)
 	}

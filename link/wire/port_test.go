@@ -93,7 +93,7 @@ func TestPortSent(t *testing.T) {
 	if got := fmt.Sprint(o.sent, o.told); got != "[0.000000000s 0.000000672s 0.000001344s] [0.000000000s 0.000000672s 0.000001344s]" {
 		t.Errorf("left, and told at: %s", got)
 	}
-	if kept[1].Sent != 672 {
+	if kept[1].Sent != clock.At(672) {
 		t.Errorf("Sent = %v", kept[1].Sent)
 	}
 }

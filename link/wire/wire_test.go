@@ -157,7 +157,7 @@ type origin struct {
 }
 
 func (o *origin) Departed(f *link.Frame) {
-	o.sent = append(o.sent, f.Sent)
+	o.sent = append(o.sent, f.Sent.Or(clock.Never))
 	o.told = append(o.told, o.clk.Now())
 	if o.next != nil {
 		o.next()

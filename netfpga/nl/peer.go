@@ -35,9 +35,8 @@ type peer struct {
 	// The timing is kept beyond a peer's death: of what it sent, more may arrive.
 	start  int64 // the date that absolute departures count from, ns since 1970
 	delays []time.Duration
-	turn   int        // of delays, the next
-	last   clock.Time // departure that was asked for last
-	begun  bool
+	turn   int            // of delays, the next
+	last   clock.Optional // departure that was asked for last
 }
 
 // peer returns the sender with a port id. It returns an error if there are too many.
@@ -85,15 +84,15 @@ func (p *peer) inject(d *netfpga.Description) error {
 	}
 	relative := !d.Absolute
 	injected := *d
-	if relative && !p.fresh {
-		injected.Departure = depart - p.last
+	if last, ok := p.last.Get(); ok && relative && !p.fresh {
+		injected.Departure = depart - last
 	} else {
 		injected.Departure, injected.Absolute = depart, true
 	}
 	if err := p.sender.Inject(&injected); err != nil {
 		return err
 	}
-	p.last, p.begun, p.fresh = depart, true, false
+	p.last, p.fresh = clock.At(depart), false
 	if relative && len(p.delays) > 0 {
 		p.turn = (p.turn + 1) % len(p.delays)
 	}
@@ -111,10 +110,7 @@ func (p *peer) departure(d *netfpga.Description) (clock.Time, error) {
 		}
 		return max(0, date+d.Departure-clock.Time(p.server.epoch)), nil
 	}
-	base := p.last
-	if !p.begun {
-		base = p.server.clk.Now()
-	}
+	base := p.last.Or(p.server.clk.Now())
 	gap := d.Departure
 	if len(p.delays) > 0 {
 		delay := clock.Time(p.delays[p.turn])

@@ -58,7 +58,7 @@ func (w *wire) Transmit(frames []*link.Frame) (int, error) {
 			f.Free()
 			continue
 		}
-		d := departure{at: f.Sent}
+		d := departure{at: f.Sent.Or(clock.Never)}
 		if b := f.Bytes(); len(b) >= 50 {
 			d.number = binary.LittleEndian.Uint64(b[42:]) // behind Ethernet, IPv4 and UDP
 		}

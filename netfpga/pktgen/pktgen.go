@@ -82,7 +82,7 @@ type Generator struct {
 	freeIn  []*input
 	running bool
 	stopped bool
-	at      clock.Time // of this run
+	at      clock.Optional // of this run, once somebody has asked the clock
 	quota   quota
 	stats   Stats
 	inputs  [drivercomm.Slots]input
@@ -133,11 +133,11 @@ func (g *Generator) Receive(msg []byte) {
 // once, leaves the work to the outer one.
 func (g *Generator) wake() {
 	if !g.running {
-		g.run(unread)
+		g.run(clock.Optional{})
 	}
 }
 
-func (g *Generator) run(at clock.Time) {
+func (g *Generator) run(at clock.Optional) {
 	g.running, g.at = true, at
 	for busy := true; busy && !g.stopped; {
 		busy = g.popWork()
@@ -149,15 +149,14 @@ func (g *Generator) run(at clock.Time) {
 	g.running = false
 }
 
-// unread stands for a time that nobody has asked the clock for.
-const unread clock.Time = -1
-
 // now returns the time. The clock is asked at most once a run.
 func (g *Generator) now() clock.Time {
-	if g.at == unread {
-		g.at = g.clk.Now()
+	at, ok := g.at.Get()
+	if !ok {
+		at = g.clk.Now()
+		g.at = clock.At(at)
 	}
-	return g.at
+	return at
 }
 
 // popWork turns the oldest message into jobs.

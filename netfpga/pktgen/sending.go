@@ -95,7 +95,7 @@ func (l *lane) Sent(now clock.Time) {
 	l.freeOut = append(l.freeOut, s.launched)
 	s.launched = nil
 	if g := l.g; !g.running {
-		g.run(now)
+		g.run(clock.At(now))
 	}
 }
 

@@ -40,3 +40,20 @@ func TestTimeArithmetic(t *testing.T) {
 		t.Errorf("5 ns is %v after 1005 ns", got)
 	}
 }
+
+// Every Time can be there, 0 and Never as well, and none is none.
+func TestOptional(t *testing.T) {
+	var none clock.Optional
+	if at, ok := none.Get(); ok || at != 0 || none.IsSet() || none.Or(7) != 7 || none.String() != "none" {
+		t.Errorf("the zero Optional is set: %v", none)
+	}
+	for _, at := range []clock.Time{math.MinInt64, -1, 0, 1, clock.Never} {
+		o := clock.At(at)
+		if got, ok := o.Get(); !ok || got != at || !o.IsSet() || o.Or(7) != at || o.String() != at.String() {
+			t.Errorf("At(%v) is %v", at, o)
+		}
+		if o == none {
+			t.Errorf("At(%v) is none", at)
+		}
+	}
+}

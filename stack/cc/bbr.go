@@ -32,8 +32,8 @@ type BBR struct {
 	dice  uint32        // state of the random numbers in wait (xorshift)
 	raise int64         // packets that this round of UP adds to the long-term bound
 
-	low    clock.Time // in ProbeRTT: when little was in flight; 0 before
-	lowEnd int64      // a round trip from then is over when what left after so much was delivered arrives
+	low    clock.Optional // in ProbeRTT: when little was in flight
+	lowEnd int64          // a round trip from then is over when what left after so much was delivered arrives
 
 	recovering bool
 
@@ -115,7 +115,7 @@ func (b *BBR) step(c *Conn, s *pacer.Sample) {
 	}
 	if b.phase != probeRTT && b.rttExpired(s.At) {
 		b.forgetRTT()
-		b.low = 0
+		b.low = clock.Optional{}
 		b.enter(probeRTT, s.At)
 	}
 	switch b.phase {
@@ -212,13 +212,14 @@ func (b *BBR) slowDown(c *Conn, now clock.Time) {
 
 // stayLow keeps little in flight for a while, so that no queue is this connection's.
 func (b *BBR) stayLow(c *Conn, s *pacer.Sample) {
-	if b.low == 0 {
+	low, ok := b.low.Get()
+	if !ok {
 		if s.InFlight <= int64(b.window(c))*b.mss {
-			b.low, b.lowEnd = s.At, s.Delivered
+			b.low, b.lowEnd = clock.At(s.At), s.Delivered
 		}
 		return
 	}
-	if s.At.Sub(b.low) < probeRTTTime || s.Prior < b.lowEnd {
+	if s.At.Sub(low) < probeRTTTime || s.Prior < b.lowEnd {
 		return
 	}
 	b.renewRTT(s.At)

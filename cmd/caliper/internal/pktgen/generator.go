@@ -16,7 +16,7 @@ type describer struct {
 	plan   *Plan
 	packet netfpga.Description // the packet described last
 	start  clock.Time
-	last   clock.Time // absolute departure of packet
+	last   clock.Optional // absolute departure of packet
 }
 
 // next describes the next packet. It returns false if there is none.
@@ -27,9 +27,9 @@ func (d *describer) next(now clock.Time) bool {
 	}
 	depart := d.start.Add(at)
 	d.packet.Payload = payload
-	d.packet.Absolute = d.last == 0
-	d.packet.Departure = depart - d.last
-	d.last = depart
+	d.packet.Absolute = !d.last.IsSet()
+	d.packet.Departure = depart - d.last.Or(0)
+	d.last = clock.At(depart)
 	return true
 }
 

@@ -353,8 +353,8 @@ type notifier struct {
 
 func (n *notifier) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {
-		f.Sent = f.Depart
-		n.tally.leave(departure{f.Depart, f.Sent}, f.Size)
+		f.Left(f.Depart)
+		n.tally.leave(departure{f.Depart, f.Depart}, f.Size)
 	}
 	taken, err := n.Null.Transmit(frames)
 	n.left <- taken

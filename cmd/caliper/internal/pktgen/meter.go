@@ -43,10 +43,10 @@ func (m *Meter) Transmit(frames []*link.Frame) (int, error) {
 	now := m.clk.Now()
 	m.left = m.left[:0]
 	for _, f := range frames {
-		if f.Sched == 0 {
-			f.Sched = f.Depart
+		if !f.Sched.IsSet() {
+			f.Sched = clock.At(f.Depart)
 			if now <= m.free.Add(link.DefaultTick) { // it left as soon as the line was free
-				f.Sched = max(f.Depart, m.free)
+				f.Sched = clock.At(max(f.Depart, m.free))
 			}
 		}
 		m.left = append(m.left, leaving{f.Depart, f.Size})

@@ -18,10 +18,9 @@ type Player struct {
 	clk    clock.Clock
 	below  link.Device
 	tally  *Tally
-	until  time.Duration // after which nothing is sent; 0 is no bound
-	wait   bool          // for a slow disk
-	start  clock.Time
-	begun  bool
+	until  time.Duration  // after which nothing is sent; 0 is no bound
+	wait   bool           // for a slow disk
+	start  clock.Optional // when the capture's time 0 is
 	timer  clock.Timer
 	called bool // the timer is set
 	one    [1]*link.Frame
@@ -128,16 +127,14 @@ func (p *Player) feed() {
 			return
 		}
 		now := p.clk.Now()
-		if !p.begun {
-			p.begun = true
-			p.start = now.Add(p.lead)
-		}
-		if p.until > 0 && now.Sub(p.start) >= p.until {
+		start := p.start.Or(now.Add(p.lead))
+		p.start = clock.At(start)
+		if p.until > 0 && now.Sub(start) >= p.until {
 			f.Free()
 			p.tally.end(nil)
 			return
 		}
-		f.Depart = p.start.Add(time.Duration(f.Depart))
+		f.Depart = start.Add(time.Duration(f.Depart))
 		f.Origin = p
 		p.one[0] = f
 		p.tally.give()
@@ -172,7 +169,7 @@ func (p *Player) next() (f *link.Frame, more, ok bool) {
 // Departed implements link.Origin. When half of what the device may have is gone it gets
 // more, from the clock, as it must not from here.
 func (p *Player) Departed(f *link.Frame) {
-	if f.Sent == 0 {
+	if !f.Sent.IsSet() {
 		p.tally.drop()
 	}
 	if p.tally.waiting() <= ahead/2 && !p.tally.ended && !p.called {
