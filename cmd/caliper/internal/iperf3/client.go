@@ -174,9 +174,9 @@ func (c *Client) converse(ctx context.Context, t *test) error {
 	if err := t.begin(); err != nil {
 		return err
 	}
-	st, err := t.measure()
+	st, heard, err := t.measure()
 	t.halt()
-	if st != 0 {
+	if heard {
 		err = t.refused(st, testEnd)
 	}
 	if errors.Is(err, ErrInterrupted) || st == serverTerminate {

@@ -11,16 +11,21 @@ import (
 	"time"
 )
 
-// maxConns is how many connections a server looks after at a time: the streams of a test,
-// and some more that have not said yet what they are.
-const maxConns = 2*maxStreams + 64
+// maxGuests is how many connections a server has beside those of a test: as many as a
+// test has streams, which all come at once, and some more.
+const maxGuests = 2*maxStreams + 64
+
+// acceptPause is how long a server waits when it could not accept a connection, for want of
+// file descriptors perhaps: tests go on, and free some.
+const acceptPause = 10 * time.Millisecond
 
 // A Server runs tests, one at a time, for whoever asks first.
 //
 // Every connection is first read by a task of its own, which finds out what it is: a
 // stream of the test that runs; one client too many, who is told so; or the control
 // connection of a new test, which that task then runs. A client has the server only once
-// it has sent good parameters, so that a silent one keeps nobody out.
+// it has sent good parameters, and where there are too many that have not, the one that
+// came first has to go: silent ones keep nobody out.
 type Server struct {
 	Host    Host
 	Address string // to listen on, as host:port; an empty host is every address
@@ -35,11 +40,11 @@ type Server struct {
 
 	mu       sync.Mutex
 	listener net.Listener
-	conns    map[net.Conn]bool // that have not become part of a test
-	test     *test             // that runs, nil if none
-	offers   []offer           // of streams for it
-	open     bool              // it takes streams
-	ending   bool              // it is about to be over
+	guests   []*guest // in the order in which they came
+	test     *test    // that runs, nil if none
+	offers   []*guest // of streams for it
+	open     bool     // it takes streams
+	ending   bool     // it is about to be over: whoever comes waits
 	stopped  bool
 	tests    int
 	err      error // of the one test
@@ -47,10 +52,11 @@ type Server struct {
 	outside sync.Mutex // orders the calls of OnTest
 }
 
-// An offer is a connection that has shown the cookie of the test.
-type offer struct {
+// A guest is a connection that has not become part of a test.
+type guest struct {
 	conn net.Conn
-	seq  int // in the order in which they were accepted
+	seq  int  // in the order in which they were accepted
+	sent bool // away, for others to have room
 }
 
 // Serve accepts clients until Stop is called, or ctx cancelled, which returns
@@ -64,7 +70,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		return fmt.Errorf("iperf3: unable to start listener for connections: is there a server already? choose another port with -p: %w", err)
 	}
 	s.mu.Lock()
-	s.listener, s.conns = ln, make(map[net.Conn]bool)
+	s.listener = ln
 	stopped := s.stopped
 	s.mu.Unlock()
 	defer ln.Close()
@@ -99,16 +105,13 @@ func (s *Server) Stop() {
 func (s *Server) shut() {
 	s.mu.Lock()
 	ln, test, stopped := s.listener, s.test, s.stopped
-	var conns []net.Conn
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
+	guests := slices.Clone(s.guests)
 	s.mu.Unlock()
 	if ln != nil {
 		ln.Close()
 	}
-	for _, c := range conns {
-		c.Close()
+	for _, g := range guests {
+		g.conn.Close()
 	}
 	if test != nil && stopped {
 		test.ctl.stop()
@@ -128,20 +131,24 @@ func (s *Server) accept(ln net.Listener) error {
 			t.wait()
 		}
 	}()
+	said := "" // of what fails
 	for seq := 0; ; seq++ {
 		conn, err := ln.Accept()
-		if errors.Is(err, net.ErrClosed) || s.over() {
-			if err == nil {
-				conn.Close()
-			}
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return err
-		}
-		if err != nil {
-			// Out of file descriptors, perhaps. Tests go on, and free some.
-			s.tell(nil, fmt.Errorf("iperf3: unable to accept a connection: %w", err))
-			s.Host.Sleep(time.Second)
+		case err != nil:
+			if err.Error() != said {
+				said = err.Error()
+				s.tell(nil, fmt.Errorf("iperf3: unable to accept a connection: %w", err))
+			}
+			s.Host.Sleep(acceptPause)
 			continue
+		case s.over():
+			conn.Close()
+			return net.ErrClosed
 		}
+		said = ""
 		tasks = slices.DeleteFunc(tasks, func(t *task) bool {
 			if t.done.Load() {
 				t.wait()
@@ -149,18 +156,31 @@ func (s *Server) accept(ln net.Listener) error {
 			}
 			return false
 		})
-		if len(tasks) >= maxConns {
-			s.tell(nil, fmt.Errorf("iperf3: connection from %v closed: there are %d others already", conn.RemoteAddr(), len(tasks)))
-			conn.Close()
-			continue
-		}
+		g := s.welcome(conn, seq)
 		t := new(task)
 		t.wait = s.Host.Go(func() {
-			s.handle(conn, seq)
+			s.handle(g)
 			t.done.Store(true)
 		})
 		tasks = append(tasks, t)
 	}
+}
+
+// welcome takes a connection in. If there are too many then, the one that came first goes.
+func (s *Server) welcome(conn net.Conn, seq int) *guest {
+	g := &guest{conn: conn, seq: seq}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.guests = append(s.guests, g)
+	switch {
+	case s.stopped:
+		conn.Close()
+	case len(s.guests) > maxGuests:
+		first := s.guests[0]
+		s.guests, first.sent = s.guests[1:], true
+		first.conn.Close()
+	}
+	return g
 }
 
 // over tells whether the server is to end.
@@ -171,59 +191,65 @@ func (s *Server) over() bool {
 }
 
 // handle finds out what a connection is, and runs the test that it is for.
-func (s *Server) handle(conn net.Conn, seq int) {
-	s.mu.Lock()
-	s.conns[conn] = true
-	stopped := s.stopped
-	s.mu.Unlock()
-	ctl := &control{host: s.Host, conn: conn, piece: s.Cut}
-	cookie, err := "", error(nil)
-	if !stopped {
-		cookie, err = ctl.readCookie()
-		err = explainClient(err)
-	}
-	if err == nil && s.offer(cookie, conn, seq) {
+func (s *Server) handle(g *guest) {
+	ctl := &control{host: s.Host, conn: g.conn, piece: s.Cut}
+	cookie, err := ctl.readCookie()
+	if err == nil && s.offer(cookie, g) {
 		return // it belongs to the test now
 	}
-	defer conn.Close()
+	defer g.conn.Close()
 	switch {
-	case stopped || s.over():
+	case s.over():
 	case err == nil && s.busy():
 		err = ctl.send(accessDenied)
 	case err == nil:
 		err = s.session(ctl, cookie)
 	}
 	s.mu.Lock()
-	delete(s.conns, conn)
+	s.forget(g.conn)
+	sent := g.sent
 	s.mu.Unlock()
-	if err != nil && !s.over() {
-		s.tell(nil, fmt.Errorf("iperf3: client %v: %w", conn.RemoteAddr(), err))
+	switch {
+	case err == nil || s.over():
+	case sent:
+		s.tell(nil, fmt.Errorf("iperf3: client %v: %d connections came after it, and it was not yet in a test", g.conn.RemoteAddr(), maxGuests))
+	default:
+		s.tell(nil, fmt.Errorf("iperf3: client %v: %w", g.conn.RemoteAddr(), explainClient(err)))
 	}
+}
+
+// forget takes a connection out of the guests.
+func (s *Server) forget(conn net.Conn) {
+	s.guests = slices.DeleteFunc(s.guests, func(g *guest) bool { return g.conn == conn })
 }
 
 // busy tells whether a test runs. A client whose test is about to be over may be here
 // with its next one already, and that waits.
 func (s *Server) busy() bool {
-	for {
-		s.mu.Lock()
-		busy, ending := s.test != nil, s.ending
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle()
+	return s.test != nil
+}
+
+// settle waits until no test is about to be over.
+func (s *Server) settle() {
+	for s.ending {
 		s.mu.Unlock()
-		if !ending {
-			return busy
-		}
 		s.Host.Sleep(time.Millisecond)
+		s.mu.Lock()
 	}
 }
 
 // offer gives a connection to the running test, if it has its cookie and the test waits
 // for streams.
-func (s *Server) offer(cookie string, conn net.Conn, seq int) bool {
+func (s *Server) offer(cookie string, g *guest) bool {
 	s.mu.Lock()
 	t := s.test
-	taken := t != nil && s.open && t.cookie == cookie
+	taken := t != nil && s.open && t.cookie == cookie && !g.sent
 	if taken {
-		delete(s.conns, conn)
-		s.offers = append(s.offers, offer{conn, seq})
+		s.forget(g.conn)
+		s.offers = append(s.offers, g)
 		s.open = len(s.offers) < t.params.streams()
 	}
 	s.mu.Unlock()
@@ -237,21 +263,24 @@ func (s *Server) offer(cookie string, conn net.Conn, seq int) bool {
 func (s *Server) claim(t *test) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle()
 	if s.test != nil || s.stopped || s.OneOff && s.tests > 0 {
 		return false
 	}
 	s.test = t
 	s.tests++
-	delete(s.conns, t.ctl.conn)
+	s.forget(t.ctl.conn)
 	return true
 }
 
-// release ends the test that runs, and says with what result.
+// release ends the test that runs, and says with what result. Who comes meanwhile waits,
+// so that nobody is refused who was told that the server listens.
 func (s *Server) release(t *test, err error) {
-	s.tell(t.report.result, err)
 	s.mu.Lock()
+	s.ending = true
 	stopped := s.stopped
 	s.mu.Unlock()
+	s.tell(t.report.result, err)
 	if !s.OneOff && !stopped {
 		s.banner()
 	}

@@ -14,11 +14,11 @@ import (
 // returns is of a client that did not become a test.
 func (s *Server) session(ctl *control, cookie string) error {
 	if err := ctl.send(paramExchange); err != nil {
-		return explainClient(err)
+		return err
 	}
 	b, err := ctl.receiveJSON(maxParams)
 	if err != nil {
-		return fmt.Errorf("unable to receive parameters: %w", explainClient(err))
+		return fmt.Errorf("unable to receive parameters: %w", err)
 	}
 	params, err := parseParams(b)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Server) converse(t *test) error {
 		_ = ctl.sendError(codeStream)
 		return err
 	}
-	st, err := t.measure()
+	st, _, err := t.measure()
 	t.halt()
 	if err != nil && !errors.Is(err, ErrInterrupted) {
 		return err
@@ -171,7 +171,7 @@ func (s *Server) takeOffers(t *test) error {
 	offers := s.offers
 	s.offers = nil
 	s.mu.Unlock()
-	slices.SortFunc(offers, func(a, b offer) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(offers, func(a, b *guest) int { return cmp.Compare(a.seq, b.seq) })
 	for _, o := range offers {
 		st := t.add(o.conn, nil)
 		if !st.sends {

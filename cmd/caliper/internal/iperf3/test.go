@@ -154,8 +154,8 @@ func (t *test) run(s *stream) {
 }
 
 // measure counts until the test that has begun is over: until the peer speaks, whose state
-// is returned, until this side ends it, with state 0, or until it fails.
-func (t *test) measure() (state, error) {
+// is returned, until this side ends it, with heard false, or until it fails.
+func (t *test) measure() (st state, heard bool, err error) {
 	var tick, ends, omitted, broken time.Time
 	t.last, t.progress = t.start, t.start
 	schedule := func() {
@@ -171,7 +171,7 @@ func (t *test) measure() (state, error) {
 	}
 	for {
 		if t.over.Load() {
-			return 0, nil
+			return 0, false, nil
 		}
 		if broken.IsZero() && t.broken() != nil {
 			broken = t.host.Now().Add(grace)
@@ -179,11 +179,11 @@ func (t *test) measure() (state, error) {
 		st, err := t.ctl.state(earliest(tick, ends, omitted, broken, t.progress.Add(t.patience())))
 		switch {
 		case err == nil:
-			return st, nil
+			return st, true, nil
 		case errors.Is(err, errWoken):
 			continue
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, err
+			return 0, false, err
 		}
 		now := t.host.Now()
 		reached := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
@@ -196,11 +196,11 @@ func (t *test) measure() (state, error) {
 			omitted = time.Time{}
 			schedule()
 		case reached(ends) && t.server:
-			return 0, fmt.Errorf("the client has not ended the test when its time was over")
+			return 0, false, fmt.Errorf("the client has not ended the test when its time was over")
 		case reached(ends):
-			return 0, nil
+			return 0, false, nil
 		case reached(broken):
-			return 0, t.broken()
+			return 0, false, t.broken()
 		case reached(tick):
 			t.interval(now)
 			for reached(tick) {
@@ -208,7 +208,7 @@ func (t *test) measure() (state, error) {
 			}
 		}
 		if !t.moving(now) {
-			return 0, fmt.Errorf("no data has passed for %v: the peer has gone silent", t.patience())
+			return 0, false, fmt.Errorf("no data has passed for %v: the peer has gone silent", t.patience())
 		}
 	}
 }
