@@ -4,8 +4,9 @@ import "github.com/netcaliper/caliper/pacer/clock"
 
 // A Capture writes every frame that passes it into a CaptureFile, in both directions.
 // Put directly above the device that sends, it sees a frame at its departure: the time
-// stamp of a frame sent is when it was handed to that device, of one received when it
-// arrived, and the bytes are those on the wire. Frames that the device has no room for
+// stamp of a frame sent is Frame.Sent of a device that stamps, and then it is copied after it
+// has left, else when it was handed to the device; that of one received is when it
+// arrived. The bytes are those on the wire. Frames that the device has no room for
 // are not written, until it takes them.
 type Capture struct {
 	// SentOnly leaves out what arrives. Where both ends of a wire are captured, each frame
@@ -18,8 +19,10 @@ type Capture struct {
 	file    *CaptureFile
 	id      uint32 // of the interface, in the file
 	wait    bool   // for a slow disk
+	told    bool   // what is below stamps
 	scratch []byte
 	ends    []int
+	one     [1]*Frame
 }
 
 // NewCapture returns a capture of what passes to and from below, which appears in the
@@ -29,7 +32,7 @@ type Capture struct {
 // In virtual time, where nobody waits, a slow disk is waited for. In real time it is not:
 // frames that find the file's buffer full are lost to the file, and counted.
 func NewCapture(below Device, clk clock.Clock, file *CaptureFile) *Capture {
-	c := &Capture{below: below, clk: clk, file: file, id: file.interfaces}
+	c := &Capture{below: below, clk: clk, file: file, id: file.interfaces, told: below.Info().Stamps}
 	_, c.wait = clk.(*clock.Virtual)
 	file.interfaces++
 	file.write(appendInterface(nil, below.Info()), 0, c.wait)
@@ -47,18 +50,32 @@ func (c *Capture) Attach(h Handler) {
 
 // Transmit implements Device.
 func (c *Capture) Transmit(frames []*Frame) (int, error) {
+	if c.told {
+		for _, f := range frames {
+			f.Watch(c)
+		}
+		return c.below.Transmit(frames)
+	}
 	// The bytes are copied before, as the frames then belong to the device, and written
 	// after it has taken them.
-	blocks, ends := c.encode(frames, flagOutbound)
+	blocks, ends := c.encode(frames, flagOutbound, c.clk.Now())
 	n, err := c.below.Transmit(frames)
 	c.commit(blocks, ends, n)
 	return n, err
 }
 
+// Left implements Witness.
+func (c *Capture) Left(f *Frame) {
+	c.one[0] = f
+	blocks, ends := c.encode(c.one[:], flagOutbound, f.Sent.Or(f.Depart))
+	c.one[0] = nil
+	c.commit(blocks, ends, 1)
+}
+
 // Receive implements Handler.
 func (c *Capture) Receive(frames []*Frame) {
 	if !c.SentOnly {
-		blocks, ends := c.encode(frames, flagInbound)
+		blocks, ends := c.encode(frames, flagInbound, c.clk.Now())
 		c.commit(blocks, ends, len(frames))
 	}
 	c.handler.Receive(frames)
@@ -73,10 +90,10 @@ func (c *Capture) Close() error { return c.below.Close() }
 // encode returns a packet block for each frame and where it ends. It lends out the
 // scratch space until commit, so that a frame received while one is being sent does
 // not write over it.
-func (c *Capture) encode(frames []*Frame, direction uint32) (blocks []byte, ends []int) {
+func (c *Capture) encode(frames []*Frame, direction uint32, at clock.Time) (blocks []byte, ends []int) {
 	blocks, ends = c.scratch[:0], c.ends[:0]
 	c.scratch, c.ends = nil, nil
-	stamp := uint64(c.clk.Wall(c.clk.Now()).UnixNano())
+	stamp := uint64(c.clk.Wall(at).UnixNano())
 	for _, f := range frames {
 		blocks = appendPacket(blocks, c.id, stamp, direction, f.Bytes())
 		ends = append(ends, len(blocks))

@@ -17,6 +17,7 @@ type Departure struct {
 	Flow                        pacer.Flow
 	Paced                       bool
 	Depart, Sched, Handed, Sent clock.Time
+	Call                        time.Duration
 	Reserved                    bool
 }
 
@@ -31,7 +32,7 @@ func (x *Departure) due() clock.Time {
 // Departure returns the times of a frame that has left.
 func (f *Frame) Departure() Departure {
 	return Departure{
-		Flow: f.Flow, Paced: f.Paced, Reserved: f.Reserved,
+		Flow: f.Flow, Paced: f.Paced, Reserved: f.Reserved, Call: f.Call,
 		Depart: f.Depart, Sched: f.Sched.Or(f.Depart), Handed: f.Handed.Or(f.Depart), Sent: f.Sent.Or(f.Depart),
 	}
 }
@@ -57,6 +58,7 @@ type Departures struct {
 	paced   punctuality // of what a pacer asked for
 	ready   punctuality // of the rest, against when it was ready, while nothing is paced
 	moved   distribution
+	call    distribution // of the send call, in real time
 }
 
 // DefaultTick is the tick of the card, which departures are rounded up to.
@@ -65,6 +67,9 @@ const DefaultTick = 8 * time.Nanosecond
 // Add takes in the departure of one frame. Those of a flow come in order.
 func (d *Departures) Add(x *Departure) {
 	d.packets++
+	if x.Call > 0 {
+		d.call.add(x.Call)
+	}
 	if !x.Paced {
 		if d.paced.packets == 0 {
 			d.ready.add(x)
@@ -105,6 +110,7 @@ func (d *Departures) Merge(other *Departures) {
 	d.paced.merge(&other.paced)
 	d.ready.merge(&other.ready)
 	d.moved.merge(&other.moved)
+	d.call.merge(&other.call)
 }
 
 // LateBy counts late packets by what made the largest part of their lateness.
@@ -253,6 +259,11 @@ type Report struct {
 	// here.
 	Moved Quantiles `json:"moved_ns,omitzero"`
 
+	// SendCall is how long the send call of a packet took, in ns: the packet left during it,
+	// and the actual departure here is its begin. It is the error of that time. There is
+	// none where the device knows the time exactly, as in virtual time.
+	SendCall Quantiles `json:"send_call_ns,omitzero"`
+
 	Late    uint64 `json:"late"` // by more than LateAbove
 	LateBy  LateBy `json:"late_by"`
 	Early   uint64 `json:"early,omitempty"` // before the asked time, which no device should do
@@ -278,6 +289,7 @@ func (d *Departures) Report() Report {
 		GapError: p.gap.quantiles(),
 		Lateness: p.lateness.quantiles(),
 		Moved:    d.moved.quantiles(),
+		SendCall: d.call.quantiles(),
 		Late:     d.late,
 		LateBy:   d.lateBy,
 		Early:    d.early,
@@ -309,6 +321,9 @@ func (r Report) String() string {
 	quantiles("lateness", r.Lateness)
 	if r.Moved != (Quantiles{}) {
 		quantiles("moved", r.Moved)
+	}
+	if r.SendCall != (Quantiles{}) {
+		quantiles("send call", r.SendCall)
 	}
 	switch {
 	case r.Packets == 0:

@@ -1,7 +1,9 @@
 package link
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -29,6 +31,9 @@ type Frame struct {
 	Sched  clock.Optional // scheduled: the asked time, moved behind what the port sends before it
 	Handed clock.Optional // when software handed it, or would have, to the device that sends it
 	Sent   clock.Optional // actual: when the first bit left, by the device that knows
+	// Call is how long the send call took that began at Sent, where the device reads the
+	// clock on both sides of one: the bit left during it.
+	Call time.Duration
 	// Reserved tells that the frame is held to Sched, the place on the wire that was
 	// reserved for it, and not to Depart.
 	Reserved bool
@@ -42,9 +47,16 @@ type Frame struct {
 	// frame is handed over.
 	Next *Frame
 
+	witnesses  []Witness
 	buf        []byte
 	start, end int
 	pooled     bool
+}
+
+// A Witness is told that a frame has left, after it has, by a device that stamps (see
+// Info.Stamps), with its times and bytes. It must keep neither, and must not transmit.
+type Witness interface {
+	Left(f *Frame)
 }
 
 // An Origin made a frame and keeps account of it until it has left.
@@ -89,8 +101,8 @@ func NewFrame(n int) *Frame {
 func (f *Frame) Free() {
 	f.depart()
 	if f.pooled {
-		buf := f.buf
-		*f = Frame{buf: buf, pooled: true}
+		clear(f.witnesses)
+		*f = Frame{buf: f.buf, pooled: true, witnesses: f.witnesses[:0]}
 		frames.Put(f)
 	}
 }
@@ -99,6 +111,24 @@ func (f *Frame) Free() {
 func (f *Frame) Left(t clock.Time) {
 	f.Sent = clock.At(t)
 	f.depart()
+}
+
+// LeftDuring notes that the frame left during a send call that began at begin and returned
+// at end. It tells the Origin, and then the witnesses.
+func (f *Frame) LeftDuring(begin, end clock.Time) {
+	f.Call = end.Sub(begin)
+	f.Left(begin)
+	for _, w := range f.witnesses {
+		w.Left(f)
+	}
+	f.witnesses = f.witnesses[:0]
+}
+
+// Watch has w told when the frame leaves. What is watched by w already stays so.
+func (f *Frame) Watch(w Witness) {
+	if !slices.Contains(f.witnesses, w) {
+		f.witnesses = append(f.witnesses, w)
+	}
 }
 
 func (f *Frame) depart() {

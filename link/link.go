@@ -72,6 +72,10 @@ type Info struct {
 	// Paces tells that the device sends a frame at its Depart, so that one may be handed
 	// to it ahead of time. Other devices send at once.
 	Paces bool
+	// Stamps tells that the device reads the clock when it sends, and knows better than
+	// those above when a frame leaves: it alone calls Frame.LeftDuring, after its send call
+	// and within Transmit. What it takes and cannot send it drops without that.
+	Stamps bool
 	// Tick is what departure times are rounded up to, where Paces is true.
 	Tick time.Duration
 }

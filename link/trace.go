@@ -9,8 +9,10 @@ import (
 )
 
 // Trace stands directly above the last device of a chain and sees what leaves and what
-// arrives. It stamps each frame with the time at which it leaves (Frame.Sent), keeps the
-// statistics of departures, and adds every frame to the fingerprint of the run.
+// arrives. It keeps the statistics of departures and, with a Recorder, adds every frame to
+// the fingerprint of the run. Above a device that stamps it is told by it when each frame has
+// left, and works after that; above any other it stamps each frame itself (Frame.Sent), with
+// the time at which it hands it on.
 //
 // What the device below refuses is stamped again when it is sent again, and counts once.
 // The Origin of a frame is told by the device below, which knows whether it took it.
@@ -22,6 +24,7 @@ type Trace struct {
 	below Device
 	above Handler
 	rec   *Recorder
+	told  bool // what is below stamps
 
 	out, in uint64 // what the fingerprint knows the two directions by
 	left    []left // what is in Transmit now
@@ -38,8 +41,8 @@ type left struct {
 // traces of the run. Two traces of one run tell their frames apart by Info.Name of what
 // is below them.
 func NewTrace(below Device, clk clock.Clock, rec *Recorder) *Trace {
-	name := below.Info().Name
-	return &Trace{clk: clk, below: below, rec: rec, out: nameID(name + " out"), in: nameID(name + " in")}
+	info := below.Info()
+	return &Trace{clk: clk, below: below, rec: rec, told: info.Stamps, out: nameID(info.Name + " out"), in: nameID(info.Name + " in")}
 }
 
 func nameID(name string) uint64 {
@@ -57,9 +60,15 @@ func (t *Trace) Attach(above Handler) {
 	t.below.Attach(t)
 }
 
-// Transmit stamps the frames, hands them on, and writes down those that were taken. All
-// of one call have the time of the call.
+// Transmit hands the frames on and writes down those that leave. Those that it stamps itself
+// have all the time of the call.
 func (t *Trace) Transmit(frames []*Frame) (int, error) {
+	if t.told {
+		for _, f := range frames {
+			f.Watch(t)
+		}
+		return t.below.Transmit(frames)
+	}
 	now := t.clk.Now()
 	// A device below may deliver, and so make us transmit again, before it returns:
 	// what is in t.left from first on is this call's.
@@ -85,6 +94,15 @@ func (t *Trace) Transmit(frames []*Frame) (int, error) {
 		f.Sent = clock.Optional{}
 	}
 	return n, err
+}
+
+// Left implements Witness.
+func (t *Trace) Left(f *Frame) {
+	d := f.Departure()
+	t.Departures.Add(&d)
+	if t.rec != nil {
+		t.rec.add(t.out, d.Sent, f.Len(), checksum(f.Bytes()))
+	}
 }
 
 // Receive writes down what arrives and passes it on.

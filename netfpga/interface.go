@@ -132,7 +132,9 @@ func (i line) Leave(bytes []byte, d *port.Departure) bool {
 	}
 	copy(f.Bytes()[g.carried:], bytes[g.carried:])
 	n, cause := f.Len(), i.kept(g, d)
-	f.Left(d.At)
+	if !i.info.Stamps {
+		f.Left(d.At)
+	}
 	i.one[0] = f
 	taken, err := i.below.Transmit(i.one[:])
 	i.one[0] = nil

@@ -76,7 +76,7 @@ type cardReport struct {
 	Messages   uint64      `json:"messages"`
 	Refused    uint64      `json:"refused"`
 	Departures link.Report `json:"departures"`
-	TraceHash  string      `json:"trace_hash"`
+	TraceHash  string      `json:"trace_hash,omitempty"`
 }
 
 func (t *cardTest) run() error {
@@ -118,13 +118,13 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 	left := g.drain(lastDepartures)
 	g.onClock(func() {
 		g.trace.Departures.Dropped = g.dropped() + left
-		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.recorder.Hash()
+		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.traceHash()
 	})
 	if t.rig.json {
 		err = writeJSON(v, s)
 	} else {
-		_, err = fmt.Fprintf(v, "%d messages, %d refused\n%sport: %s\nclock: real, trace %s\n",
-			s.Messages, s.Refused, s.Departures, s.Port, s.TraceHash)
+		_, err = fmt.Fprintf(v, "%d messages, %d refused\n%sport: %s\n%s\n",
+			s.Messages, s.Refused, s.Departures, s.Port, realClock(s.TraceHash))
 	}
 	if err != nil {
 		return failed(err, "write the result")

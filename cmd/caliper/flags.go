@@ -34,6 +34,7 @@ func portFlags(kinds ...string) []cli.Flag {
 		port,
 		&cli.StringSliceFlag{Name: "addr", Usage: "`ADDRESS/BITS` of our side of a real port; once for each of IPv4 and IPv6"},
 		&cli.StringFlag{Name: "pcap", Usage: "write every frame to `FILE` as pcapng, at its actual departure"},
+		&cli.BoolFlag{Name: "trace-hash", Usage: "report the fingerprint of every frame in real time, too, where it costs time between departures"},
 	}
 }
 
@@ -52,7 +53,7 @@ func has(c *cli.Context, name string) bool {
 
 // readBench reads the flags that several commands have. kinds are those of portFlags.
 func readBench(c *cli.Context, kinds ...string) (b benchConfig, err error) {
-	b = benchConfig{mtu: cardMTU, seed: c.Uint64("seed"), pcap: c.String("pcap")}
+	b = benchConfig{mtu: cardMTU, seed: c.Uint64("seed"), pcap: c.String("pcap"), hash: c.Bool("trace-hash")}
 	if b.port, err = parsePort(c.String("port"), kinds...); err != nil {
 		return b, portHint(c, err)
 	}

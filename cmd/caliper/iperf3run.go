@@ -36,7 +36,7 @@ type findings struct {
 	Seed       uint64      `json:"seed"`
 	Departures link.Report `json:"departures"`
 	Wire       *wireReport `json:"wire,omitempty"`
-	TraceHash  string      `json:"trace_hash"` // of time, device and bytes of every frame
+	TraceHash  string      `json:"trace_hash,omitempty"` // of time, device and bytes of every frame
 }
 
 // findings gathers what was written down of a test that is over. What comes next, on a
@@ -71,7 +71,7 @@ func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
 			r.trace.Departures = link.Departures{Tick: all.Tick, Software: all.Software}
 		}
 		f.Departures = all.Report()
-		f.TraceHash = b.recorder.Hash()
+		f.TraceHash = b.traceHash()
 	})
 	return f
 }
@@ -112,8 +112,16 @@ func (f *findings) print(w io.Writer) {
 	if f.Clock == "virtual" {
 		fmt.Fprintf(w, "clock: virtual, seed %d, trace %s\n", f.Seed, f.TraceHash)
 	} else {
-		fmt.Fprintf(w, "clock: real, trace %s\n", f.TraceHash)
+		fmt.Fprintln(w, realClock(f.TraceHash))
 	}
+}
+
+// realClock says that a run was in real time, with the fingerprint if there is one.
+func realClock(hash string) string {
+	if hash == "" {
+		return "clock: real"
+	}
+	return "clock: real, trace " + hash
 }
 
 // effectiveRate is the rate that the test ran at, where iperf3 has a default.

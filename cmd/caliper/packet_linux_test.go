@@ -48,16 +48,16 @@ func TestPacket(t *testing.T) {
 		{"-C reno -b 20M", "rate 20Mbit/s of payload a stream", "reno"},
 	} {
 		server := realServer(t)
-		args := append([]string{"-c", "10.99.0.1", "--port", "packet:cal0", "--addr", "10.99.0.2/24", "-n", "2M"}, strings.Fields(test.args)...)
+		args := append([]string{"-c", "10.99.0.1", "--port", "packet:cal0", "--addr", "10.99.0.2/24", "-t", "1"}, strings.Fields(test.args)...)
 		r := measure(t, args...)
 		server.end()
 		d := &r.Caliper.Departures
 		switch {
 		case r.Caliper.Pacer != test.pacer || r.Caliper.Congestion != test.congestion:
 			t.Errorf("%s: pacer %q, congestion control %q", test.args, r.Caliper.Pacer, r.Caliper.Congestion)
-		case r.End.Received.Bytes < 1<<17: // iperf3 does not wait for what is in the sender's buffer
+		case r.End.Received.Bytes < 1<<17:
 			t.Errorf("%s: %d bytes were received", test.args, r.End.Received.Bytes)
-		case d.Paced < 1000:
+		case d.Paced < 100:
 			t.Errorf("%s: %d packets were paced", test.args, d.Paced)
 		}
 	}

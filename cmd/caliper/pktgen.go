@@ -151,7 +151,7 @@ func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
 
 // Flags that only some others make sense of.
 var (
-	cardOnly   = []string{"I", "m", "port", "addr", "pcap", "netlink", "replay", "card", "firmware"}
+	cardOnly   = []string{"I", "m", "port", "addr", "pcap", "trace-hash", "netlink", "replay", "card", "firmware"}
 	replayOnly = []string{"speed", "loop"}
 	planOnly   = []string{"d", "D", "l", "L", "i", "I", "m", "dist", "dport", "sport"}
 )

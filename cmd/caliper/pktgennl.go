@@ -21,7 +21,7 @@ import (
 const netlinkLead = time.Second
 
 // notOverNetlink are the flags of what the process has that the card is in.
-var notOverNetlink = []string{"port", "addr", "pcap", "replay"}
+var notOverNetlink = []string{"port", "addr", "pcap", "trace-hash", "replay"}
 
 // readNetlink reads where a running card is.
 func (t *pktgenTest) readNetlink(c *cli.Context) error {

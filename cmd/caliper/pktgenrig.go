@@ -50,7 +50,7 @@ type pktgenRig struct {
 // newPktgenRig puts a rig together. What it has opened when something fails it closes
 // again.
 func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
-	g = &pktgenRig{bench: &bench{recorder: new(link.Recorder)}, tally: pktgen.NewTally()}
+	g = &pktgenRig{bench: &bench{recorder: newRecorder(t.bench.hash || !t.bench.port.real() && !t.serves)}, tally: pktgen.NewTally()}
 	defer func() {
 		if err != nil {
 			g.close()

@@ -173,7 +173,7 @@ func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
 		g.generator.Stop()
 		g.trace.Departures.Dropped = g.dropped()
 		f.Departures = g.trace.Departures.Report()
-		f.TraceHash = g.recorder.Hash()
+		f.TraceHash = g.traceHash()
 		f.Sent = g.tally.Summary()
 	})
 	return f

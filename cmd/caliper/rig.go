@@ -43,7 +43,7 @@ type bench struct {
 	near  *rig
 	far   *rig // nil on a real port
 
-	recorder *link.Recorder
+	recorder *link.Recorder    // nil in real time, unless it was asked for
 	capture  *link.CaptureFile // nil without --pcap
 	wires    []*wire.End       // near's and far's end
 	out      realPort          // nil in virtual time
@@ -63,6 +63,7 @@ type benchConfig struct {
 	mtu     int
 	seed    uint64
 	pcap    string
+	hash    bool           // have the recorder in real time, too
 	own     []netip.Prefix // of near, on a real port
 	kernel  []netip.Prefix // of the kernel's side
 	farSend bool           // far sends data, too
@@ -75,7 +76,7 @@ type benchConfig struct {
 
 // newBench puts a run together. What it has opened when something fails it closes again.
 func newBench(c benchConfig) (b *bench, err error) {
-	b = &bench{recorder: new(link.Recorder)}
+	b = &bench{recorder: newRecorder(!c.port.real() || c.hash)}
 	defer func() {
 		if err != nil {
 			b.close()
@@ -97,6 +98,21 @@ func newBench(c benchConfig) (b *bench, err error) {
 		return b, err
 	}
 	return b, b.openWorld(c)
+}
+
+func newRecorder(wanted bool) *link.Recorder {
+	if !wanted {
+		return nil
+	}
+	return new(link.Recorder)
+}
+
+// traceHash returns the recorder's fingerprint, "" without one.
+func (b *bench) traceHash() string {
+	if b.recorder == nil {
+		return ""
+	}
+	return b.recorder.Hash()
 }
 
 // Addresses of the hosts of a world.

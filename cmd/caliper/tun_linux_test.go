@@ -49,6 +49,11 @@ func TestRealServer(t *testing.T) {
 				if d.Dropped != 0 || d.Early != 0 || r.Caliper.MinRTO != 200 || r.Caliper.Clock != "real" || r.Caliper.Port != "tun:cal0" {
 					t.Errorf("%+v", r.Caliper)
 				}
+				// Nobody hashes between departures without having been asked to, and every
+				// departure has its error.
+				if call := d.SendCall; r.Caliper.TraceHash != "" || call.P50 <= 0 || call.P50 > call.Max {
+					t.Errorf("trace %q, send call %+v", r.Caliper.TraceHash, call)
+				}
 				if (d.Paced == 0) != test.reverse {
 					t.Errorf("%d frames are paced", d.Paced)
 				}
@@ -159,8 +164,11 @@ func TestRealCapture(t *testing.T) {
 	namespace(t)
 	name := filepath.Join(t.TempDir(), "capture.pcapng")
 	real := realServer(t)
-	r := measure(t, append([]string{"-c", kernel4, "-n", "1M", "-b", "100M", "--pcap", name}, onTun("cal0")...)...)
+	r := measure(t, append([]string{"-c", kernel4, "-n", "1M", "-b", "100M", "--pcap", name, "--trace-hash"}, onTun("cal0")...)...)
 	real.end()
+	if len(r.Caliper.TraceHash) != 16 {
+		t.Errorf("trace %q", r.Caliper.TraceHash)
+	}
 	frames := readCapture(t, name)
 	if n := int(r.Caliper.Departures.Packets); len(frames) <= n {
 		t.Errorf("%d frames in the file, %d sent", len(frames), n)

@@ -8,7 +8,9 @@
 //	Transmit -> write -> the card, past the kernel's queueing discipline
 //	the card -> filter in the kernel -> reading goroutine -> unload -> bounded queue -> the clock's goroutine -> Handler
 //
-// Frames are Ethernet frames without FCS. The files are packet.go for all systems,
+// A frame is stamped directly before the write that hands it to the card's driver: over a
+// veth pair the other end's receiving work is done within the write, and its stamp is some
+// 300 ns after ours. Frames are Ethernet frames without FCS. The files are packet.go for all systems,
 // packet_linux.go and packet_others.go for what depends on one, and offload.go for what a
 // kernel leaves to its network card to do.
 //
@@ -181,17 +183,17 @@ func (d *Device) write(f *link.Frame) bool {
 		d.sent.Drop(f, link.Malformed)
 		return true
 	}
-	now := d.clk.Now()
+	begin := d.clk.Now()
 	err := d.port.write(f.Bytes())
 	if err == errNoRoom {
 		return false
 	}
-	f.Left(now)
 	if err != nil {
 		d.sent.Drop(f, link.LinkError)
 		d.inbox.Fail(err)
 		return true
 	}
+	f.LeftDuring(begin, d.clk.Now())
 	d.sent.Frames++
 	d.sent.Bytes += uint64(n)
 	f.Free()

@@ -39,7 +39,7 @@ func open(c *Config) (port, link.Info, error) {
 		p.close()
 		return nil, link.Info{}, err
 	}
-	return p, link.Info{Name: face.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send, face.Name)}, nil
+	return p, link.Info{Name: face.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send, face.Name), Stamps: true}, nil
 }
 
 // sockets is the port to Linux: one socket for each direction, as only the frames that

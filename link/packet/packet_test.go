@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
@@ -20,6 +21,7 @@ type fakePort struct {
 	frames   [][]byte
 	errors   []error
 	writeErr error
+	writing  func()
 	drops    uint64
 }
 
@@ -37,8 +39,14 @@ func (p *fakePort) read(b []byte) (int, error) {
 	return 0, os.ErrClosed
 }
 
-func (p *fakePort) write([]byte) error { return p.writeErr }
-func (p *fakePort) close() error       { return nil }
+func (p *fakePort) write([]byte) error {
+	if p.writing != nil {
+		p.writing()
+	}
+	return p.writeErr
+}
+
+func (p *fakePort) close() error { return nil }
 
 func (p *fakePort) lost() uint64 {
 	n := p.drops
@@ -151,6 +159,46 @@ func TestWriteErrors(t *testing.T) {
 			t.Errorf("Err = %v", d.Err())
 		}
 	}
+}
+
+// TestStamp has a frame stamped directly before the write, and its Origin told after it; of
+// one that was refused it hears that it was dropped.
+func TestStamp(t *testing.T) {
+	for _, broken := range []error{nil, errors.New("broken")} {
+		clk := clock.NewVirtual()
+		o := &origin{}
+		p := &fakePort{writeErr: broken, writing: func() {
+			o.early = o.told > 0
+			clk.RunUntil(300)
+		}}
+		d := newDevice(clk, p, testInfo)
+		clk.RunUntil(100)
+		f := link.NewFrame(100)
+		f.Origin = o
+		if n, err := d.Transmit([]*link.Frame{f}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		want := origin{told: 1, sent: clock.At(100), call: 200}
+		if broken != nil {
+			want = origin{told: 1}
+		}
+		if *o != want {
+			t.Errorf("a write that ends with %v: %+v, want %+v", broken, *o, want)
+		}
+	}
+}
+
+// origin notes what it is told of a frame.
+type origin struct {
+	told  int
+	early bool
+	sent  clock.Optional
+	call  time.Duration
+}
+
+func (o *origin) Departed(f *link.Frame) {
+	o.told++
+	o.sent, o.call = f.Sent, f.Call
 }
 
 // A card without room makes the device full, and soon it looks again, once.

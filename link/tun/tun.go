@@ -8,7 +8,9 @@
 //	Transmit -> write -> the kernel receives the packet
 //	the kernel sends a packet -> reading goroutine -> bounded queue -> the clock's goroutine -> Handler
 //
-// Frames are IP packets without a link header. The files are tun.go for all systems, and
+// A frame is stamped directly before the write that hands it to the kernel. The kernel's
+// receiving side takes it from its backlog soon after, on the same processor, or within the
+// write. Frames are IP packets without a link header. The files are tun.go for all systems, and
 // tun_linux.go and tun_others.go for what depends on one.
 //
 // # Limitations
@@ -85,7 +87,7 @@ func Open(clk clock.Clock, config *Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tun interface %q: %w", c.Name, err)
 	}
-	return &Device{info: link.Info{Name: name, MTU: c.MTU}, clk: clk, port: p, inbox: link.NewInbox(clk, c.MTU)}, nil
+	return &Device{info: link.Info{Name: name, MTU: c.MTU, Stamps: true}, clk: clk, port: p, inbox: link.NewInbox(clk, c.MTU)}, nil
 }
 
 // check tests what can be known without asking the kernel.
@@ -139,9 +141,10 @@ func (d *Device) write(f *link.Frame) {
 		d.sent.Drop(f, link.TooLong)
 		return
 	}
-	f.Left(d.clk.Now())
+	begin := d.clk.Now()
 	switch err := d.port.write(f.Bytes()); {
 	case err == nil:
+		f.LeftDuring(begin, d.clk.Now())
 		d.sent.Frames++
 		d.sent.Bytes += uint64(n)
 		f.Free()

@@ -149,13 +149,7 @@ func address(p netip.Prefix) *netlink.Addr {
 // kernel is the port to Linux.
 type kernel struct {
 	face *water.Interface
-	conn syscall.RawConn
-
-	// What try writes and what became of it. It is a field so that a write makes no
-	// closure.
-	try    func(fd uintptr) bool
-	packet []byte
-	err    error
+	fd   int // face's: written to and closed by the clock's goroutine
 }
 
 func newKernel(face *water.Interface) (*kernel, error) {
@@ -167,17 +161,13 @@ func newKernel(face *water.Interface) (*kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.Control(func(fd uintptr) { syscall.CloseOnExec(int(fd)) }); err != nil {
+	k := &kernel{face: face}
+	err = conn.Control(func(fd uintptr) {
+		k.fd = int(fd)
+		syscall.CloseOnExec(k.fd)
+	})
+	if err != nil {
 		return nil, err
-	}
-	k := &kernel{face: face, conn: conn}
-	k.try = func(fd uintptr) bool {
-		for {
-			_, k.err = unix.Write(int(fd), k.packet)
-			if k.err != unix.EINTR {
-				return true // also when there is no room: the clock must not wait
-			}
-		}
 	}
 	return k, nil
 }
@@ -185,16 +175,16 @@ func newKernel(face *water.Interface) (*kernel, error) {
 func (k *kernel) read(b []byte) (int, error) { return k.face.Read(b) }
 
 func (k *kernel) write(b []byte) error {
-	k.packet = b
-	err := k.conn.Write(k.try)
-	k.packet = nil
-	switch {
-	case err != nil:
+	for {
+		_, err := unix.Write(k.fd, b)
+		switch err {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN, unix.ENOBUFS: // the clock must not wait
+			return errNoRoom
+		}
 		return err
-	case k.err == unix.EAGAIN || k.err == unix.ENOBUFS:
-		return errNoRoom
 	}
-	return k.err
 }
 
 func (k *kernel) close() error { return k.face.Close() }

@@ -43,6 +43,7 @@ type Kernel struct {
 	// What send makes and what became of it; a field so that sending makes no closure.
 	send func(fd uintptr) bool
 	sent clock.Time
+	call time.Duration // that it took, during which the packet left
 	err  error
 }
 
@@ -134,6 +135,7 @@ func (k *Kernel) open(to netip.AddrPort) (err error) {
 	k.send = func(fd uintptr) bool {
 		k.sent = k.clk.Now()
 		k.err = unix.Sendto(int(fd), k.payload, 0, k.to)
+		k.call = k.clk.Now().Sub(k.sent)
 		return true // also without room: who waits for it here misses the next times
 	}
 	k.timer = k.clk.AfterFunc(time.Duration(clock.Never), k.pump)
@@ -219,7 +221,7 @@ func (k *Kernel) fail(err error) {
 func (k *Kernel) leave() {
 	n := len(k.payload)
 	ip := k.headers + n
-	k.Departures.Add(&link.Departure{Flow: k.flow, Paced: true, Depart: k.at, Handed: k.sent, Sent: k.sent})
+	k.Departures.Add(&link.Departure{Flow: k.flow, Paced: true, Depart: k.at, Handed: k.sent, Sent: k.sent, Call: k.call})
 	k.tally.leave(departure{k.at, k.sent},
 		pacer.Size{Wire: link.WireBytes(link.EthernetHeader + ip), IP: ip, Payload: n})
 }

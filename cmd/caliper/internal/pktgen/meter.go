@@ -19,6 +19,7 @@ type Meter struct {
 	tally *Tally
 	free  clock.Time // when the line is free of what has left
 	left  []leaving  // what is in Transmit now
+	told  int        // how many of that have left, by a device that stamps
 }
 
 // leaving is what is kept of a frame that belongs to the device below.
@@ -51,12 +52,39 @@ func (m *Meter) Transmit(frames []*link.Frame) (int, error) {
 		}
 		m.left = append(m.left, leaving{f.Depart, f.Size})
 	}
+	if m.below.Info().Stamps {
+		return m.transmitStamped(frames)
+	}
 	n, err := m.below.Transmit(frames)
 	for _, l := range m.left[:n] {
-		m.free = max(m.free, now).Add(link.WireTime(l.size.Wire, m.speed))
-		m.tally.leave(departure{l.asked, now}, l.size)
+		m.leave(departure{l.asked, now}, l.size)
 	}
 	return n, err
+}
+
+// transmitStamped hands frames to a device that tells which of them leave. What it takes
+// else, it drops.
+func (m *Meter) transmitStamped(frames []*link.Frame) (int, error) {
+	for _, f := range frames {
+		f.Watch(m)
+	}
+	m.told = 0
+	n, err := m.below.Transmit(frames)
+	for range n - m.told {
+		m.tally.drop()
+	}
+	return n, err
+}
+
+// Left implements link.Witness.
+func (m *Meter) Left(f *link.Frame) {
+	m.told++
+	m.leave(departure{f.Depart, f.Sent.Or(f.Depart)}, f.Size)
+}
+
+func (m *Meter) leave(d departure, size pacer.Size) {
+	m.free = max(m.free, d.actual).Add(link.WireTime(size.Wire, m.speed))
+	m.tally.leave(d, size)
 }
 
 // Close implements link.Device.
