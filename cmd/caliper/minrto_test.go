@@ -27,7 +27,7 @@ func TestMinRTO(t *testing.T) {
 		{"tun:cal0", 1, 0, time.Minute},
 		{"packet:eth0", 1e6, 5 * ms, 5 * ms},
 	} {
-		p, err := parsePort(c.port)
+		p, err := parsePort(c.port, iperf3Ports...)
 		if err != nil {
 			t.Fatal(err)
 		}
