@@ -266,7 +266,7 @@ type Report struct {
 
 	Late    uint64 `json:"late"` // by more than LateAbove
 	LateBy  LateBy `json:"late_by"`
-	Early   uint64 `json:"early,omitempty"` // before the asked time, which no device should do
+	Early   uint64 `json:"early,omitempty"` // before the asked time, as where a card cuts it to ticks
 	Dropped uint64 `json:"dropped"`
 
 	// LateAbove is the lateness in ns that is not counted as late: Departures.Tick.

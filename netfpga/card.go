@@ -26,7 +26,8 @@
 // leave before its predecessor leaves right behind it and is counted. What becomes of a
 // frame that is late is a policy, Config.Late: by default it leaves at once, and those
 // behind it follow at line rate until the schedule is caught up with. No frame ever
-// leaves early, but for the error of the clocks where the card has one of its own.
+// leaves early, but for the error of the clocks where the card has one of its own, and for
+// what Config.Truncate cuts off.
 //
 // What the devices below receive goes straight up, or by the card and the bus, as
 // Config.Receive says.
@@ -51,9 +52,9 @@
 // MTU is 1500. If the device below has no room for a frame at its tick, the frame waits,
 // and Frame.Origin has been told of the first attempt.
 //
-// On the faithful card what a program launches waits in the output queue of its port, of an
-// assumed 512 KiB each. What comes faster than the line fills it, and then is dropped and
-// counted, as Stats.Firmware.QueueFull.
+// On the faithful card, which has no output queues, who launches a frame waits for the line.
+// Frames that the device below has no room for wait behind the card, up to 512 KiB of them;
+// then they are dropped and counted, as Stats.Firmware.QueueFull.
 package netfpga
 
 import (
@@ -121,7 +122,7 @@ func New(clk clock.Clock, below link.Device, config *Config) (*Card, error) {
 		return nil, err
 	}
 	c.driver = driver.New(clk, c.bus, driver.Config{
-		Tick: cfg.Tick, OwnClock: cfg.ClockPPM != 0 || cfg.ClockOffset != 0,
+		Tick: cfg.Tick, OwnClock: cfg.ClockPPM != 0 || cfg.ClockOffset != 0, Truncate: cfg.Truncate,
 		Ready: c.ready, Trace: cfg.Trace,
 		Received: func(port int, frame []byte) { c.ports[port].fromCard(frame) },
 	})

@@ -59,6 +59,11 @@ type Config struct {
 	// catches up with the schedule at line rate. With Firmware it must be zero.
 	Late pktgen.Late
 
+	// Truncate has the driver cut departures to ticks, as the original's did, and not round
+	// them up and carry what is left: 13,567 ns become 13,560 for every packet. Firmware
+	// sets it.
+	Truncate bool
+
 	// Firmware makes it the faithful card. Nil means the native one.
 	Firmware *Firmware
 

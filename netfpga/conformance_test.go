@@ -20,7 +20,7 @@ func TestDevice(t *testing.T) {
 		"receive":  {Receive: netfpga.ByCard, PCI: pci.Measured()},
 		"clock":    {ClockPPM: 100},
 		"100g":     {Profile: "100g"},
-		"faithful": {Firmware: &netfpga.Firmware{}},
+		"faithful": {Firmware: &netfpga.Firmware{FullPayload: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			linktest.RunOver(t, func(clk *clock.Virtual, below link.Device) link.Device {

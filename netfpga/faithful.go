@@ -14,7 +14,6 @@ import (
 	"github.com/netcaliper/caliper/netfpga/pci"
 	"github.com/netcaliper/caliper/netfpga/pktgen"
 	"github.com/netcaliper/caliper/netfpga/port"
-	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -29,27 +28,28 @@ type Firmware struct {
 	// ideal memory. Clock is the card's matter.
 	Machine netthreads.Config
 
-	// FullPayload has TCP frames arrive as they are: all of their bytes cross the bus but
-	// zeros at the end, which the card can add. Otherwise only the first 200 do, as with
-	// the original, and the card sends zeros behind them: unless that is what was there,
-	// the checksum is wrong. Of frames of 1518 bytes that cross it whole the measured bus
-	// lets 260 Mb/s pass.
+	// FullPayload has the frames of an Interface arrive as they are: all of their bytes
+	// cross the bus but zeros at the end, which the card can add. Otherwise only the first
+	// 200 do, as with the original, and the card sends zeros behind them: unless that is
+	// what was there, the checksum is wrong. Of frames of 1518 bytes that cross it whole
+	// the measured bus lets 260 Mb/s pass. Of a Sender's packets the headers and Data cross
+	// it in any case.
 	FullPayload bool
 }
 
-// tcpBytes is how much of a TCP frame crosses the bus.
-const tcpBytes = 200
+// keptBytes is how much of an Interface's frame crosses the bus.
+const keptBytes = 200
 
 // carried returns how many bytes of a frame cross the bus.
 func (w *Firmware) carried(f *link.Frame) int {
 	n := f.Len()
-	if w == nil || f.Flow.Proto != pacer.ProtoTCP || n <= tcpBytes {
+	if w == nil || n <= keptBytes {
 		return n
 	}
 	if w.FullPayload {
-		return tcpBytes + len(bytes.TrimRight(f.Bytes()[tcpBytes:], "\x00"))
+		return keptBytes + len(bytes.TrimRight(f.Bytes()[keptBytes:], "\x00"))
 	}
-	return tcpBytes
+	return keptBytes
 }
 
 // complete returns the configuration with the defaults of a faithful card.
@@ -64,7 +64,7 @@ func (w *Firmware) complete(c *Config) error {
 		return errors.New("netfpga: with Firmware the policy for late packets is the program's: leave Late empty")
 	}
 	own := *w
-	c.Firmware = &own
+	c.Firmware, c.Truncate = &own, true
 	if own.Image == nil {
 		var err error
 		if own.Image, err = programs.Image("pktgen"); err != nil {

@@ -68,6 +68,7 @@ func TestFaithful(t *testing.T) {
 	for _, c := range []struct{ bytes, n, gap int }{
 		{1518, packets(5000, 1_500_000), 13_560},
 		{1518, packets(5000, 1_500_000), 12_304},
+		{1518, packets(5000, 1_500_000), 6_000},
 		{64, 5000, 20_000},
 		{64, 5000, 10_000},
 		{64, 5000, 5_080},
@@ -92,12 +93,16 @@ func TestFaithful(t *testing.T) {
 			return fmt.Sprintf("%.3f us", float64(latency(t, cfg, n))/1e3)
 		})
 	}
-	for _, bytes := range []int{64, 1518} {
-		sides(fmt.Sprintf("%4d B every 20 us, stall of 8 ms", bytes), func(cfg *netfpga.Config) string {
+	for _, c := range []struct {
+		bytes int
+		ahead time.Duration
+	}{{64, 200 * time.Microsecond}, {1518, 200 * time.Microsecond}, {1518, 3520 * time.Microsecond}} {
+		line("%4d B every 20 us, %v ahead, stall of 8 ms\n", c.bytes, c.ahead)
+		sides("", func(cfg *netfpga.Config) string {
 			clk, dev := clock.NewVirtual(), newBelow()
-			stall(t, newCard(t, clk, dev, cfg), clk, bytes, 20_000, 200_000)
+			stall(t, newCard(t, clk, dev, cfg), clk, c.bytes, 20_000, clock.Time(c.ahead))
 			run, last := burst(dev)
-			return fmt.Sprintf("%d late in a row, %d ns each", run, last)
+			return fmt.Sprintf("%d late, %d ns each, %d back to back", run, last, backToBack(dev, c.bytes))
 		})
 	}
 	sides("packets ahead", func(cfg *netfpga.Config) string {
@@ -127,7 +132,9 @@ func summary(sent []clock.Time, card *netfpga.Card) string {
 		gaps = append(gaps, sent[i+1]-sent[i])
 	}
 	from, to := slices.Min(gaps), slices.Max(gaps)
-	if s := card.Stats(); from < to || s.Late.Frames() > 0 {
+	if s := card.Stats(); from == to && s.Late.Frames() > 0 {
+		return fmt.Sprintf("%d late, every gap %d", s.Late.Frames(), from)
+	} else if from < to {
 		mean := float64(sent[len(sent)-1]-sent[1000]) / float64(len(gaps))
 		return fmt.Sprintf("%d late, %d to %d, mean %.0f", s.Late.Frames(), from, to, mean)
 	}
@@ -217,6 +224,20 @@ func burst(dev *below) (longest int, each clock.Time) {
 		}
 	}
 	return longest, each
+}
+
+// backToBack returns how many frames of so many bytes left one behind the other at the line's
+// speed.
+func backToBack(dev *below, bytes int) (longest int) {
+	wire := clock.Time(link.WireBytes(bytes-4)) * 8
+	run := 1
+	for i := 1; i < len(dev.sent); i++ {
+		if run++; dev.sent[i]-dev.sent[i-1] != wire {
+			run = 1
+		}
+		longest = max(longest, run)
+	}
+	return longest
 }
 
 // ahead returns how many packets for later the driver takes, and how many of these the

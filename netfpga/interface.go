@@ -172,9 +172,7 @@ func (i line) kept(g given, d *port.Departure) lateness {
 		return byClock
 	case d.Asked > g.tick && i.card.firmware == nil:
 		return byPolicy
-	case d.Asked > g.tick:
-		return byCard
-	case d.Queued:
+	case d.Queued: // on the faithful card that is why it was launched late, too
 		return byLine
 	}
 	return byCard

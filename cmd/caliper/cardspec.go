@@ -16,7 +16,7 @@ import (
 type cardSpec struct {
 	kind  string // native, faithful or none; "" for a host that sends no data
 	image *machine.Image
-	full  bool // TCP frames cross the bus whole
+	full  bool // frames cross the bus whole
 }
 
 // How long before its departure a frame goes to the card. A card sends in order: what it
@@ -27,7 +27,7 @@ const (
 	faithfulHorizon = 200 * time.Microsecond
 )
 
-// cutPayload is how many bytes of a TCP segment surely cross the faithful card's bus: of
+// cutPayload is how many bytes of a segment surely cross the faithful card's bus: of
 // 200 there are at most 14 + 40 + 20 + 40 of headers.
 const cutPayload = 200 - 14 - 40 - 20 - 40
 
@@ -48,6 +48,11 @@ func cardFlags(kinds ...string) []cli.Flag {
 		&cli.StringFlag{Name: "card", Value: "native", Usage: "`CARD` that sends: " + strings.Join(usage, "; or ")},
 		&cli.StringFlag{Name: "firmware", Usage: "with --card faithful: `IMAGE` that the card runs, a file or one that is built in (default: pktgen)"},
 	}
+}
+
+// fullPayloadFlag says how much of a frame crosses the faithful card's bus.
+func fullPayloadFlag(with string) cli.Flag {
+	return &cli.BoolFlag{Name: "full-payload", Usage: with + ": carry frames whole over the bus, and not 200 bytes of them"}
 }
 
 // readCard reads which card sends. virtual tells that the run is in virtual time.
@@ -101,7 +106,7 @@ func (s *cardSpec) horizon() time.Duration {
 	return horizon
 }
 
-// cut is how much of a TCP segment's payload arrives, 0 for all.
+// cut is how much of a segment's payload arrives, 0 for all.
 func (s *cardSpec) cut() int {
 	if s.kind != "faithful" || s.full {
 		return 0

@@ -13,6 +13,7 @@ func TestFaithful(t *testing.T) {
 	}{
 		{"-b 100M", 20},
 		{"-b 100M -u", 20},
+		{"-b 700M -u", 200}, // of which 200 bytes a frame cross the bus
 		{"-b 100M -6", 20},
 		{"-b 100M -R", 20},
 		{"-b 100M --full-payload", 20},
@@ -39,6 +40,16 @@ func TestFaithfulPktgen(t *testing.T) {
 	f := generate(t, "-N", "-i", "10.0.0.2", "-l", "1470", "-d", "13560", "-n", "5000", "--card", "faithful")
 	if d := &f.Departures; d.Packets != 5000 || d.GapError.Max != 0 || d.Late != 0 {
 		t.Errorf("1470 B every 13560 ns: %+v", d)
+	}
+	// More than the line takes holds the sender, and nothing is dropped.
+	f = generate(t, "-N", "-i", "10.0.0.2", "-l", "1472", "-d", "6000", "-n", "5000", "--card", "faithful")
+	if d := &f.Departures; d.Packets != 5000 || d.Dropped != 0 || d.GapError.P50 != 6304 || d.GapError.Max != 6304 || d.LateBy.Contention != 4999 {
+		t.Errorf("1472 B every 6000 ns: %+v", d)
+	}
+	// The driver cuts gaps to ticks, and what it cuts off is lost.
+	f = generate(t, "-N", "-i", "10.0.0.2", "-l", "1470", "-d", "13567", "-n", "5000", "--card", "faithful")
+	if d := &f.Departures; d.GapError.P50 != 7 || d.GapError.Max != 7 || d.Late != 0 || d.Early != 4999 {
+		t.Errorf("1470 B every 13567 ns: %+v", d)
 	}
 	f = generate(t, "-N", "-i", "10.0.0.2", "-l", "18", "-d", "2000", "-n", "5000", "--card", "faithful", "--firmware", "pktgen")
 	if d := &f.Departures; d.Packets != 5000 || d.LateBy.Card < 1000 || d.LateBy.Contention > 0 {

@@ -84,7 +84,7 @@ func iperf3Command(v *voice) *cli.Command {
 			&cli.DurationFlag{Name: "rto-min", DefaultText: "200ms on a real port, in virtual time four round trips of the wire", Usage: "minimum retransmission timeout `DURATION` of our TCP"},
 			&cli.BoolFlag{Name: "reserve", Usage: "spread flows that ask for the same instant, instead of having them meet at the port"},
 			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest IP packet in `BYTES`"},
-			&cli.BoolFlag{Name: "full-payload", Usage: "with --card faithful: carry TCP frames whole over the bus, and not 200 bytes of them"},
+			fullPayloadFlag("with --card faithful"),
 			seedFlag(),
 		}, slices.Concat(portFlags(iperf3Ports...), cardFlags("native", "faithful", "none"))...),
 	}

@@ -65,6 +65,7 @@ func pktgenCommand(v *voice) *cli.Command {
 			&cli.StringFlag{Name: "replay", Usage: "with -N: send the packets of the pcap or pcapng `FILE` at their own times"},
 			&cli.StringFlag{Name: "speed", Value: "1", Usage: "with --replay: `X` times as fast"},
 			&cli.StringFlag{Name: "loop", Value: "1", Usage: "with --replay: `N` times, 0 without an end"},
+			fullPayloadFlag("with --replay and --card faithful"),
 			&cli.StringFlag{Name: "netlink", Usage: "with -N: through the card of another process, at the netlink port id `ID`, 0 for the first card's"},
 			&cli.IntFlag{Name: "netlink-protocol", Value: nl.Usersock, Usage: "netlink protocol of that card; 17 for the original's kernel module"},
 			seedFlag(), jsonFlag(),
@@ -152,7 +153,7 @@ func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
 // Flags that only some others make sense of.
 var (
 	cardOnly   = []string{"I", "m", "port", "addr", "pcap", "trace-hash", "netlink", "replay", "card", "firmware"}
-	replayOnly = []string{"speed", "loop"}
+	replayOnly = []string{"speed", "loop", "full-payload"}
 	planOnly   = []string{"d", "D", "l", "L", "i", "I", "m", "dist", "dport", "sport"}
 )
 

@@ -28,23 +28,31 @@ type Clock struct {
 type cardClock struct {
 	nominal drivercomm.Tick
 	own     bool // it is not the host's clock
+	down    bool // times are cut to ticks, and not rounded up
 	known   bool // times can be converted
 	asked   int  // resets that were sent to learn it
 	line    estimate
 	bound   float64 // of the last conversion, ns
 }
 
-func (c *cardClock) init(tick drivercomm.Tick, own bool) {
-	*c = cardClock{nominal: tick, own: own, known: !own, line: estimate{tick: tick}}
+func (c *cardClock) init(config *Config) {
+	*c = cardClock{
+		nominal: config.Tick, own: config.OwnClock, known: !config.OwnClock, down: config.Truncate,
+		line: estimate{tick: config.Tick},
+	}
 }
 
-// tick returns the first tick that is not before at.
+// tick returns the first tick that is not before at, or with down the last one not after it.
 func (c *cardClock) tick(at clock.Time) uint64 {
-	if !c.own {
-		return c.nominal.Up(at)
+	base := uint64(0)
+	if c.own {
+		c.bound = c.line.bound(at)
+		base, at = c.line.convert(at)
 	}
-	c.bound = c.line.bound(at)
-	return c.line.convert(at)
+	if c.down {
+		return base + c.nominal.Down(at)
+	}
+	return base + c.nominal.Up(at)
 }
 
 // Where the card's clock is its own, the driver comes up with several resets, so that it

@@ -34,6 +34,11 @@ type Config struct {
 	// time, and departures are exact.
 	OwnClock bool
 
+	// Truncate has departures cut to ticks, as the original's driver does, and not rounded
+	// up. Of a relative one it is the gap that is cut, and what is cut off is lost: up to a
+	// tick a packet.
+	Truncate bool
+
 	// Ready is called when there is room again after Send reported that there was none.
 	Ready func()
 
@@ -121,7 +126,7 @@ const (
 // New returns a driver that is down.
 func New(clk clock.Clock, bus *pci.Bus, config Config) *Driver {
 	d := &Driver{clk: clk, bus: bus, config: config}
-	d.card.init(config.Tick, config.OwnClock)
+	d.card.init(&d.config)
 	d.again = clk.AfterFunc(betweenThese, d.askReset)
 	d.again.Stop()
 	d.free = make([]*txbuf, 0, txBuffers)
@@ -140,8 +145,8 @@ type Packet struct {
 	// drivercomm.MaxWire, and no less than are carried.
 	Wire int
 
-	// Departure is when it shall leave, rounded up to a tick. If Relative, the card is
-	// told so by the gap to the packet in front of it in the port.
+	// Departure is when it shall leave, rounded up to a tick unless Config.Truncate is set.
+	// If Relative, the card is told so by the gap to the packet in front of it in the port.
 	Departure clock.Time
 	Relative  bool
 }
@@ -163,6 +168,9 @@ func (d *Driver) Send(p *Packet) (tick uint64, ok bool) {
 	}
 	last := &d.last[p.Port]
 	tick = d.card.tick(p.Departure)
+	if d.config.Truncate && p.Relative && last.known && p.Departure >= last.at {
+		tick = last.tick + d.config.Tick.Down(p.Departure-last.at)
+	}
 	if last.known && tick < last.tick {
 		if p.Departure >= last.at {
 			tick = last.tick // the clock's estimate has changed in between

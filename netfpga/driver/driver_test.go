@@ -112,26 +112,60 @@ func TestResetHandshake(t *testing.T) {
 	c.expect("\n")
 }
 
+// clocks returns the departures in the first message.
+func (c *card) clocks() (ticks []uint64) {
+	for off := drivercomm.FirstPacket; ; {
+		h, _, ok := drivercomm.Packet(c.messages[0], off)
+		if !ok {
+			c.t.Fatal("not a packet")
+		}
+		ticks = append(ticks, h.Clock)
+		if h.Next == 0 {
+			return ticks
+		}
+		off += int(h.Next)
+	}
+}
+
+// As with the original's driver a departure is cut to ticks, and of a relative one the gap:
+// 13,567 ns are 1695 ticks each time. Else they are 1695 or 1696, and exact in sum.
+func TestDepartureIsTruncated(t *testing.T) {
+	for _, c := range []struct {
+		truncate bool
+		want     string
+	}{
+		{false, "[126 1696 1696 1696 1696 1696 1696 1695 1696 15246]"},
+		{true, "[125 1695 1695 1695 1695 1695 1695 1695 1695 15245]"},
+	} {
+		card := newCard(t, pci.Cost{})
+		card.driver.config.Truncate = c.truncate
+		card.driver.Up()
+		card.answer(drivercomm.ResetDone, drivercomm.StartQuota)
+		card.messages = nil
+		at := clock.Time(1007)
+		card.driver.Send(packet(1, at))
+		for range 8 {
+			at += 13567
+			p := packet(1, at)
+			p.Relative = true
+			card.driver.Send(p)
+		}
+		card.driver.Send(packet(1, at+12421)) // 121,964 ns
+		card.driver.Flush()
+		if got := fmt.Sprint(card.clocks()); got != c.want {
+			t.Errorf("truncate %v: departures %s, want %s", c.truncate, got, c.want)
+		}
+	}
+}
+
 func TestDepartureIsRoundedUp(t *testing.T) {
 	c := newUpCard(t)
 	for _, at := range []clock.Time{-5, 0, 1, 8, 13560, 13561} {
 		c.driver.Send(packet(1, at))
 	}
 	c.driver.Flush()
-	var got []uint64
-	for off := drivercomm.FirstPacket; ; {
-		h, _, ok := drivercomm.Packet(c.messages[0], off)
-		if !ok {
-			t.Fatal("not a packet")
-		}
-		got = append(got, h.Clock)
-		if h.Next == 0 {
-			break
-		}
-		off += int(h.Next)
-	}
-	if want := "[0 0 1 1 1695 1696]"; fmt.Sprint(got) != want {
-		t.Errorf("departures %v, want %s", got, want)
+	if got, want := fmt.Sprint(c.clocks()), "[0 0 1 1 1695 1696]"; got != want {
+		t.Errorf("departures %s, want %s", got, want)
 	}
 }
 

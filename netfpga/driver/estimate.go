@@ -192,10 +192,10 @@ func turnsDown(a, b, c point) bool {
 	return (b.ahead-a.ahead)*(c.t-a.t) > (c.ahead-a.ahead)*(b.t-a.t)
 }
 
-// convert returns the first tick of the card that is not before a time of the host.
-func (e *estimate) convert(at clock.Time) uint64 {
+// convert returns a time of the host as the card's: so long after a tick.
+func (e *estimate) convert(at clock.Time) (tick uint64, after clock.Time) {
 	since := at - e.host
-	return e.card + e.tick.Up(since+clock.Time(math.Ceil(e.ahead(float64(since)))))
+	return e.card, since + clock.Time(math.Ceil(e.ahead(float64(since))))
 }
 
 // bound returns by how many ns the estimate is wrong at most for a time, so far as one

@@ -80,7 +80,8 @@ func TestEstimate(t *testing.T) {
 			at := heard + clock.Time(rng.Int64N(int64(ahead)))
 			tick := c.stamps.tick
 			length := float64(tick.Num) / float64(tick.Den)
-			miss := float64(c.counter.Time(e.convert(at)) - at)
+			base, after := e.convert(at)
+			miss := float64(c.counter.Time(base+e.tick.Up(after)) - at)
 			bound := e.bound(at)
 			if miss < -bound || miss > bound+length+1 {
 				t.Errorf("%s: at %v, %v is missed by %.0f ns, bound %.1f", c.what, now, at, miss, bound)

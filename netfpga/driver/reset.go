@@ -20,7 +20,7 @@ func (d *Driver) Up() {
 	}
 	d.bus.Stop()
 	d.state = resetting
-	d.card.init(d.config.Tick, d.config.OwnClock)
+	d.card.init(&d.config)
 	d.trace(Up, 0)
 	d.askReset()
 }

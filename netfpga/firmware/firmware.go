@@ -5,11 +5,15 @@
 //
 //	Receive   a message comes over the bus, and is put into the machine's input memory
 //	advance   the program does with it what it does, cycle by cycle
-//	launched  it has launched a packet; that has left the card's memory at its departure
-//	queue     the output queue of its port, behind the memory, where it waits for the line
+//	line      it launches a packet, which waits in the card's memory for its line
+//	launched  that is known when the machine has come there, ahead of the clock
 //	Sent      it has left the port
 //
 // A packet for a host port goes to the driver.
+//
+// Caliper's bit file has no output queues: a packet stays in the card's memory until its line
+// is free, and whoever launches the next one waits for that. So nothing is dropped, and a
+// program knows when a packet has really left.
 //
 // # Time
 //
@@ -28,9 +32,10 @@
 // What the Ethernet ports receive does not reach the program. What it launches of its own
 // accord while the machine rests leaves only when that catches up.
 //
-// The output queues lie in the card's SRAM, 512 K words of 8 bytes, and that the eight of
-// them share it equally is an assumption. What a program launches faster than the line or
-// the bus takes it fills its queue, and what comes then is dropped and counted.
+// That a packet goes from the memory to the MAC at 8 bytes a cycle, when its line has become
+// free, is an assumption. So is a queue of 512 KiB for the messages to the driver, which drops
+// and counts what it has no room for. One as large keeps the frames that a device below has
+// no room for, which a line always has.
 package firmware
 
 import (
@@ -59,9 +64,9 @@ type Config struct {
 	Busy func() bool
 
 	// Launched is called for each packet that the program launches to an Ethernet port,
-	// with the tick at which it leaves the card's memory. It may be called ahead of that
-	// by as much as the machine is. The packets that are not dropped leave the port in
-	// this order. The bytes must not be kept.
+	// with the tick at which it leaves if its line is free. It may be called ahead of that
+	// by as much as the machine is, and longer where it waits for its line. The packets
+	// that are not dropped leave the port in this order. The bytes must not be kept.
 	Launched func(port int, packet []byte, tick uint64, dropped bool)
 
 	// Started is called when the program can receive messages: with its first input slot.
@@ -95,7 +100,7 @@ type Stats struct {
 	Launched  uint64 // by the program, to any port or none
 	NoPort    uint64 // dropped, as they went to none of the ports that the card has
 	TooLong   uint64 // dropped, as they were longer than a frame, or than a message
-	QueueFull uint64 // dropped, as an output queue was full
+	QueueFull uint64 // dropped, as the driver, or the device below, did not take them
 }
 
 // Generator is the machine as a card's generator. It is not safe for concurrent use: all
@@ -121,17 +126,19 @@ type Generator struct {
 // New returns a generator whose program begins at the clock's time 0. Start must be called
 // when all is connected.
 func New(clk clock.Clock, config Config) (*Generator, error) {
+	g := &Generator{clk: clk, counter: config.Counter}
 	config.Machine.Clock = uint32(config.Counter.Start)
+	config.Machine.Line = g.line
 	m, err := netthreads.New(config.Image, &config.Machine)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{clk: clk, counter: config.Counter, machine: m, config: config}
+	g.machine, g.config = m, config
 	g.timer = clk.AfterFunc(time.Hour, g.goOn)
 	g.timer.Stop()
 	g.lanes = make([]lane, len(config.Ports))
 	for i := range g.lanes {
-		g.lanes[i] = lane{g: g, mac: i, port: config.Ports[i]}
+		g.lanes[i] = lane{g: g, mac: i, port: config.Ports[i], taken: config.Ports[i].Occupancy()}
 	}
 	g.host.init(g)
 	return g, nil
@@ -229,7 +236,26 @@ func (g *Generator) run(limit uint64) {
 // tick returns the tick that a cycle is.
 func (g *Generator) tick(cycle uint64) uint64 { return g.counter.Start + cycle }
 
-// launched puts a packet into the queues of the ports that it goes to.
+// line returns the cycle in which the lines are free that a packet goes to, and takes them.
+func (g *Generator) line(ports uint16, bytes int, cycle uint64) uint64 {
+	if bytes > drivercomm.MaxWire {
+		return cycle
+	}
+	due := g.tick(cycle)
+	for i := range g.lanes {
+		if ports&drivercomm.MACBit(i) != 0 {
+			due = max(due, g.lanes[i].free())
+		}
+	}
+	for i := range g.lanes {
+		if ports&drivercomm.MACBit(i) != 0 {
+			g.lanes[i].taken.Take(due, bytes, 0)
+		}
+	}
+	return due - g.counter.Start
+}
+
+// launched has a packet leave by the ports that it goes to.
 func (g *Generator) launched(p *netthreads.Packet) {
 	const hosts = 0b10101010
 	g.stats.Launched++
@@ -240,7 +266,7 @@ func (g *Generator) launched(p *netthreads.Packet) {
 	for i := range g.lanes {
 		if bit := drivercomm.MACBit(i); p.Ports&bit != 0 {
 			known |= bit
-			g.lanes[i].push(p.Bytes, g.tick(p.Depart))
+			g.lanes[i].push(p.Bytes, g.tick(p.Due))
 		}
 	}
 	if known == 0 {

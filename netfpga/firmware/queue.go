@@ -9,7 +9,7 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// queueBytes is what an output queue holds: an eighth of the card's SRAM.
+// queueBytes is what a queue holds: an eighth of the card's SRAM, 512 K words of 8 bytes.
 const queueBytes = 512 << 10
 
 // size returns what a packet takes of a queue: a word for its header, and whole words.
@@ -17,11 +17,11 @@ func size(b []byte) int { return 8 + (len(b)+7)&^7 }
 
 // packet has left the card's memory, or will.
 type packet struct {
-	tick  uint64 // when
+	tick  uint64 // when, if no line keeps it
 	bytes []byte
 }
 
-// queue is an output queue. The packets are its own and are used again.
+// queue keeps packets. They are its own and are used again.
 type queue struct {
 	waiting fifo.Queue[*packet]
 	free    []*packet
@@ -52,15 +52,25 @@ func (q *queue) pop() {
 	q.free = append(q.free, p)
 }
 
-// lane is the way of packets to an Ethernet port.
+// lane is the way of packets to an Ethernet port. The queue has those that the machine, ahead
+// of the clock, has launched.
 type lane struct {
 	queue
-	g    *Generator
-	mac  int
-	port *port.Port
+	g     *Generator
+	mac   int
+	port  *port.Port
+	taken port.Occupancy // of its line, with all that was launched
 }
 
-// push queues a packet for the port.
+// free returns the first tick at which the line is free for what is launched next.
+func (l *lane) free() uint64 {
+	if l.port.Free() > l.taken.Free() { // the device below had no room for a time
+		l.taken = l.port.Occupancy()
+	}
+	return l.taken.Free()
+}
+
+// push has a packet leave by the port.
 func (l *lane) push(b []byte, tick uint64) {
 	g := l.g
 	g.passed.Packets++

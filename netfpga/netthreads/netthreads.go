@@ -55,7 +55,8 @@
 // One engine sends. It takes a packet when SEND_OUT_W is read, and latches its three
 // registers, its departure and its bytes. It waits until the clock reaches the departure,
 // which it does not where that has passed or none was written since the last launch, and
-// then passes the packet on, 8 bytes a cycle. Until that is done it takes no other packet:
+// until the packet's line is free (Config.Line). Then it passes the packet on, 8 bytes a
+// cycle. Until that is done it takes no other packet:
 // a thread that reads SEND_OUT_W meanwhile waits, and issues nothing. So the packet before
 // has left the output memory when the read returns its address, and its slot is free. The
 // first read returns slot 0.
@@ -134,6 +135,11 @@ type Config struct {
 
 	// Profile counts per function. Threads are counted in any case.
 	Profile bool
+
+	// Line tells when a packet leaves that could leave at cycle: when the lines that it
+	// goes to are free. It is called for every packet that is launched, with its ports as
+	// in Packet and its length without IOQ header. Nil: they always are.
+	Line func(ports uint16, bytes int, cycle uint64) uint64
 
 	// Log is called with each line that a thread prints, without its newline; one that
 	// has none yet is handed on by Flush. Nil: the lines are lost.

@@ -130,6 +130,7 @@ type Packet struct {
 	Ports    uint16 // dst_port of the IOQ header: bit 0 is MAC 0, bit 1 host 0, and so on
 	Thread   int
 	Launched uint64 // cycle
+	Due      uint64 // cycle from which it waits for nothing but its line
 	Depart   uint64 // cycle in which its first word leaves the output memory
 	Slot     uint32 // offset of its IOQ header in the output memory
 }
@@ -164,16 +165,21 @@ func (m *Machine) launch(n int, d *uint32) bool {
 		return m.fail(n, "launch of a packet without a byte")
 	}
 
-	depart := m.cycle
+	due := m.cycle
 	if ahead := int32(e.trigger - m.Time()); e.scheduled && ahead > 0 {
-		depart += uint64(ahead)
+		due += uint64(ahead)
 	}
 	copy(e.bytes[:], m.outputs[start:start+bytes])
+	ports, depart := binary.BigEndian.Uint16(e.bytes[:]), due
+	if m.config.Line != nil {
+		depart = max(due, m.config.Line(ports, int(bytes)-drivercomm.IOQHeader, due))
+	}
 	e.packet = Packet{
 		Bytes:    e.bytes[drivercomm.IOQHeader:bytes],
-		Ports:    binary.BigEndian.Uint16(e.bytes[:]),
+		Ports:    ports,
 		Thread:   n,
 		Launched: m.cycle,
+		Due:      due,
 		Depart:   depart,
 		Slot:     start,
 	}

@@ -123,6 +123,41 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// A packet leaves when its line is free, and until then who launches the next one waits.
+func TestOutputLine(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		free := map[uint16]uint64{}
+		line := func(ports uint16, bytes int, cycle uint64) uint64 {
+			depart := max(cycle, free[ports])
+			free[ports] = depart + 100*uint64(bytes)
+			return depart
+		}
+		m := machine(t, Config{CPUs: 1, Threads: 1, Plain: plain, Line: line}, sender)
+		var packets []Packet
+		for len(packets) < 3 {
+			if stop, err := m.Run(100_000); stop != Launched || err != nil {
+				t.Fatalf("stop %d, %v", stop, err)
+			}
+			p, _ := m.Output()
+			packets = append(packets, p)
+		}
+		first, second, third := packets[0], packets[1], packets[2]
+		if first.Due != first.Depart || second.Depart != first.Depart+500 || third.Depart != second.Depart+400 {
+			t.Errorf("the packets left in cycles %d, %d, %d", first.Depart, second.Depart, third.Depart)
+		}
+		// The second is launched when the two words of the first have left, and the third
+		// when those of the second have.
+		if second.Due != second.Launched || second.Launched < first.Depart+2 || second.Launched > first.Depart+3 ||
+			third.Launched < second.Depart+2 || third.Launched > second.Depart+3 {
+			t.Errorf("%+v, %+v, %+v", first, second, third)
+		}
+		if w := m.Profile().Threads[0].Engine; w < 900+490 {
+			t.Errorf("waited for %d cycles", w)
+		}
+		run(t, m, 100_000)
+	}
+}
+
 // Each length has its own last word, as software computes it: (0x101 >> (n & 7)) & 0xff.
 func TestOutputLengths(t *testing.T) {
 	m := machine(t, one, "lui $2,0x8000; a: lw $3,0($2); j a")

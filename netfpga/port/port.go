@@ -5,18 +5,12 @@
 // past, and at which the line is free. A timer runs out at that tick, the frame goes to
 // the Line, and the Sender is told and may launch the next.
 //
-// A frame of n bytes without FCS holds the line for (max(64, n+4) + 20) byte times. That
-// is carried exactly, also where a byte takes a fraction of a tick: each frame departs at
-// a tick, and a line that is never idle is nevertheless at line speed over any number of
-// frames.
+// How long a frame holds the line is what Occupancy counts.
 package port
 
 import (
-	"errors"
-	"math/bits"
 	"time"
 
-	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -63,10 +57,7 @@ type Port struct {
 	timer   clock.Timer
 	line    Line
 	sender  Sender
-
-	// A byte takes num/den ticks on the line, which is free at tick free + part/den.
-	num, den   uint64
-	free, part uint64
+	taken   Occupancy // of the line
 
 	frame  []byte // launched; nil if none is
 	d      Departure
@@ -75,45 +66,14 @@ type Port struct {
 
 // New returns a port without a line.
 func New(clk clock.Clock, config Config) (*Port, error) {
-	p := &Port{clk: clk, counter: config.Counter, den: 1}
-	if err := config.Tick.Check(); err != nil {
+	taken, err := NewOccupancy(config.Speed, config.Tick)
+	if err != nil {
 		return nil, err
 	}
-	if config.Speed < 0 {
-		return nil, errors.New("the line speed must not be negative")
-	}
-	if config.Speed > 0 {
-		num, den, ok := byteTicks(config.Speed, config.Tick)
-		if !ok {
-			return nil, errors.New("the line speed is too odd for its tick: a byte takes a fraction of a tick that cannot be counted with")
-		}
-		p.num, p.den = num, den
-	}
+	p := &Port{clk: clk, counter: config.Counter, taken: taken}
 	p.timer = clk.AfterFunc(time.Hour, p.fire)
 	p.timer.Stop()
 	return p, nil
-}
-
-// byteTicks returns how many ticks a byte takes, as a fraction in lowest terms. It
-// reports false if the fraction is too large to multiply a frame's length with.
-func byteTicks(speed int64, tick drivercomm.Tick) (num, den uint64, ok bool) {
-	const byteNs = 8e9 // divided by the speed, ns a byte
-	a, b := reduce(byteNs, uint64(speed))
-	c, d := reduce(tick.Den, tick.Num)
-	a, d = reduce(a, d)
-	c, b = reduce(c, b)
-	over1, num := bits.Mul64(a, c)
-	over2, den := bits.Mul64(b, d)
-	const bound = 1 << 46 // a frame has less than 2^17 byte times
-	return num, den, over1 == 0 && over2 == 0 && num < bound && den < bound
-}
-
-func reduce(a, b uint64) (uint64, uint64) {
-	x, y := a, b
-	for y != 0 {
-		x, y = y, x%y
-	}
-	return a / x, b / x
 }
 
 // Connect says where frames go and who launches them. It is called once, first.
@@ -130,7 +90,7 @@ func (p *Port) Launch(frame []byte, departure uint64, now clock.Time) {
 
 // settle finds the tick at which the launched frame leaves.
 func (p *Port) settle(now clock.Time) {
-	first := p.Free()
+	first := p.taken.Free()
 	p.d.Due = max(p.d.Asked, first, p.counter.Up(now))
 	p.d.Queued = p.d.Due == first && first > p.d.Asked
 	p.d.DueAt = p.counter.Time(p.d.Due)
@@ -140,12 +100,10 @@ func (p *Port) settle(now clock.Time) {
 }
 
 // Free returns the first tick at which the line is free.
-func (p *Port) Free() uint64 {
-	if p.part > 0 {
-		return p.free + 1
-	}
-	return p.free
-}
+func (p *Port) Free() uint64 { return p.taken.Free() }
+
+// Occupancy returns how long the line is taken by the frames that have left.
+func (p *Port) Occupancy() Occupancy { return p.taken }
 
 // fire sends the launched frame, and those that are launched behind it for the same time.
 func (p *Port) fire() {
@@ -167,43 +125,17 @@ func (p *Port) fire() {
 // the line refused it.
 func (p *Port) send(now clock.Time) bool {
 	p.d.At = now
-	wire := link.WireBytes(len(p.frame))
+	n := len(p.frame)
 	if !p.line.Leave(p.frame, &p.d) {
 		p.d.Refused = true
 		return false
 	}
-	p.occupy(uint64(wire), now)
+	p.taken.Take(p.d.Due, n, p.counter.Down(now))
 	if p.frame != nil { // it was not cancelled from within Leave
 		p.frame = nil
 		p.sender.Sent(now)
 	}
 	return true
-}
-
-// occupy moves the time at which the line is free behind a frame that leaves at d.Due.
-func (p *Port) occupy(wire uint64, now clock.Time) {
-	start, part := p.d.Due, uint64(0)
-	if start == p.Free() {
-		start, part = p.free, p.part // back to back: the fraction is carried
-	}
-	ticks, rest := p.byteTimes(wire, part)
-	// A clock that calls a little late does not shift the line. One that is late by
-	// more than the frame has left the line idle, which does not come back.
-	if late := p.counter.Down(now); late > p.d.Due && late >= start+ticks {
-		start = late
-		ticks, rest = p.byteTimes(wire, 0)
-	}
-	p.free, p.part = start+ticks, rest
-}
-
-// byteTimes returns how many ticks the given bytes take from a part of a tick on, and the
-// part that is left over.
-func (p *Port) byteTimes(wire, part uint64) (ticks, rest uint64) {
-	n := wire*p.num + part
-	if p.den == 1 {
-		return n, 0
-	}
-	return n / p.den, n % p.den
 }
 
 // Resume tells that the Line has room again.
