@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 const module = "github.com/netcaliper/caliper/"
@@ -60,7 +62,7 @@ type goPackage struct {
 }
 
 func TestImportLaw(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps", "./...").Output()
+	out, err := linktest.Command(t, "go", "list", "-deps", "-json=ImportPath,Imports,Deps", "./...").Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {

@@ -144,7 +144,7 @@ func TestCaptureTshark(t *testing.T) {
 	}
 	name := filepath.Join(t.TempDir(), "a.pcapng")
 	writeCapture(t, name)
-	cmd := exec.Command(tshark, "-r", name, "-T", "fields", "-E", "separator=,",
+	cmd := linktest.Command(t, tshark, "-r", name, "-T", "fields", "-E", "separator=,",
 		"-e", "frame.time_epoch", "-e", "frame.interface_name", "-e", "frame.len", "-e", "frame.packet_flags_direction",
 		"-e", "udp.dstport", "-e", "_ws.malformed", "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
 		"-e", "ip.checksum.status", "-e", "udp.checksum.status")

@@ -135,7 +135,7 @@ func tshark(t *testing.T, name string, args ...string) string {
 	if err != nil {
 		linktest.Skip(t, "tshark is not in PATH")
 	}
-	cmd := exec.Command(path, append([]string{"-r", name, "-n"}, args...)...)
+	cmd := linktest.Command(t, path, append([]string{"-r", name, "-n"}, args...)...)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()

@@ -53,7 +53,7 @@ func realIperf3(t *testing.T, args ...string) *exec.Cmd {
 	if err != nil {
 		linktest.Skip(t, "iperf3 is not in PATH")
 	}
-	return exec.Command(path, args...)
+	return linktest.Command(t, path, args...)
 }
 
 // realServer starts iperf3 -s for one test, and returns when it listens.
@@ -104,12 +104,6 @@ func tryStart(t *testing.T, cmd *exec.Cmd) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.Cleanup(func() {
-		if cmd.ProcessState == nil { // the test has failed before its end
-			cmd.Process.Kill()
-			cmd.Wait()
-		}
-	})
 	c.lines = bufio.NewReader(stdout)
 	return c, nil
 }

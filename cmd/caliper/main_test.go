@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden anew")
@@ -89,7 +91,7 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self)
+	cmd := linktest.Command(t, self)
 	cmd.Args = append([]string{"caliper"}, args...)
 	// With the race detector a process would sleep for a second at its end.
 	cmd.Env = append(os.Environ(), asCaliper+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))

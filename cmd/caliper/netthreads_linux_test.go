@@ -98,7 +98,7 @@ func TestNetthreadsTapRefused(t *testing.T) {
 	}
 	defer self.Close()
 	cmd.Path, cmd.ExtraFiles = "/proc/self/fd/3", []*os.File{self}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	c, err := tryStart(t, cmd)
 	if err != nil {
 		linktest.Skip(t, fmt.Sprintf("a process without rights: %v", err))

@@ -336,7 +336,7 @@ func TestNetthreadsNew(t *testing.T) {
 			linktest.Skip(t, tool+" is not in PATH")
 		}
 	}
-	if out, err := exec.Command("make", "-C", dir, "CONTEXT=sim").CombinedOutput(); err != nil {
+	if out, err := linktest.Command(t, "make", "-C", dir, "CONTEXT=sim").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	in, to := writeCapture(t, frames(5, 500, 10_000)...), filepath.Join(dir, "out.pcapng")

@@ -32,7 +32,7 @@ tc qdisc add dev x0 root tbf rate 100mbit burst 5k limit 60k`, "\n") {
 		if err != nil {
 			linktest.Skip(t, words[0]+" of iproute2 is not in PATH")
 		}
-		if out, err := exec.Command(path, words[1:]...).CombinedOutput(); err != nil {
+		if out, err := linktest.Command(t, path, words[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", line, err, out)
 		}
 	}

@@ -195,11 +195,11 @@ func TestNoRights(t *testing.T) {
 	if err := os.WriteFile(kept, []byte("of another run"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, attr := range map[string]*syscall.SysProcAttr{
+	for name, change := range map[string]func(*syscall.SysProcAttr){
 		// In a user namespace of its own a process has no rights in this network
 		// namespace; as another user it cannot even open the device.
-		"namespace": {Cloneflags: syscall.CLONE_NEWUSER},
-		"user":      {Credential: &syscall.Credential{Uid: 65534, Gid: 65534}},
+		"namespace": func(a *syscall.SysProcAttr) { a.Cloneflags = syscall.CLONE_NEWUSER },
+		"user":      func(a *syscall.SysProcAttr) { a.Credential = &syscall.Credential{Uid: 65534, Gid: 65534} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			namespace(t)
@@ -210,7 +210,8 @@ func TestNoRights(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer self.Close()
-			cmd.Path, cmd.ExtraFiles, cmd.SysProcAttr = "/proc/self/fd/3", []*os.File{self}, attr
+			cmd.Path, cmd.ExtraFiles = "/proc/self/fd/3", []*os.File{self}
+			change(cmd.SysProcAttr)
 			c, err := tryStart(t, cmd)
 			if err != nil {
 				linktest.Skip(t, fmt.Sprintf("a process without rights: %v", err))

@@ -3,7 +3,6 @@ package linktest_test
 import (
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -119,7 +118,7 @@ func TestFlawsAreFound(t *testing.T) {
 		"is full of frames that it took", "hides that it is full", "receives nothing",
 		"receives rubbish", "is never ready", "closes once",
 	} {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestFlawed$")
+		cmd := linktest.Command(t, os.Args[0], "-test.run=^TestFlawed$")
 		cmd.Env = append(os.Environ(), flawVariable+"="+flaw)
 		out, err := cmd.CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "--- FAIL") {

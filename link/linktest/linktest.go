@@ -5,11 +5,11 @@
 //   - NoAllocs tests that a frame costs no allocation on its way.
 //   - Sink and Null are devices for the bottom of a chain, Collector is a handler for
 //     its top. They write down what reaches them, and when.
-//   - UDP makes packets. Namespace gives a test a network of its own, Skip gives up a
-//     test for a reason.
+//   - UDP makes packets. Namespace gives a test a network of its own, Command runs a
+//     program that does not outlive it, Skip gives up a test for a reason.
 //
 // The tests run as fast in real time as the device does, and in virtual time in no time.
-// They wait for what must happen and set no limit to it: go test's own is the last one.
+// They wait for what must happen; what waits in vain is ended by Bound or by go test.
 package linktest
 
 import (

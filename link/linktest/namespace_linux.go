@@ -17,6 +17,7 @@ import (
 func Namespace(t testing.TB) {
 	t.Helper()
 	// The thread is never unlocked, so that it ends with the goroutine.
+	Bound(t)
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		Skip(t, fmt.Sprintf("a network namespace: %v (run the test as root or in `unshare -Urn`)", err))

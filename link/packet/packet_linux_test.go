@@ -48,7 +48,7 @@ func ip(t testing.TB, args ...string) {
 	if err != nil {
 		linktest.Skip(t, "there is no program ip")
 	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	if out, err := linktest.Command(t, path, args...).CombinedOutput(); err != nil {
 		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
@@ -181,7 +181,7 @@ func TestLeavesNothing(t *testing.T) {
 	veth(t)
 	ignore, files := goleak.IgnoreCurrent(), descriptors(t)
 	promiscuous := func() bool {
-		out, err := exec.Command("ip", "-d", "link", "show", "cal0").Output()
+		out, err := linktest.Command(t, "ip", "-d", "link", "show", "cal0").Output()
 		if err != nil {
 			t.Fatal(err)
 		}

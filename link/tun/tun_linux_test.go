@@ -202,7 +202,7 @@ func TestCloseUnattached(t *testing.T) {
 func TestNotInherited(t *testing.T) {
 	namespace(t)
 	d := openTun(t, clock.NewVirtual(), &tun.Config{Name: "cal0"})
-	child := exec.Command("cat") // until its input ends
+	child := linktest.Command(t, "cat") // until its input ends
 	in, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestKilled(t *testing.T) {
 	}
 	namespace(t)
 	openTun(t, clock.NewVirtual(), nil).Close() // skips without rights
-	child := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	child := linktest.Command(t, os.Args[0], "-test.run=^TestKilled$")
 	child.Env = append(os.Environ(), openVariable+"=cal0")
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -335,7 +335,7 @@ func ip(t *testing.T, args ...string) {
 	if err != nil {
 		linktest.Skip(t, "there is no program ip")
 	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	if out, err := linktest.Command(t, path, args...).CombinedOutput(); err != nil {
 		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // children are what the test binary can be instead of running tests. Each sends to the
@@ -52,7 +54,8 @@ func runChild(name string) int {
 type child struct {
 	cmd  *exec.Cmd
 	says bytes.Buffer
-	done chan error
+	done chan struct{}
+	err  error // when it is done
 }
 
 // start starts a child in the test's namespace.
@@ -62,25 +65,39 @@ func start(t *testing.T, name string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd: exec.Command(exe), done: make(chan error, 1)}
+	c := &child{cmd: linktest.Command(t, exe), done: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), childVariable+"="+name)
 	c.cmd.Stderr = &c.says
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { c.done <- c.cmd.Wait() }()
+	go func() {
+		c.err = c.cmd.Wait()
+		close(c.done)
+	}()
+	t.Cleanup(func() {
+		c.cmd.Process.Kill()
+		<-c.done
+	})
 	return c
 }
 
-func (c *child) ended() bool { return len(c.done) > 0 }
+func (c *child) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // Nothing is lost between processes, and nothing changes its place.
 func TestTwoProcesses(t *testing.T) {
 	r := newRig(t)
 	c := start(t, "stream")
 	r.until(c.ended)
-	if err := <-c.done; err != nil {
-		t.Fatalf("%v: %s", err, &c.says)
+	if c.err != nil {
+		t.Fatalf("%v: %s", c.err, &c.says)
 	}
 	r.until(func() bool { return len(r.wire.left) == manyPackets })
 	r.expect(manyPackets)
@@ -98,7 +115,7 @@ func TestKilledSender(t *testing.T) {
 	r.wire.full = true
 	r.until(func() bool { return r.stuck() || c.ended() })
 	if c.ended() {
-		t.Fatalf("%v: %s", <-c.done, &c.says)
+		t.Fatalf("%v: %s", c.err, &c.says)
 	}
 	before := r.server.Stats()
 	if before.Marks == before.Hits {
@@ -133,8 +150,8 @@ func TestHastySender(t *testing.T) {
 	r.wire.full = true
 	c := start(t, "hasty")
 	r.until(c.ended)
-	if err := <-c.done; err != nil {
-		t.Fatalf("%v: %s", err, &c.says)
+	if c.err != nil {
+		t.Fatalf("%v: %s", c.err, &c.says)
 	}
 	r.until(func() bool { return r.server.Stats().Stalls > 0 })
 	r.wire.full = false

@@ -30,7 +30,7 @@ func need(t testing.TB, names ...string) {
 func command(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	var stderr bytes.Buffer
-	cmd := exec.Command(name, args...)
+	cmd := linktest.Command(t, name, args...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -134,7 +134,7 @@ func TestCheckRefuses(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "bad.c"), []byte("int main(void) { "+code+" return 0; }\n"), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("make", "-s", "-C", dir).CombinedOutput()
+		out, err := linktest.Command(t, "make", "-s", "-C", dir).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%s: %v\n%s\nwant %s", code, err, out, want)
 		}

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // realIperf3 returns the path of iperf3, with which these tests compare.
@@ -57,7 +59,7 @@ func startReal(t *testing.T, path, ip string) *realServer {
 func tryReal(t *testing.T, path, ip string) (*realServer, error) {
 	s := &realServer{addr: freePort(t, ip)}
 	_, port, _ := net.SplitHostPort(s.addr)
-	s.cmd = exec.Command(path, "-s", "-1", "-B", ip, "-p", port, "--forceflush")
+	s.cmd = linktest.Command(t, path, "-s", "-1", "-B", ip, "-p", port, "--forceflush")
 	s.cmd.Stderr = &s.stderr
 	pipe, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -168,7 +170,7 @@ func TestRealJSON(t *testing.T) {
 func runClient(t *testing.T, path, addr string, args []string) string {
 	t.Helper()
 	host, port, _ := net.SplitHostPort(addr)
-	out, err := exec.Command(path, append([]string{"-c", host, "-p", port}, args...)...).CombinedOutput()
+	out, err := linktest.Command(t, path, append([]string{"-c", host, "-p", port}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("iperf3 -c %v: %v\n%s", args, err, out)
 	}
@@ -337,14 +339,14 @@ func realServerJSON(t *testing.T, path string, args []string) string {
 	t.Helper()
 	host, port, _ := net.SplitHostPort(freePort(t, "127.0.0.1"))
 	var out bytes.Buffer
-	server := exec.Command(path, "-s", "-1", "-J", "-B", host, "-p", port)
+	server := linktest.Command(t, path, "-s", "-1", "-J", "-B", host, "-p", port)
 	server.Stdout = &out
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
 	err := errors.New("not tried")
 	for i := 0; i < 1000 && err != nil; i++ {
-		err = exec.Command(path, append([]string{"-c", host, "-p", port}, args...)...).Run()
+		err = linktest.Command(t, path, append([]string{"-c", host, "-p", port}, args...)...).Run()
 	}
 	if err != nil {
 		server.Process.Kill()
