@@ -26,6 +26,7 @@ var law = []struct{ packages, may string }{
 	{"link/tun", "pacer/clock pacer link"},
 	{"link/packet", "pacer/clock pacer link"},
 	{"link/hold", "pacer/clock pacer link"},
+	{"link/pcap", "pacer/clock pacer link"},
 	{"link", "pacer/clock pacer"},
 	{"netfpga/internal/fifo", ""},
 	{"netfpga/drivercomm", "pacer/clock"},
@@ -43,11 +44,11 @@ var law = []struct{ packages, may string }{
 	{"stack/cc", "pacer/clock pacer"},
 	{"stack", "pacer/clock pacer link link/endpoint stack/cc"},
 	{"cmd/caliper/internal/iperf3", ""},
-	{"cmd/caliper/internal/gaps", "pacer/clock pacer link"},
+	{"cmd/caliper/internal/gaps", "pacer/clock pacer link link/pcap"},
 	{"cmd/caliper/internal/pktgen", "pacer/clock pacer link netfpga"},
 	{"cmd/caliper/internal/netthreads", "link netfpga/drivercomm netfpga/netthreads netfpga/netthreads/image " +
 		"netfpga/netthreads/programs cmd/caliper/internal/pktgen"},
-	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/tun link/packet netfpga netfpga/nl stack stack/cc " +
+	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/tun link/packet link/pcap netfpga netfpga/nl stack stack/cc " +
 		"netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs cmd/caliper/internal/netthreads " +
 		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps cmd/caliper/internal/pktgen"},
 }

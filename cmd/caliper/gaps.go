@@ -15,18 +15,19 @@ import (
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/gaps"
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer"
 )
 
-const gapsHelp = `FILE is a capture in pcapng or pcap format, of Ethernet, raw IP or Linux cooked packets.
-For each flow the command prints the times between its packets, and bursts. With --asked
-or --rate it compares them with that schedule, gap by gap:
+const gapsHelp = `FILE is a capture in pcapng or pcap format, of Ethernet, raw IP, Linux cooked or BSD loopback
+packets; - is standard input. For each flow the command prints the times between its packets,
+and bursts. With --asked or --rate it compares them with that schedule, gap by gap:
 
    caliper iperf3 -c far -b 500M --pcap run.pcapng
    caliper gaps run.pcapng --rate 500M --pause 100us --plot run.png
 
 --flow takes a flow as it is printed, in which parts may be left out: "udp", "10.0.0.1 >",
-"tcp > :5201", "tcp 10.0.0.1:4000 > 10.0.0.2:5201".
+"tcp > :5201", "tcp 10.0.0.1:4000 > 10.0.0.2:5201", "udp, sent at near", "received".
 
 A capture does not tell when a sender had nothing to send, as TCP without a window. With
 --pause a longer gap counts as that: it is left out, and the schedule starts afresh.
@@ -98,7 +99,7 @@ func newGapsRun(c *cli.Context, v *voice) (*gapsRun, error) {
 		return nil, badInput(nil, "--top %d is not a number of flows from 1 on", g.top).hint("--json prints all flows")
 	}
 	var err error
-	if g.config.Flows, err = gaps.ParsePattern(c.String("flow")); err != nil {
+	if g.config.Filter, err = pcap.ParseFilter(c.String("flow")); err != nil {
 		return nil, badInput(err, "--flow %s", c.String("flow")).hint(`for instance --flow "tcp > :5201"`)
 	}
 	if err := g.readSchedule(c); err != nil {
@@ -172,17 +173,15 @@ func (g *gapsRun) readPlot(c *cli.Context) error {
 func (g *gapsRun) run() error {
 	stop, signalled := watchSignals()
 	defer stop()
-	file, err := os.Open(g.file)
+	file, err := pcap.Open(g.file, pcap.Headers)
 	if err != nil {
 		return badInput(err, "").hint("give a capture in pcapng or pcap format")
 	}
 	defer file.Close()
-	reader, err := gaps.NewReader(file)
-	if err != nil {
-		return badInput(err, "%s", g.file).hint("give a capture in pcapng or pcap format")
-	}
+	defer context.AfterFunc(signalled, func() { file.Close() })() // which ends a read that waits
+	reader := gaps.NewReader(file.Reader)
 	size := int64(0)
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+	if info := file.Stat(); info.Mode().IsRegular() {
 		size = info.Size()
 	}
 	analysis := gaps.NewAnalysis(reader, g.config)
@@ -199,14 +198,14 @@ func (g *gapsRun) run() error {
 	case signalled.Err() != nil:
 		return &problem{text: "interrupted", code: exitInterrupted}
 	case broken != nil:
-		return failed(broken, "%s", g.file).hint("what is before that is reported")
+		return failed(broken, "%s", pcap.NameOf(g.file)).hint("what is before that is reported")
 	case err != nil:
 		return err
 	case report.Packets == 0 && report.Skipped.LinkType > 0:
-		return failed(nil, "%s: its packets are of link type %d, which is not known", g.file, reader.Interfaces[0].LinkType).
-			hint("it can be Ethernet, raw IP or Linux cooked")
+		return failed(nil, "%s: its packets are of %s, which is not known", pcap.NameOf(g.file), report.Skipped.Links).
+			hint("known are %s", pcap.Known)
 	case report.Packets > 0 && report.Selected == 0:
-		return failed(nil, "%s: no packet is of such a flow", g.file).hint("without --flow all flows are listed")
+		return failed(nil, "%s: no packet is of such a flow", pcap.NameOf(g.file)).hint("without --flow all flows are listed")
 	}
 	return nil
 }
@@ -218,6 +217,9 @@ func (g *gapsRun) read(signalled context.Context, r *gaps.Reader, a *gaps.Analys
 	for n := 1; ; n++ {
 		p, err := r.Next()
 		if err == io.EOF {
+			return nil
+		}
+		if err != nil && signalled.Err() != nil {
 			return nil
 		}
 		if err != nil {
@@ -247,7 +249,7 @@ func amountText(n int64) string { return rateText(n/1e5*1e5) + "B" }
 // print writes the report.
 func (g *gapsRun) print(r *gaps.Report, read int64, broken error) error {
 	if !g.json {
-		if _, err := io.WriteString(g.voice, g.file+": "); err != nil {
+		if _, err := io.WriteString(g.voice, pcap.NameOf(g.file)+": "); err != nil {
 			return err
 		}
 		return r.WriteText(g.voice, g.top)

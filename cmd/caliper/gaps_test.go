@@ -244,6 +244,43 @@ func TestGapsBadInput(t *testing.T) {
 	}
 }
 
+// TestGapsStdin reads standard input to its end, and until a signal comes.
+func TestGapsStdin(t *testing.T) {
+	whole, err := os.ReadFile(record(t, "-b", "500M", "-n", "1M"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, interrupt := range []bool{false, true} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := command(t, "gaps", "-", "--flow", "sent at near")
+		var stdout, stderr bytes.Buffer
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = r, &stdout, &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		if _, err := w.Write(whole); err != nil {
+			t.Fatal(err)
+		}
+		want := exitOK
+		if interrupt {
+			want = exitInterrupted
+			cmd.Process.Signal(os.Interrupt)
+		} else {
+			w.Close()
+		}
+		cmd.Wait()
+		w.Close()
+		if code := cmd.ProcessState.ExitCode(); code != want || !strings.Contains(stdout.String(), "standard input: pcapng, ") ||
+			!strings.Contains(stdout.String(), "sent at near\n") || strings.Contains(stdout.String(), "at far\n") {
+			t.Errorf("code %d\n%s\n%s", code, stderr.String(), stdout.String())
+		}
+	}
+}
+
 // TestGapsInterrupted shows what was read until then. The file is a pipe that does not end.
 func TestGapsInterrupted(t *testing.T) {
 	file := record(t, "-b", "500M", "-n", "12M")

@@ -3,14 +3,15 @@ package gaps
 import (
 	"time"
 
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // Config says what an Analysis looks at.
 type Config struct {
-	// Flows are the flows that are looked at.
-	Flows Pattern
+	// Filter says which packets are looked at.
+	Filter pcap.Filter
 
 	// Asked is what was asked for, nil where nothing was.
 	Asked *Schedule
@@ -86,7 +87,7 @@ func (a *Analysis) Add(p *Packet) {
 		a.first, a.last = p.Time, p.Time
 	}
 	a.first, a.last = min(a.first, p.Time), max(a.last, p.Time)
-	if !a.config.Flows.Match(p.Flow) {
+	if !a.config.Filter.Match(p.Flow, p.Direction, a.reader.Interfaces[p.Interface].Name, p.Index) {
 		return
 	}
 	a.selected++

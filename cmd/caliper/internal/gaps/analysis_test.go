@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -94,20 +95,18 @@ func TestPauses(t *testing.T) {
 // TestCounted has packets without payload between those with some: a rate of payload does
 // not ask for them.
 func TestCounted(t *testing.T) {
-	f := little()
-	f.section()
-	f.iface(linkRaw, "near", 9)
-	for i := range uint64(100) {
-		f.packet(0, i*80_000, 2, udp4(1000), 1028)
-		f.packet(0, i*80_000+30_000, 2, udp4(0), 28)
+	f := begin(near)
+	for i := range clock.Time(100) {
+		f.packet(0, i*80_000, pcap.Sent, udp4(1000))
+		f.packet(0, i*80_000+30_000, pcap.Sent, udp4(0))
 	}
 	asked := &Schedule{Rate: 100e6, Unit: pacer.Payload}
-	got := analyse(t, f.Bytes(), Config{Asked: asked}).Flows[0]
+	got := analyse(t, f.b, Config{Asked: asked}).Flows[0]
 	if got.Packets != 200 || got.Counted != 100 || got.Gap.Min != 80_000 || got.Gap.Max != 80_000 || got.Asked.GapError.Max != 0 {
 		t.Errorf("%+v, %+v", got, got.Asked)
 	}
 	asked.Unit = pacer.IP
-	if got = analyse(t, f.Bytes(), Config{Asked: asked}).Flows[0]; got.Counted != 200 || got.Gap.Min != 30_000 {
+	if got = analyse(t, f.b, Config{Asked: asked}).Flows[0]; got.Counted != 200 || got.Gap.Min != 30_000 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -143,17 +142,11 @@ func TestBursts(t *testing.T) {
 
 // TestLine takes the speed of the line from the file.
 func TestLine(t *testing.T) {
-	f := little()
-	f.section()
-	f.block(blockInterface, func(f *file) {
-		f.u16(linkRaw, 0)
-		f.u32(0)
-		f.option(optionSpeed, f.order.AppendUint64(nil, 10e6))
-	})
-	for i := range uint64(10) {
-		f.packet(0, i*800, 0, udp4(1000), 1028) // us; 852.8 at 10 Mbit/s
+	f := begin(pcap.Interface{Link: pcap.Raw, Speed: 10e6})
+	for i := range clock.Time(10) {
+		f.packet(0, i*800_000, pcap.Unknown, udp4(1000)) // at 10 Mbit/s 852,800
 	}
-	if b := analyse(t, f.Bytes(), Config{}).Flows[0].Bursts; b.Packets != 10 {
+	if b := analyse(t, f.b, Config{}).Flows[0].Bursts; b.Packets != 10 {
 		t.Errorf("%+v", b)
 	}
 }
@@ -166,19 +159,27 @@ func TestBackwards(t *testing.T) {
 	}
 }
 
+// TestSetBack has a clock that is set back. With pauses told apart, that is none of the
+// flow's gaps.
+func TestSetBack(t *testing.T) {
+	times := append(every(10, 1e9, 1000), every(10, 1e8, 1000)...)
+	config := Config{Asked: &Schedule{Gaps: []pacer.Gap{1000 * pacer.Nanosecond}}, Pause: time.Millisecond}
+	f := analyse(t, capture(times...), config).Flows[0]
+	if f.Backwards != 1 || f.Gaps != 18 || f.Gap.Min != 1000 || f.Gap.Max != 1000 || f.Pauses != 0 || f.Asked.Drift != (Drift{}) {
+		t.Errorf("%+v, %+v", f, f.Asked)
+	}
+}
+
 // TestSeries keeps apart what different interfaces and directions saw, and bounds how many
 // flows are kept.
 func TestSeries(t *testing.T) {
-	f := little()
-	f.section()
-	f.iface(linkRaw, "near", 9)
-	f.iface(linkRaw, "far", 9)
-	for i := range uint64(10) {
-		f.packet(0, i*1000, 2, udp4(1000), 1028)
-		f.packet(1, i*1000+300, 1, udp4(1000), 1028)
-		f.packet(1, i*1000+300, 2, udp4(1000), 1028)
+	f := begin(near, far)
+	for i := range clock.Time(10) {
+		f.packet(0, i*1000, pcap.Sent, udp4(1000))
+		f.packet(1, i*1000+300, pcap.Received, udp4(1000))
+		f.packet(1, i*1000+300, pcap.Sent, udp4(1000))
 	}
-	r := analyse(t, f.Bytes(), Config{})
+	r := analyse(t, f.b, Config{})
 	names := ""
 	for _, f := range r.Flows {
 		names += f.Name() + "\n"
@@ -191,9 +192,13 @@ func TestSeries(t *testing.T) {
 		t.Error(names)
 	}
 
-	a := NewAnalysis(&Reader{Interfaces: []Interface{{}}, format: &pcapng{}}, Config{})
+	in := open(t, bytes.NewReader(capture(1)))
+	p, err := in.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := NewAnalysis(in, Config{})
 	for i := range maxSeries + 100 {
-		p := want(clock.Time(i), Sent)
 		p.Flow.SrcPort = uint16(i)
 		a.Add(&p)
 		a.Add(&p)
@@ -232,7 +237,7 @@ var scenarios = []struct {
 		Config{Asked: &Schedule{Rate: 400e6, Unit: pacer.Payload}, Line: 1e9}},
 	{"the same, without what was asked for", stalls, Config{BurstGap: 9 * time.Microsecond}},
 	{"with pauses", stalls, Config{Asked: &Schedule{Rate: 400e6, Unit: pacer.Payload}, Pause: 100 * time.Microsecond}},
-	{"no such flow", stalls, Config{Flows: Pattern{notIP: true}, Asked: &Schedule{Rate: 1}}},
+	{"no such flow", stalls, Config{Filter: filter("not IP"), Asked: &Schedule{Rate: 1}}},
 	{"flows and packets of all kinds", kinds, Config{}},
 }
 
@@ -261,24 +266,28 @@ func stalls() []byte {
 	return capture(times...)
 }
 
+func filter(s string) pcap.Filter {
+	f, err := pcap.ParseFilter(s)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
 func kinds() []byte {
-	f := little()
-	f.section()
-	f.iface(linkCooked2, "any")
-	f.iface(105, "wlan0")
+	f := begin(pcap.Interface{Name: "any", Link: pcap.Cooked2}, pcap.Interface{Name: "wlan0", Link: 105})
 	header := []byte{0x08, 0x00, 0, 0, 0, 0, 0, 2, 0, 1, 4, 6, 0, 0, 0, 0, 0, 0, 0, 0}
 	for i := range 12 {
 		ip := udp4(100)
 		ip[23] = byte(i) // another destination port
 		for n := range 1 + i {
-			f.packet(0, uint64(1e6+100*i+10*n), 0, append(header, ip...), 148)
+			f.packet(0, clock.Time(1e9+100_000*i+10_000*n), pcap.Unknown, append(header, ip...))
 		}
 	}
-	f.packet(0, 1e6, 0, append(header[:20:20], udp4(100)...), 148)
-	f.packet(0, 9e5, 0, append(header[:20:20], udp4(100)...), 148)
-	f.packet(1, 1e6, 0, make([]byte, 50), 50)
-	f.block(blockSimple, func(f *file) { f.u32(4, 0) })
-	return f.Bytes()
+	f.packet(0, 1e9, pcap.Unknown, append(header[:20:20], udp4(100)...))
+	f.packet(0, 9e8, pcap.Unknown, append(header[:20:20], udp4(100)...))
+	f.packet(1, 1e9, pcap.Unknown, make([]byte, 50))
+	return append(f.b, "\x03\x00\x00\x00\x14\x00\x00\x00\x04\x00\x00\x00abcd\x14\x00\x00\x00"...) // a simple packet
 }
 
 func TestGolden(t *testing.T) {

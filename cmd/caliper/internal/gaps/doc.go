@@ -1,7 +1,6 @@
 // Package gaps measures what a capture shows of the times between packets.
 //
-//	Reader     reads packets out of a pcapng or pcap file: time, flow, sizes
-//	Pattern    says which flows are looked at
+//	Reader     takes packets out of a capture: time, flow, sizes
 //	Analysis   takes packet by packet and keeps histograms for each flow
 //	Report     is what came of it, as text and JSON; Flow.Draw makes a picture of one flow
 //
@@ -22,6 +21,6 @@
 //
 // # Limits
 //
-// Time stamps are read to the nanosecond. A packet that hardware cut into several after it
-// was captured counts as one. Tunnels, MPLS and PPPoE are not looked into.
+// A packet that hardware cut into several after it was captured counts as one. Those of
+// link/pcap, which reads the file.
 package gaps

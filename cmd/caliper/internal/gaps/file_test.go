@@ -4,89 +4,29 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"net/netip"
 	"testing"
 
-	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// A file is a capture in the making.
-type file struct {
-	bytes.Buffer
-	order interface {
-		binary.ByteOrder
-		binary.AppendByteOrder
+// A file is a capture in the making, with stamps in ns.
+type file struct{ b []byte }
+
+func begin(faces ...pcap.Interface) *file {
+	f := &file{pcap.AppendSection(nil)}
+	for _, face := range faces {
+		f.b = pcap.AppendInterface(f.b, face)
 	}
+	return f
 }
 
-func (f *file) u16(v ...int) {
-	for _, x := range v {
-		f.Write(f.order.AppendUint16(nil, uint16(x)))
-	}
+func (f *file) packet(id uint32, at clock.Time, d pcap.Direction, data []byte) {
+	f.b = pcap.AppendPacket(f.b, id, at, d, data)
 }
 
-func (f *file) u32(v ...int) {
-	for _, x := range v {
-		f.Write(f.order.AppendUint32(nil, uint32(x)))
-	}
-}
-
-func (f *file) pad() { f.Write(make([]byte, -f.Len()&3)) }
-
-// block writes a pcapng block around what body writes.
-func (f *file) block(kind int, body func(*file)) {
-	in := &file{order: f.order}
-	body(in)
-	in.pad()
-	f.u32(kind, in.Len()+12)
-	f.Write(in.Bytes())
-	f.u32(in.Len() + 12)
-}
-
-func (f *file) section() {
-	f.block(blockSection, func(f *file) {
-		f.u32(byteOrderMagic)
-		f.u16(1, 0)
-		f.u32(-1, -1)
-	})
-}
-
-// option writes one option.
-func (f *file) option(code int, value []byte) {
-	f.u16(code, len(value))
-	f.Write(value)
-	f.pad()
-}
-
-// iface describes an interface.
-func (f *file) iface(linkType int, name string, resolution ...byte) {
-	f.block(blockInterface, func(f *file) {
-		f.u16(linkType, 0)
-		f.u32(0)
-		f.option(optionName, []byte(name))
-		if len(resolution) > 0 {
-			f.option(optionResolution, resolution)
-		}
-		f.option(optionEnd, nil)
-	})
-}
-
-// packet writes a packet of length bytes, of which those in data are in the file.
-func (f *file) packet(id int, stamp uint64, flags int, data []byte, length int) {
-	f.block(blockPacket, func(f *file) {
-		f.u32(id, int(stamp>>32), int(stamp), len(data), length)
-		f.Write(data)
-		f.pad()
-		f.option(1, []byte("a comment"))
-		f.option(optionFlags, f.order.AppendUint32(nil, uint32(flags)))
-		f.option(optionEnd, nil)
-	})
-}
-
-var ipFlow = pacer.FlowOf(pacer.ProtoUDP, netip.MustParseAddrPort("10.0.0.1:4000"), netip.MustParseAddrPort("10.0.0.2:5201"))
-
-// udp4 returns an IP packet of ipFlow with a payload of n bytes.
+// udp4 returns an IP packet of UDP from 10.0.0.1:4000 to 10.0.0.2:5201 with a payload of n
+// bytes.
 func udp4(n int) []byte {
 	b := make([]byte, 28+n)
 	b[0], b[8], b[9] = 0x45, 64, 17
@@ -98,47 +38,29 @@ func udp4(n int) []byte {
 	return b
 }
 
-// ethernet puts an Ethernet header with VLAN tags before an IP packet.
-func ethernet(ip []byte, tags ...int) []byte {
-	b := make([]byte, 12)
-	for _, tag := range tags {
-		b = binary.BigEndian.AppendUint16(b, uint16(tag))
-		b = binary.BigEndian.AppendUint16(b, 42)
-	}
-	return append(append(b, 0x08, 0x00), ip...)
-}
-
-// readAll reads a file to its end or to what is wrong with it.
-func readAll(b []byte) (all []Packet, r *Reader, err error) {
-	if r, err = NewReader(bytes.NewReader(b)); err != nil {
-		return nil, r, err
-	}
-	for {
-		p, err := r.Next()
-		if err == io.EOF {
-			return all, r, nil
-		}
-		if err != nil {
-			return all, r, err
-		}
-		all = append(all, p)
-	}
-}
-
-// little and big are new files in either byte order.
-func little() *file { return &file{order: binary.LittleEndian} }
-func big() *file    { return &file{order: binary.BigEndian} }
-
-// capture returns a pcapng file of packets of ipFlow with a payload of 1000 bytes that
-// leave at the given times.
+// capture returns a file of packets with a payload of 1000 bytes that leave at the given
+// times.
 func capture(times ...clock.Time) []byte {
-	f := little()
-	f.section()
-	f.iface(linkRaw, "near", 9)
+	f := begin(near)
 	for _, at := range times {
-		f.packet(0, uint64(at), 2, udp4(1000), 1028)
+		f.packet(0, at, pcap.Sent, udp4(1000))
 	}
-	return f.Bytes()
+	return f.b
+}
+
+var (
+	near = pcap.Interface{Name: "near", Link: pcap.Raw}
+	far  = pcap.Interface{Name: "far", Link: pcap.Raw}
+)
+
+// open reads the beginning of a file.
+func open(t testing.TB, in io.Reader) *Reader {
+	t.Helper()
+	r, err := pcap.NewReader(in, pcap.Headers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewReader(r)
 }
 
 // every returns n times from first on.
@@ -153,10 +75,7 @@ func every(n int, first, gap clock.Time) []clock.Time {
 // analyse reads a file that must be whole.
 func analyse(t testing.TB, b []byte, config Config) *Report {
 	t.Helper()
-	r, err := NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := open(t, bytes.NewReader(b))
 	a := NewAnalysis(r, config)
 	for {
 		p, err := r.Next()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -13,7 +14,7 @@ type key struct {
 	flow      pacer.Flow
 	iface     int
 	index     uint32
-	direction Direction
+	direction pcap.Direction
 }
 
 // A series is what was seen of one flow by one interface in one direction. The packets
@@ -86,6 +87,10 @@ func (s *series) add(a *Analysis, p *Packet) {
 	if a.config.Pause > 0 && gap > a.config.Pause {
 		s.pauses++
 		s.paused += gap
+		s.drift = 0
+		return
+	}
+	if a.config.Pause > 0 && gap < -a.config.Pause { // a clock that was set back says nothing
 		s.drift = 0
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/pcap"
 )
 
 // String writes what was asked for, such as "500Mbit/s of payload".
@@ -48,7 +49,7 @@ func (r *Report) WriteText(w io.Writer, top int) error {
 	fmt.Fprintf(&b, "%s, %s in %s, %s, time stamps to %v\n", r.Format, count(r.Packets, "packet"), seconds(r.Duration),
 		count(uint64(len(r.Flows)), "flow"), duration(r.Resolution))
 	if n := r.Skipped.LinkType; n > 0 {
-		fmt.Fprintf(&b, "and %s of a link type that is not known: Ethernet, raw IP and Linux cooked are\n", count(n, "packet"))
+		fmt.Fprintf(&b, "and %s of %s, which is not known: %s are\n", count(n, "packet"), r.Skipped.Links, pcap.Known)
 	}
 	if n := r.Skipped.Untimed; n > 0 {
 		fmt.Fprintf(&b, "and %s without a time stamp\n", count(n, "packet"))

@@ -1,70 +1,71 @@
-package gaps
+package pcap
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
-	"time"
-
-	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// The blocks and options of pcapng that are read (draft-ietf-opsawg-pcapng).
+// The blocks and options of pcapng that are read or written.
 const (
 	blockSection   = 0x0A0D0D0A // the same in both byte orders
 	blockInterface = 1
 	blockOldPacket = 2 // obsolete, and still found
 	blockSimple    = 3 // a packet without a time stamp
-	blockPacket    = 6
+	blockPacket    = 6 // the enhanced one
 
 	byteOrderMagic = 0x1A2B3C4D
 
-	optionEnd        = 0
-	optionName       = 2 // of an interface
-	optionSpeed      = 8
-	optionResolution = 9
-	optionOffset     = 14
-	optionFlags      = 2 // of a packet
+	optionEnd         = 0
+	optionName        = 2 // of an interface
+	optionApplication = 4 // of a section
+	optionSpeed       = 8 // of an interface, in bit/s
+	optionResolution  = 9
+	optionFCS         = 13
+	optionOffset      = 14
+	optionFlags       = 2 // of a packet
 )
 
 // pcapng is a file of blocks, each with its length before and behind it.
 type pcapng struct {
 	order binary.ByteOrder
 	left  int64     // bytes of the block that are not read yet, without the length behind it
-	known []stamps  // the interfaces of the section
+	known []meant   // the interfaces of the section
 	start [12]byte  // of a block, with the byte-order magic of a section
 	value [256]byte // of an option, its beginning
+
+	all       map[Interface][]int // the indices that interfaces of a description have
+	bySection map[Interface]int   // how many of them the section has
 }
 
-// stamps says how the time stamps of an interface are meant.
-type stamps struct {
-	iface  int    // index of Reader.Interfaces
-	second uint64 // units of a second
-	offset int64  // s
+// meant is what is kept of a section's interface.
+type meant struct {
+	stamps
+	index int    // of Reader.Interfaces
+	snap  uint32 // bytes that are captured of a packet at most; 0 is no bound
 }
 
 func (f *pcapng) String() string { return "pcapng" }
 
-func (f *pcapng) next(r *Reader) (record, error) {
+func (f *pcapng) next(r *Reader) (Packet, error) {
 	for {
-		rec, found, err := f.block(r)
+		p, found, err := f.block(r)
 		if err != nil || found {
-			return rec, err
+			return p, err
 		}
 	}
 }
 
 // block reads one block, and tells whether it was a packet.
-func (f *pcapng) block(r *Reader) (rec record, found bool, err error) {
+func (f *pcapng) block(r *Reader) (p Packet, found bool, err error) {
 	r.src.begin = r.src.offset
 	kind, length, err := f.head(r)
 	if err != nil {
-		return rec, false, err
+		return p, false, err
 	}
 	if f.left < 0 || length%4 != 0 {
-		return rec, false, fmt.Errorf("a block of %d bytes is not possible", length)
+		return p, false, fmt.Errorf("a block of %d bytes is not possible", length)
 	}
 	switch kind {
 	case blockSection:
@@ -72,9 +73,10 @@ func (f *pcapng) block(r *Reader) (rec record, found bool, err error) {
 	case blockInterface:
 		err = f.describe(r)
 	case blockPacket, blockOldPacket:
-		rec, err = f.packet(r, kind)
+		p, err = f.packet(r, kind)
 		found = true
 	case blockSimple:
+		p, err = f.simple(r)
 		found = true
 	}
 	if err == nil {
@@ -83,7 +85,7 @@ func (f *pcapng) block(r *Reader) (rec record, found bool, err error) {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return rec, found, err
+	return p, found, err
 }
 
 // head reads the kind and the length of a block, and of a section's the byte order.
@@ -142,10 +144,13 @@ func (f *pcapng) version(r *Reader) error {
 	if err != nil {
 		return err
 	}
-	if major := f.order.Uint16(b[0:]); major != 1 {
-		return fmt.Errorf("a section of version %d, only 1 is known", major)
+	// Version 1.2 was written by mistake, and is 1.0.
+	major, minor := f.order.Uint16(b[0:]), f.order.Uint16(b[2:])
+	if major != 1 || minor != 0 && minor != 2 {
+		return fmt.Errorf("a section of version %d.%d, and 1.0 and 1.2 are known", major, minor)
 	}
 	f.known = f.known[:0]
+	clear(f.bySection)
 	return nil
 }
 
@@ -165,7 +170,7 @@ func (f *pcapng) option(r *Reader) (code uint16, value []byte, err error) {
 	if f.left -= int64(padded); f.left < 0 {
 		return 0, nil, errShort
 	}
-	value = f.value[:min(n, len(f.value))]
+	value = f.value[:min(n, len(f.value)-1)]
 	if err := r.src.read(value); err != nil {
 		return 0, nil, err
 	}
@@ -178,9 +183,8 @@ func (f *pcapng) describe(r *Reader) error {
 	if err != nil {
 		return err
 	}
-	iface := Interface{LinkType: f.order.Uint16(b[0:])}
-	resolution := byte(6) // microseconds
-	var offset int64
+	face := Interface{Link: LinkType(f.order.Uint16(b[0:]))}
+	is := meant{stamps: stamps{unit: microseconds}, snap: f.order.Uint32(b[4:])}
 	for {
 		code, value, err := f.option(r)
 		if err != nil {
@@ -188,134 +192,115 @@ func (f *pcapng) describe(r *Reader) error {
 		}
 		switch {
 		case code == optionEnd:
-			return f.add(r, iface, resolution, offset)
+			face.Resolution = is.unit.resolution()
+			return f.add(r, face, is)
 		case code == optionName:
-			iface.Name = string(value)
+			face.Name = string(value)
 		case code == optionSpeed && len(value) == 8:
-			iface.Speed = int64(min(f.order.Uint64(value), 1<<50))
+			face.Speed = int64(min(f.order.Uint64(value), 1<<50))
 		case code == optionResolution && len(value) == 1:
-			resolution = value[0]
+			is.unit = unit(value[0])
+		case code == optionFCS && len(value) == 1:
+			// The specification says bits, and its example bytes.
+			face.FCS = int(value[0])
+			if face.FCS >= 8 {
+				face.FCS /= 8
+			}
 		case code == optionOffset && len(value) == 8:
-			offset = int64(f.order.Uint64(value))
+			is.offset = int64(f.order.Uint64(value))
 		}
 	}
 }
 
 // add takes in an interface of the section. One that an earlier section has described with
 // the same words is the same: a file may be several put one behind the other.
-func (f *pcapng) add(r *Reader, iface Interface, resolution byte, offset int64) error {
-	second := uint64(1)
-	base, exponent := uint64(10), int(resolution)
-	if resolution&0x80 != 0 {
-		base, exponent = 2, int(resolution&0x7f)
+func (f *pcapng) add(r *Reader, face Interface, is meant) error {
+	if len(f.known) == MaxInterfaces {
+		return fmt.Errorf("more than %d interfaces", MaxInterfaces)
 	}
-	for range exponent {
-		over, product := bits.Mul64(second, base)
-		if over != 0 {
-			return fmt.Errorf("an interface with time stamps of %d to the minus %d seconds", base, exponent)
+	same, nth := f.all[face], f.bySection[face]
+	if nth == len(same) {
+		if len(r.Interfaces) == MaxInterfaces {
+			return fmt.Errorf("more than %d interfaces", MaxInterfaces)
 		}
-		second = product
+		same = append(same, len(r.Interfaces))
+		f.all[face] = same
+		r.Interfaces = append(r.Interfaces, face)
 	}
-	iface.Resolution = time.Duration(max(1, (1e9+second-1)/second))
-	index := -1
-	for i := range r.Interfaces {
-		if r.Interfaces[i] == iface && !f.has(i) {
-			index = i
-			break
-		}
-	}
-	if index < 0 {
-		index = len(r.Interfaces)
-		if index == maxInterfaces {
-			return fmt.Errorf("more than %d interfaces", maxInterfaces)
-		}
-		r.Interfaces = append(r.Interfaces, iface)
-	}
-	f.known = append(f.known, stamps{index, second, offset})
+	f.bySection[face]++
+	is.index = same[nth]
+	f.known = append(f.known, is)
 	return nil
 }
 
-// has tells whether the section has an interface of that index.
-func (f *pcapng) has(index int) bool {
-	for _, k := range f.known {
-		if k.iface == index {
-			return true
-		}
-	}
-	return false
-}
-
 // packet reads a packet block of either kind.
-func (f *pcapng) packet(r *Reader, kind uint32) (record, error) {
+func (f *pcapng) packet(r *Reader, kind uint32) (p Packet, err error) {
 	b, err := f.take(r, 20)
 	if err != nil {
-		return record{}, err
+		return p, err
 	}
 	id := f.order.Uint32(b[0:])
 	if kind == blockOldPacket {
 		id = uint32(f.order.Uint16(b[0:])) // and a count of drops
 	}
 	if int64(id) >= int64(len(f.known)) {
-		return record{}, fmt.Errorf("a packet of interface %d, and the section has %d", id, len(f.known))
+		return p, fmt.Errorf("a packet of interface %d, and the section has %d", id, len(f.known))
 	}
-	at, err := f.known[id].time(f.order.Uint32(b[4:]), f.order.Uint32(b[8:]))
-	if err != nil {
-		return record{}, err
+	is := &f.known[id]
+	if p.Time, err = is.time(f.order.Uint32(b[4:]), f.order.Uint32(b[8:])); err != nil {
+		return p, err
 	}
+	p.Timed = true
 	captured, length := f.order.Uint32(b[12:]), f.order.Uint32(b[16:])
-	padded := (int64(captured) + 3) &^ 3
-	if f.left -= padded; f.left < 0 || captured > maxPacket {
-		return record{}, fmt.Errorf("a packet of %d bytes in a block of %d", captured, f.left+padded+32)
-	}
-	rec := record{at: at, iface: f.known[id].iface, captured: int(captured),
-		length: int(min(max(length, captured), maxPacket)), timed: true}
-	if err := r.packet(int(captured)); err != nil {
-		return record{}, err
-	}
-	if err := r.src.skip(padded - int64(captured)); err != nil {
-		return record{}, err
+	if err := f.bytes(r, &p, is, captured, length); err != nil {
+		return p, err
 	}
 	for {
 		code, value, err := f.option(r)
-		if err != nil {
-			return record{}, err
+		if err != nil || code == optionEnd {
+			return p, err
 		}
 		if code == optionFlags && len(value) == 4 {
-			switch f.order.Uint32(value) & 3 {
-			case 1:
-				rec.direction = Received
-			case 2:
-				rec.direction = Sent
+			flags := f.order.Uint32(value)
+			p.Direction = [...]Direction{Unknown, Received, Sent, Unknown}[flags&3]
+			if fcs := int(flags >> 5 & 15); fcs > 0 {
+				p.FCS = fcs
 			}
 		}
-		if code == optionEnd {
-			return rec, nil
-		}
 	}
 }
 
-// latest bounds time stamps, so that their differences and sums fit 64 bits: the year 2116.
-const (
-	latest       = 1 << 62 // ns
-	latestSecond = latest / 1_000_000_000
-)
-
-// time returns a time stamp in ns since 1970.
-func (s *stamps) time(high, low uint32) (clock.Time, error) {
-	stamp := uint64(high)<<32 | uint64(low)
-	hi, lo := bits.Mul64(stamp, 1e9)
-	if hi >= s.second || s.offset < -latestSecond || s.offset > latestSecond {
-		return 0, errTime
+// simple reads a simple packet block: one of the first interface, captured as far as that
+// does.
+func (f *pcapng) simple(r *Reader) (p Packet, err error) {
+	b, err := f.take(r, 4)
+	if err != nil {
+		return p, err
 	}
-	ns, _ := bits.Div64(hi, lo, s.second)
-	if ns > latest {
-		return 0, errTime
+	if len(f.known) == 0 {
+		return p, errors.New("a packet of interface 0, and the section has none")
 	}
-	t := int64(ns) + s.offset*1e9 // at most 2^63 - 1
-	if t < 0 || t > latest {
-		return 0, errTime
+	is := &f.known[0]
+	length := f.order.Uint32(b)
+	captured := length
+	if is.snap > 0 {
+		captured = min(captured, is.snap)
 	}
-	return clock.Time(t), nil
+	return p, f.bytes(r, &p, is, captured, length)
 }
 
-var errTime = errors.New("a time stamp that is not between the years 1970 and 2116")
+// bytes reads the bytes of a packet in a block.
+func (f *pcapng) bytes(r *Reader, p *Packet, is *meant, captured, length uint32) error {
+	padded := (int64(captured) + 3) &^ 3
+	if f.left < padded || captured > maxPacket {
+		return fmt.Errorf("a packet of %d bytes, and its block has %d for it", captured, f.left)
+	}
+	f.left -= padded
+	face := &r.Interfaces[is.index]
+	p.Interface, p.Link, p.FCS = is.index, face.Link, face.FCS
+	p.Captured, p.Length = int(captured), lengthOf(length, captured)
+	if err := r.packet(int(captured)); err != nil {
+		return err
+	}
+	return r.src.skip(padded - int64(captured))
+}
