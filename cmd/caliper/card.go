@@ -81,7 +81,7 @@ type cardReport struct {
 
 func (t *cardTest) run() error {
 	defer tuneRuntime(false)()
-	stop, signalled := watchSignals()
+	stop, signalled := t.rig.voice.watch()
 	defer stop()
 	g, err := newPktgenRig(&t.rig)
 	if err != nil {
@@ -92,7 +92,7 @@ func (t *cardTest) run() error {
 		err = closed
 	}
 	if err == nil {
-		err = &problem{text: "interrupted", code: exitInterrupted}
+		err = wasInterrupted()
 	}
 	return err
 }

@@ -76,6 +76,7 @@ func ourServer(t *testing.T, args ...string) *child {
 type child struct {
 	t      *testing.T
 	cmd    *exec.Cmd
+	pipe   io.Closer
 	lines  *bufio.Reader
 	read   strings.Builder
 	stderr *os.File
@@ -104,7 +105,7 @@ func tryStart(t *testing.T, cmd *exec.Cmd) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.lines = bufio.NewReader(stdout)
+	c.pipe, c.lines = stdout, bufio.NewReader(stdout)
 	return c, nil
 }
 
@@ -136,6 +137,12 @@ func (c *child) signal(s os.Signal) {
 	if err := c.cmd.Process.Signal(s); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// hangUp reads nothing any more of what the process prints.
+func (c *child) hangUp() {
+	c.pipe.Close()
+	c.lines = bufio.NewReader(strings.NewReader(""))
 }
 
 // end waits for the end of the process and returns all that it has left. Killed by a

@@ -171,7 +171,7 @@ func (g *gapsRun) readPlot(c *cli.Context) error {
 
 // run reads the file and prints what it shows. A file that is damaged is shown up to there.
 func (g *gapsRun) run() error {
-	stop, signalled := watchSignals()
+	stop, signalled := g.voice.watch()
 	defer stop()
 	file, err := pcap.Open(g.file, pcap.Headers)
 	if err != nil {
@@ -196,7 +196,7 @@ func (g *gapsRun) run() error {
 	}
 	switch {
 	case signalled.Err() != nil:
-		return &problem{text: "interrupted", code: exitInterrupted}
+		return wasInterrupted()
 	case broken != nil:
 		return failed(broken, "%s", pcap.NameOf(g.file)).hint("what is before that is reported")
 	case err != nil:

@@ -376,7 +376,7 @@ func (t *iperf3Test) checkRate(target netip.Addr) error {
 // run runs the test and prints what came of it.
 func (t *iperf3Test) run() error {
 	defer tuneRuntime(t.bench.port.kind == "wire")()
-	stop, signalled := watchSignals()
+	stop, signalled := t.voice.watch()
 	defer stop()
 	b, err := newBench(t.bench)
 	if err != nil {

@@ -9,21 +9,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link"
 )
-
-// watchSignals returns a context that ends with SIGINT or SIGTERM. A second signal ends
-// the process.
-func watchSignals() (stop func(), ctx context.Context) {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, cancel)
-	return cancel, ctx
-}
 
 // findings are what no iperf3 prints: the key caliper of the JSON.
 type findings struct {

@@ -7,12 +7,15 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // the write tells, see voice.watch
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 
@@ -33,7 +36,7 @@ func newApp(v *voice) *cli.App {
 		Name:           "caliper",
 		Usage:          "closed-loop packet pacing: real TCP and UDP flows, each packet at its departure time",
 		Version:        version(),
-		Writer:         v.stdout,
+		Writer:         v,
 		ErrWriter:      v.stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // voice tells errors
 		Commands:       []*cli.Command{iperf3Command(v), gapsCommand(v), pktgenCommand(v), cardCommand(v), netthreadsCommand(v)},

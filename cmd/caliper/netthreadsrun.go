@@ -25,7 +25,7 @@ func runProgram(c *cli.Context, v *voice, name string, img *netthreads.Image) er
 	if err != nil {
 		return simulationProblem(err)
 	}
-	stop, signalled := watchSignals()
+	stop, signalled := v.watch()
 	defer stop()
 
 	began := time.Now()
@@ -44,7 +44,7 @@ func runProgram(c *cli.Context, v *voice, name string, img *netthreads.Image) er
 	case err != nil:
 		return failed(err, "")
 	case report.End == sim.Interrupted:
-		return &problem{text: "interrupted", code: exitInterrupted}
+		return wasInterrupted()
 	}
 	return nil
 }
@@ -77,17 +77,16 @@ func readSimulation(c *cli.Context, v *voice) (*sim.Config, error) {
 				hint("for instance --cycles 1000000")
 		}
 	}
-	text := v.stdout
+	text := func(line string) { io.WriteString(v, line) }
 	if c.Bool("json") {
-		text = v.stderr
+		text = func(line string) { v.done(); v.say("%s", line) }
 	}
 	stamp := c.Bool("stamp")
 	m.Log = func(thread int, cycle uint64, line string) {
-		v.done()
 		if stamp {
-			fmt.Fprintf(text, "%d %d: ", cycle, thread)
+			line = fmt.Sprintf("%d %d: %s", cycle, thread, line)
 		}
-		fmt.Fprintln(text, line)
+		text(line + "\n")
 	}
 	began := time.Now()
 	config.Progress = func(cycle uint64) {

@@ -83,7 +83,7 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 	}
 	switch {
 	case signalled.Err() != nil:
-		return &problem{text: "interrupted", code: exitInterrupted}
+		return wasInterrupted()
 	case err != nil && errors.As(err, new(*nl.Error)):
 		return failed(err, "").hint("what it refused did not leave; the process with the card may say more")
 	case err != nil:

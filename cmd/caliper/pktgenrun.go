@@ -30,7 +30,7 @@ type pktgenFindings struct {
 func (t *pktgenTest) run() error {
 	virtual := t.netfpga && t.netlink == nil && !t.bench.port.real()
 	defer tuneRuntime(virtual)()
-	stop, signalled := watchSignals()
+	stop, signalled := t.voice.watch()
 	defer stop()
 	switch {
 	case !t.netfpga:
@@ -182,7 +182,7 @@ func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
 // finish prints the findings and returns how the run ended.
 func (t *pktgenTest) finish(f *pktgenFindings, err error, signalled context.Context) error {
 	if err == nil && signalled.Err() != nil {
-		err = &problem{text: "interrupted", code: exitInterrupted}
+		err = wasInterrupted()
 	}
 	if err != nil {
 		f.Error = err.Error()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,7 +13,7 @@ import (
 )
 
 // ends are the ways in which people end a test early.
-var ends = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}
+var ends = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
 // interrupted checks what is left of a run that a signal has ended.
 func interrupted(t *testing.T, o outcome) {
@@ -122,6 +124,62 @@ func TestSignalVirtual(t *testing.T) {
 			if !strings.Contains(o.stdout, " sender\n") || !strings.Contains(o.stdout, "Departures") {
 				t.Errorf("there is no summary in\n%s", o.stdout)
 			}
+		})
+	}
+}
+
+// TestClosedOutput has nobody read on, as with "| head -3", in every command that prints while
+// it runs. It takes leave as after a signal, and says nothing.
+func TestClosedOutput(t *testing.T) {
+	closed := func(t *testing.T, c *child) {
+		t.Helper()
+		o := c.end()
+		gone(t)
+		if o.code != exitClosed || o.stderr != "" {
+			t.Errorf("exit code %d\n%s", o.code, o.stderr)
+		}
+	}
+	for _, args := range [][]string{nil, {"-R"}, {"-u"}, {"-u", "-R"}, {"--json-stream"}} {
+		t.Run("client "+strings.Join(args, " "), func(t *testing.T) {
+			namespace(t)
+			server := realServer(t)
+			client := start(t, command(t, slices.Concat([]string{"iperf3", "-c", kernel4, "-t", "1000", "-b", "20M", "-i", "0.1"}, onTun("cal0"), args)...))
+			if slices.Contains(args, "--json-stream") {
+				client.until(`"event":"interval"`)
+			} else {
+				client.measures()
+			}
+			client.hangUp()
+			closed(t, client)
+			if said := server.end(); !strings.Contains(said.stderr, "the client has terminated") {
+				t.Errorf("the server was told nothing:\n%s%s", said.stdout, said.stderr)
+			}
+		})
+	}
+	t.Run("server", func(t *testing.T) {
+		namespace(t)
+		server := ourServer(t, "-i", "0.1")
+		client := start(t, realIperf3(t, "-c", our4, "-t", "1000", "-b", "20M"))
+		server.measures()
+		server.hangUp()
+		closed(t, server)
+		if said := client.end(); !strings.Contains(said.stderr, "the server has terminated") {
+			t.Errorf("the client was told nothing:\n%s%s", said.stdout, said.stderr)
+		}
+	})
+	for _, args := range []string{"iperf3 -c far -b 10M -t 1000", "netthreads run hello --trace - --cycles 1000000000", "netthreads dis pktgen"} {
+		t.Run(args, func(t *testing.T) {
+			c := start(t, command(t, strings.Fields(args)...))
+			c.until("")
+			c.hangUp()
+			closed(t, c)
+		})
+	}
+	for _, args := range []string{"pktgen -N -i 10.0.0.2 -d 13560 -n 10", "gaps " + record(t, "-n", "1M"), "card --port pcap:" + filepath.Join(t.TempDir(), "out.pcapng"), "netthreads load hello"} {
+		t.Run(args, func(t *testing.T) {
+			c := start(t, command(t, strings.Fields(args)...))
+			c.hangUp()
+			closed(t, c)
 		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +19,8 @@ const (
 	exitFailed      = 1   // the run failed
 	exitBadInput    = 2   // flags, files or addresses are wrong: nothing was changed
 	exitNoRights    = 3   // a capability is missing: nothing was changed
-	exitInterrupted = 130 // by SIGINT or SIGTERM; what was measured until then is printed
+	exitInterrupted = 130 // by SIGINT, SIGTERM or SIGHUP; what was measured until then is printed
+	exitClosed      = 141 // who read the results has closed the pipe, as SIGPIPE's end looks to a shell
 )
 
 // problem is an error with what to do about it and the code that the program ends with.
@@ -71,6 +74,8 @@ type voice struct {
 	mu       sync.Mutex
 	progress string
 	shown    time.Time
+	failed   error  // the first one of writing results
+	stop     func() // ends the run, nil if there is none
 }
 
 func newVoice(stdout, stderr *os.File) *voice {
@@ -78,15 +83,25 @@ func newVoice(stdout, stderr *os.File) *voice {
 	return &voice{stdout: stdout, stderr: stderr, terminal: err == nil}
 }
 
-// Write writes a result, above the line of progress if there is one.
+// Write writes a result, above the line of progress if there is one. When it fails, the run
+// is over.
 func (v *voice) Write(b []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.failed != nil {
+		return 0, v.failed
+	}
 	line := v.progress
 	v.clear()
-	n, err := v.stdout.Write(b)
+	_, v.failed = v.stdout.Write(neutral(b))
 	v.draw(line)
-	return n, err
+	if v.failed == nil {
+		return len(b), nil
+	}
+	if v.stop != nil {
+		v.stop()
+	}
+	return 0, v.failed
 }
 
 var _ io.Writer = (*voice)(nil)
@@ -133,23 +148,52 @@ func (v *voice) remark(err error) {
 	defer v.mu.Unlock()
 	line := v.progress
 	v.clear()
-	fmt.Fprintf(v.stderr, "caliper: %v\n", err)
+	v.say("caliper: %v\n", err)
 	v.draw(line)
+}
+
+// say writes to standard error.
+func (v *voice) say(format string, args ...any) {
+	v.stderr.Write(neutral(fmt.Appendf(nil, format, args...)))
 }
 
 // exit tells of the error, if there is one, and returns the exit code.
 func (v *voice) exit(err error) int {
 	v.done()
+	err, code := v.ending(err)
 	if err == nil {
-		return exitOK
+		return code
 	}
-	fmt.Fprintf(v.stderr, "caliper: %v\n", err)
+	v.say("caliper: %v\n", err)
 	var p *problem
-	if !errors.As(err, &p) {
-		return exitFailed
+	if errors.As(err, &p) && p.todo != "" {
+		v.say("hint: %s\n", p.todo)
 	}
-	if p.todo != "" {
-		fmt.Fprintf(v.stderr, "hint: %s\n", p.todo)
+	return code
+}
+
+// neutral returns text in which control characters other than the ends of lines and tabs are
+// written as in JSON: what others have sent does nothing to a terminal.
+func neutral(b []byte) []byte {
+	var out []byte // nil while there is nothing to change
+	for i := 0; i < len(b); {
+		r, width := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && width == 1 {
+			r = rune(b[i]) // as a terminal of 8 bits has it
+		}
+		switch harmless := r == '\n' || r == '\t' || !unicode.IsControl(r); {
+		case harmless && out != nil:
+			out = append(out, b[i:i+width]...)
+		case !harmless && out == nil:
+			out = append(make([]byte, 0, 2*len(b)), b[:i]...)
+			fallthrough
+		case !harmless:
+			out = fmt.Appendf(out, "\\u%04x", r)
+		}
+		i += width
 	}
-	return p.code
+	if out == nil {
+		return b
+	}
+	return out
 }
