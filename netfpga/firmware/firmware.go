@@ -184,7 +184,8 @@ func (g *Generator) advance() {
 	case g.rests():
 		g.timer.Stop()
 	default:
-		if quiet := g.machine.Quiet(); quiet > g.cycle(until) {
+		// With a message on its way to the driver the machine does not rest yet.
+		if quiet := g.machine.Quiet(); quiet > g.cycle(until) && g.host.waiting.Len() == 0 {
 			until = g.counter.Time(g.tick(quiet - 1))
 		}
 		g.timer.ResetAt(until)

@@ -45,9 +45,14 @@ func command(t testing.TB, name string, args ...string) []byte {
 // makeIn builds a folder for a context, and returns where the program is.
 func makeIn(t testing.TB, dir, context, name string, args ...string) string {
 	t.Helper()
+	return makeInto(t, t.TempDir(), dir, context, name, args...)
+}
+
+// makeInto does it in a folder in which the library may have been built before.
+func makeInto(t testing.TB, out, dir, context, name string, args ...string) string {
+	t.Helper()
 	need(t, "make", "mips-linux-gnu-gcc", "gcc")
-	out := t.TempDir()
-	command(t, "make", append([]string{"-s", "-C", dir, "CONTEXT=" + context, "OUT=" + out}, args...)...)
+	command(t, "make", append([]string{"-s", "-C", dir, "CONTEXT=" + context, "OUT=" + out, name}, args...)...)
 	if context != "sw" {
 		name += ".elf"
 	}
@@ -164,6 +169,10 @@ func TestNew(t *testing.T) {
 	}
 	makeIn(t, dir, "nf", "mine")
 	makeIn(t, dir, "sw", "mine")
+	if err := os.CopyFS(filepath.Join(dir, "locks"), os.DirFS("samples/locks")); err != nil {
+		t.Fatal(err)
+	}
+	makeIn(t, filepath.Join(dir, "locks"), "sim", "locks") // a program of the original's manner
 	r := newRigOf(t, readImage(t, makeIn(t, dir, "sim", "mine")), netthreads.Config{})
 	for i := range 20 {
 		r.m.Offer(2*(i%2), payload(i, 60+i))

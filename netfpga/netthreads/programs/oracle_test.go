@@ -23,7 +23,7 @@ func TestOracle(t *testing.T) {
 				t.Fatalf("under qemu: %q", want)
 			}
 			for _, level := range []string{"-O0", "-O2", "-Os"} {
-				img := readImage(t, makeIn(t, "oracle", "sim", name, "NAME="+name, "OPT="+level))
+				img := readImage(t, makeIn(t, "oracle", "sim", name, "OPT="+level))
 				for _, delaySlots := range []bool{false, true} {
 					got := lines(t, img, netthreads.Config{DelaySlots: delaySlots})
 					compare(t, level, got, want)

@@ -1,11 +1,13 @@
 // Package programs holds programs for the NetThreads machine, in C, and their images (tech
 // doc sections 4 and 5).
 //
-//	support/   the API of section 4.4, and the rules of section 4.3 by which all is built
+//	bench.mk   the rules of section 4.3 by which all is built
+//	support/   the API of section 4.4
 //	hello/     every thread says hello
 //	bounce/    sends every packet back to where it came from
 //	pktgen/    the packet generator of section 5
 //	template/  where a program of one's own begins: New writes it
+//	samples/   programs in the manner of the original's, which tests build and run
 //	oracle/    what the machine is tested with, against another emulator of MIPS
 //	images/    the first three, built
 //
@@ -30,7 +32,7 @@ import (
 //go:embed images/*.elf
 var images embed.FS
 
-//go:embed support template
+//go:embed bench.mk support template
 var sources embed.FS
 
 // Names are those of the programs that there are images of.

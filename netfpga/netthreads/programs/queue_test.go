@@ -12,7 +12,7 @@ import (
 // Locks and lists hold whatever the order in which the threads begin: all orders of four
 // threads, and many of eight, as far apart as an instruction or as a critical section.
 func TestQueueOrders(t *testing.T) {
-	img := readImage(t, makeIn(t, "oracle", "sim", "queue", "NAME=queue", "SRCS=queue.c"))
+	img := readImage(t, makeIn(t, "oracle", "sim", "queue"))
 	permute(4, func(order []int) {
 		for _, apart := range []int{0, 4, 20, 44, 200} {
 			runQueue(t, img, netthreads.Config{CPUs: 2, Threads: 2}, order, apart)

@@ -6,7 +6,6 @@
 
 #include "support.h"
 #include "pktbuff.h"
-#include "memcpy.h"
 #include "../../netthreads/programs/pktgen/drivercomm.h"
 
 static t_addr *slot(void)
@@ -31,7 +30,7 @@ static void answer(int type, int quota)
 	reply->type = type;
 	reply->pkt_quota = quota;
 	reply->time_lo = nf_time();
-	send(out, host_bit(0), sizeof *reply);
+	send(out, host_port(0), sizeof *reply);
 }
 
 static void process(const struct packet_hdr *hdr)
@@ -53,13 +52,13 @@ static void process(const struct packet_hdr *hdr)
 	}
 	if (what == 7)
 		frame[20] ^= 0xff;
-	send(out, mac_bit(0), bytes);
+	send(out, mac_port(0), bytes);
 	if (what == 6)
-		send(held, mac_bit(0), held_bytes);
+		send(held, mac_port(0), held_bytes);
 	if (what == 7) {
 		out = slot();
 		memset(out + sizeof(struct ioq_header), 0xee, 100);
-		send(out, mac_bit(0), 100);
+		send(out, mac_port(0), 100);
 	}
 }
 

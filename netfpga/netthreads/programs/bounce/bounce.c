@@ -1,16 +1,17 @@
 // Sends every packet back to the port that it came by. All threads do the same.
 
+#include <arpa/inet.h>
+
 #include "support.h"
 #include "pktbuff.h"
-#include "memcpy.h"
 
 // bounce copies a packet, as only output memory can be sent.
 static void bounce(t_addr *in, t_addr *out)
 {
 	struct ioq_header *from = (struct ioq_header *)in;
-	uint bytes = nf_be16(from->byte_length);
-	fill_ioq((struct ioq_header *)out, 1 << nf_be16(from->src_port), bytes);
-	copy_words(out + sizeof *from, in + sizeof *from, (bytes + 3) >> 2);
+	uint bytes = ntohs(from->byte_length);
+	fill_ioq((struct ioq_header *)out, ntohs(from->src_port), bytes);
+	memcpy32(out + sizeof *from, in + sizeof *from, bytes);
 	nf_pktin_free(in);
 	nf_pktout_send(out, out + sizeof *from + bytes);
 }

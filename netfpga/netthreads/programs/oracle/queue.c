@@ -4,10 +4,10 @@
 #include "support.h"
 #include "mtdeque.h"
 
-enum { LOCK_LEFT, LOCK_RIGHT, LOCK_SUM, ITEMS = 12, ROUNDS = 10 };
+enum { LOCK_LEFT = LOCK_DS0, LOCK_RIGHT, LOCK_SUM, LOCK_WAIT_LEFT, LOCK_WAIT_RIGHT, ITEMS = 12, ROUNDS = 10 };
 
 struct number {
-	struct mtdeque_item item;
+	struct deque_item item;
 	uint value;
 	uint seen;
 };
@@ -16,13 +16,13 @@ volatile uint delays[16]; // in ticks
 volatile uint threads = NF_THREADS;
 
 static struct number numbers[ITEMS];
-static struct mtdeque left = MTDEQUE(LOCK_LEFT), right = MTDEQUE(LOCK_RIGHT);
+static struct mtdeque left, right;
 static volatile int ready;
 static volatile uint sum, passed, done;
 
 static void pass(void)
 {
-	struct number *n = (struct number *)mtdeque_pop(&left);
+	struct number *n = (struct number *)mtdeque_pop(&left, NO_BLOCK);
 	if (!n)
 		return;
 	n->seen++;
@@ -30,16 +30,18 @@ static void pass(void)
 	sum += n->value;
 	passed++;
 	nf_unlock(LOCK_SUM);
-	mtdeque_push(n->seen < ROUNDS ? &left : &right, &n->item);
+	mtdeque_push_tail(n->seen < ROUNDS ? &left : &right, &n->item);
 }
 
 int main(void)
 {
 	nf_sleep(delays[nf_tid()]);
 	if (nf_tid() == 0) {
+		mtdeque_init(&left, LOCK_LEFT, LOCK_WAIT_LEFT);
+		mtdeque_init(&right, LOCK_RIGHT, LOCK_WAIT_RIGHT);
 		for (uint i = 0; i < ITEMS; i++) {
 			numbers[i].value = 1 << i;
-			mtdeque_push(&left, &numbers[i].item);
+			mtdeque_push_tail(&left, &numbers[i].item);
 		}
 		ready = 1;
 	}
@@ -54,9 +56,9 @@ int main(void)
 		return 0;
 	uint found = 0;
 	for (struct number *n; found < ITEMS;)
-		if ((n = (struct number *)mtdeque_pop(&right)))
+		if ((n = (struct number *)mtdeque_pop(&right, NO_BLOCK)))
 			found += n->seen == ROUNDS;
 	log("sum %u, passed %u, found %u, empty %d\n", sum, passed, found,
-	    mtdeque_is_empty(&left) && mtdeque_is_empty(&right));
+	    mtdeque_empty(&left) && mtdeque_empty(&right));
 	return 0;
 }

@@ -22,6 +22,8 @@
 // departure counts from the packet before, by whichever port that left. What arrives from
 // the wire is dropped.
 
+#include <arpa/inet.h>
+
 #include "support.h"
 #include "memcpy.h"
 #include "pktbuff.h"
@@ -36,11 +38,11 @@ enum {
 	QUOTA_STEP = 4,
 };
 
-enum { LOCK_JOBS, LOCK_FREE, LOCK_INPUT };
+enum { LOCK_JOBS = LOCK_DS0, LOCK_JOBS_WAIT, LOCK_FREE, LOCK_FREE_WAIT, LOCK_INPUT };
 
 // pkt_out is an output slot, and the packet in it.
 struct pkt_out {
-	struct work job;          // its item links free slots, too
+	struct work_task task;    // its item links free slots, too
 	t_addr *output_mem;
 	uint used;                // bytes of the frame beyond which the slot is zero
 	uint id;                  // counts the packets
@@ -52,9 +54,9 @@ struct pkt_out {
 };
 
 static struct pkt_out pkt_outs[NUM_PKT_OUTS];
-static struct mtdeque free_pkts = MTDEQUE(LOCK_FREE);
+static struct mtdeque free_pkts;
 static struct pkt_out *volatile prepared_pkts[NUM_PKT_OUTS]; // by id % NUM_PKT_OUTS
-static struct work_queue jobs_queue = WORK_QUEUE(LOCK_JOBS);
+static struct work_queue jobs_queue;
 
 // The ids of the next packet to be queued, and to be sent.
 static volatile uint next_pkt_id;
@@ -103,7 +105,7 @@ static uint arrived_first, arrived_end;
 static int message_type(t_addr *pkt)
 {
 	struct ioq_header *ioq = (struct ioq_header *)pkt;
-	return nf_be16(ioq->byte_length) < sizeof(int) ? 0 : nf_be32(*(uint *)(ioq + 1));
+	return ntohs(ioq->byte_length) < sizeof(int) ? 0 : ntohl(*(uint *)(ioq + 1));
 }
 
 // pop_input returns a message from the driver, or 0. What comes from the wire is dropped.
@@ -114,7 +116,7 @@ static t_addr *pop_input(void)
 		nf_pause();
 		return 0;
 	}
-	int port = nf_be16(((struct ioq_header *)pkt)->src_port);
+	int port = ntohs(((struct ioq_header *)pkt)->src_port);
 	if ((port & 1) == 0) {
 		nf_pktin_free(pkt);
 		return 0;
@@ -136,8 +138,8 @@ static t_addr *next_input(void)
 // comes first, which is then the next message.
 static struct pkt_out *take_pkt_out(void)
 {
-	struct mtdeque_item *item;
-	while (!(item = mtdeque_pop(&free_pkts))) {
+	struct deque_item *item;
+	while (!(item = mtdeque_pop(&free_pkts, NO_BLOCK))) {
 		workq_try(&jobs_queue);
 		t_addr *pkt = pop_input();
 		if (!pkt)
@@ -151,7 +153,7 @@ static struct pkt_out *take_pkt_out(void)
 		}
 		arrived[arrived_end++ % 16] = pkt;
 	}
-	return (struct pkt_out *)item;
+	return deque_entry(item, struct pkt_out, task.item);
 }
 
 // has_packet reports whether the header and the bytes of a packet lie before the message's
@@ -160,7 +162,7 @@ static int has_packet(const struct packet_hdr *hdr, t_addr *end)
 {
 	if ((char *)(hdr + 1) > end)
 		return 0;
-	uint len = nf_be16(hdr->len), wire_len = nf_be16(hdr->wire_len), next = nf_be16(hdr->next_pkt);
+	uint len = ntohs(hdr->len), wire_len = ntohs(hdr->wire_len), next = ntohs(hdr->next_pkt);
 	return (char *)(hdr + 1) + len <= end &&
 	       wire_len - MIN_WIRE <= MAX_WIRE - MIN_WIRE && len <= wire_len && hdr->port < 4 &&
 	       (next == 0 || ((next & 7) == 0 && next >= sizeof *hdr + len));
@@ -168,10 +170,12 @@ static int has_packet(const struct packet_hdr *hdr, t_addr *end)
 
 // process_pkt_pkts queues a job for each packet of a message. What is in front of a
 // contradiction is still sent.
+static void prepare_work(unsigned long data);
+
 static void __attribute__((noinline)) process_pkt_pkts(t_addr *pkt)
 {
 	t_addr *msg = pkt + sizeof(struct ioq_header);
-	t_addr *end = msg + nf_be16(((struct ioq_header *)pkt)->byte_length);
+	t_addr *end = msg + ntohs(((struct ioq_header *)pkt)->byte_length);
 	const struct packet_hdr *hdr = (struct packet_hdr *)(msg + FIRST_PKT);
 	struct pkt_out *po;
 	int n = 0;
@@ -179,9 +183,9 @@ static void __attribute__((noinline)) process_pkt_pkts(t_addr *pkt)
 		po->input = pkt;
 		po->hdr = hdr;
 		po->id = next_pkt_id++;
-		workq_add(&jobs_queue, &po->job);
+		workq_add_task(&jobs_queue, &po->task, prepare_work, (unsigned long)po);
 		n++;
-		uint next = nf_be16(hdr->next_pkt);
+		uint next = ntohs(hdr->next_pkt);
 		if (next == 0)
 			break;
 		hdr = (struct packet_hdr *)((char *)hdr + next);
@@ -189,16 +193,15 @@ static void __attribute__((noinline)) process_pkt_pkts(t_addr *pkt)
 	change_refs(pkt, n);
 }
 
-static void pop_work(void *unused);
-static struct work pop_job = {.func = pop_work};
+static struct work_task pop_task;
 
 // pop_work waits for a message while there is no other job. Only one thread does at a time,
 // so that packets stay in order.
-static void pop_work(void *unused)
+static void pop_work(unsigned long unused)
 {
 	(void)unused;
 	t_addr *pkt;
-	while (!(pkt = next_input()) && workq_is_empty(&jobs_queue))
+	while (!(pkt = next_input()) && workq_empty(&jobs_queue))
 		;
 	if (pkt) {
 		switch (message_type(pkt)) {
@@ -216,16 +219,16 @@ static void pop_work(void *unused)
 			drop_input(pkt);
 		}
 	}
-	workq_add(&jobs_queue, &pop_job);
+	workq_add_task(&jobs_queue, &pop_task, pop_work, 0);
 }
 
 // prepare_work puts a packet together in output memory. What is on the wire beyond the bytes
 // carried is zero.
-static void prepare_work(void *data)
+static void prepare_work(unsigned long data)
 {
-	struct pkt_out *po = data;
+	struct pkt_out *po = (struct pkt_out *)data;
 	const struct packet_hdr *hdr = po->hdr;
-	uint len = nf_be16(hdr->len), wire_len = nf_be16(hdr->wire_len);
+	uint len = ntohs(hdr->len), wire_len = ntohs(hdr->wire_len);
 	char *frame = po->output_mem + sizeof(struct ioq_header);
 	uint end = (len + 3) & ~3;
 	copy_words(frame, hdr + 1, end >> 2);
@@ -234,9 +237,9 @@ static void prepare_work(void *data)
 	if (end < po->used)
 		memset(frame + end, 0, po->used - end);
 	po->used = end;
-	fill_ioq((struct ioq_header *)po->output_mem, mac_bit(hdr->port), wire_len);
+	fill_ioq((struct ioq_header *)po->output_mem, mac_port(hdr->port), wire_len);
 	po->end = frame + wire_len;
-	po->clock = (ticks)nf_be32(hdr->clock_hi) << 32 | nf_be32(hdr->clock_lo);
+	po->clock = (ticks)ntohl(hdr->clock_hi) << 32 | ntohl(hdr->clock_lo);
 	po->is_absolute = hdr->is_absolute;
 	nf_publish();
 	prepared_pkts[po->id % NUM_PKT_OUTS] = po;
@@ -271,7 +274,7 @@ static uint quota_sent;                   // of pkts_freed
 static inline void collect(t_addr *sent, struct pkt_out *po)
 {
 	if (launched) {
-		mtdeque_push(&free_pkts, &launched->job.item);
+		mtdeque_push(&free_pkts, &launched->task.item);
 	} else {
 		quota_spare = quota_pkt;
 		quota_pkt = sent;
@@ -285,13 +288,13 @@ static void send_special(int type, int quota)
 	t_addr *pkt = quota_pkt;
 	quota_pkt = quota_spare;
 	struct reply *reply = (struct reply *)(pkt + sizeof(struct ioq_header));
-	fill_ioq((struct ioq_header *)pkt, host_bit(0), sizeof *reply);
+	fill_ioq((struct ioq_header *)pkt, host_port(0), sizeof *reply);
 	memset(reply, 0, sizeof *reply);
-	reply->type = nf_be32(type);
-	reply->pkt_quota = nf_be32(quota);
-	reply->time_hi = nf_be32(time_hi);
-	reply->time_lo = nf_be32(time_lo);
-	nf_pktout_bounds(pkt, (char *)(reply + 1));
+	reply->type = htonl(type);
+	reply->pkt_quota = htonl(quota);
+	reply->time_hi = htonl(time_hi);
+	reply->time_lo = htonl(time_lo);
+	nf_pktout_send_setup(pkt, (char *)(reply + 1));
 	collect(nf_pktout_launch(), 0);
 }
 
@@ -314,7 +317,7 @@ static void forget(void)
 		}
 		prepared_pkts[place] = 0;
 		next_pkt_tosend++;
-		mtdeque_push(&free_pkts, &po->job.item);
+		mtdeque_push(&free_pkts, &po->task.item);
 	}
 	while (pkts_freed != pkts_popped)
 		nf_pause();
@@ -328,9 +331,9 @@ static void forget(void)
 // to. The hardware waits for the tick.
 static ticks tight_send_loop(struct pkt_out *po, ticks departure, ticks last)
 {
-	nf_pktout_bounds(po->output_mem, po->end);
+	nf_pktout_send_setup(po->output_mem, po->end);
 	if (departure >= current_time()) {
-		nf_pktout_time(departure);
+		nf_pktout_send_schedule(departure);
 		collect(nf_pktout_launch(), po);
 		return departure;
 	}
@@ -378,24 +381,29 @@ static void init(void)
 {
 	nf_pktin_init();
 	nf_pktout_init();
+	mtdeque_init(&free_pkts, LOCK_FREE, LOCK_FREE_WAIT);
+	workq_init(&jobs_queue, LOCK_JOBS, LOCK_JOBS_WAIT);
 	quota_pkt = nf_pktout_alloc(1520);
 	for (int i = 0; i < NUM_PKT_OUTS; i++) {
 		struct pkt_out *po = pkt_outs + i;
 		po->output_mem = nf_pktout_alloc(1520);
-		po->job.func = prepare_work;
-		po->job.data = po;
 		memset(po->output_mem, 0, NF_SLOT_SIZE);
-		mtdeque_push(&free_pkts, &po->job.item);
+		mtdeque_push(&free_pkts, &po->task.item);
 	}
-	workq_add(&jobs_queue, &pop_job);
+	workq_add_task(&jobs_queue, &pop_task, pop_work, 0);
 }
 
 int main(void)
 {
 	if (nf_tid() == 0) {
+		nf_lock(LOCK_INIT);
 		init();
+		nf_unlock(LOCK_INIT);
 		manage_sending();
 	} else {
+		nf_stall_a_bit();
+		nf_lock(LOCK_INIT);
+		nf_unlock(LOCK_INIT);
 		workq_serve(&jobs_queue, -1);
 	}
 	return 0;

@@ -36,7 +36,7 @@ static inline void nf_pktin_free(t_addr *val)
 	nf_register(NF_HEADER_RETURN_W) = (uint)val;
 }
 
-static inline void nf_pktout_bounds(char *start_addr, char *end_addr)
+static inline void nf_pktout_send_setup(char *start_addr, char *end_addr)
 {
 	nf_register(NF_CTRL_START) = (uint)start_addr;
 	nf_register(NF_CTRL_END) = (uint)end_addr - 1;
@@ -44,7 +44,7 @@ static inline void nf_pktout_bounds(char *start_addr, char *end_addr)
 	nf_register(NF_CTRL_END_W) = (0x101 >> ((end_addr - start_addr) & 7)) & 0xff;
 }
 
-static inline void nf_pktout_time(uint time)
+static inline void nf_pktout_send_schedule(uint time)
 {
 	nf_register(NF_SEND_TIME_TRIG) = time;
 }

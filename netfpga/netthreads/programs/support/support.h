@@ -3,22 +3,18 @@
 //
 // A program is built for one of three contexts (section 4.3): nf, the card; sim, the card
 // with log; and sw, a program of this computer (see sw.c).
-//
-// Locks 14 and 15 are the library's own.
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
-typedef unsigned int uint;
-
-// A packet in input or output memory begins with its IOQ header, at an address divisible by 8.
-typedef char t_addr;
+#include "common.h"
 
 enum {
-	NF_THREADS = 8,      // of the card
+	NF_THREADS = 8,       // of the card
 	NF_LOCKS = 16,
-	NF_SLOTS = 10,       // of input memory, and of output memory
-	NF_SLOT_SIZE = 1600, // bytes
-	NF_MEM_SIZE = 16384, // bytes of input memory, and of output memory
+	NUM_INPUT_BUFS = 10,  // slots of input memory
+	NUM_OUTPUT_BUFS = 10, // and of output memory
+	NF_SLOT_SIZE = 1600,  // bytes
+	NF_MEM_SIZE = 16384,  // bytes of input memory, and of output memory
 };
 
 // ---- Receiving (4.4.2)
@@ -39,7 +35,7 @@ static inline void nf_pktin_free(t_addr *val);
 void nf_pktout_init(void);
 
 // nf_pktout_alloc returns a slot, or 0 if none is free. The size is ignored. The slots are
-// NF_SLOTS, but the last becomes free with the first packet sent.
+// NUM_OUTPUT_BUFS, but the last becomes free with the first packet sent.
 t_addr *nf_pktout_alloc(uint size);
 
 // nf_pktout_free gives back a slot that is not to be sent.
@@ -49,19 +45,49 @@ void nf_pktout_free(t_addr *addr);
 // its slot. It waits while the packet before is still to leave.
 void nf_pktout_send(char *start_addr, char *end_addr);
 
-// nf_pktout_send_schedule does the same, but the packet leaves when nf_time is time, or at
-// once if that has passed.
-void nf_pktout_send_schedule(char *start_addr, char *end_addr, uint time);
+// The same in parts, for a program in which one thread sends: setup has the bounds, and
+// finish sends. With schedule between them the packet leaves when nf_time is time, or at once
+// if that has passed. finish collects the packet that was sent before: its slot is free.
+static inline void nf_pktout_send_setup(char *start_addr, char *end_addr);
+static inline void nf_pktout_send_schedule(uint time);
+void nf_pktout_send_finish(void);
 
-// The same in parts, for a program in which one thread sends: bounds, maybe a time, and
-// nf_pktout_launch, which returns the slot of the packet launched before this one, free.
-static inline void nf_pktout_bounds(char *start_addr, char *end_addr);
-static inline void nf_pktout_time(uint time);
+// nf_pktout_launch is finish for a program that keeps its slots itself: it returns the one of
+// the packet sent before.
 static inline t_addr *nf_pktout_launch(void);
 
-// ---- Locks (4.4.5). Ids above 15 wrap around. A thread that locks twice waits for ever.
+// ---- Locks (4.4.5). Ids above 15 wrap around. A thread that locks twice waits for another
+// thread to unlock. The library uses those up to SENDING_LOCK.
+enum {
+	LOCK_INIT = 0, // while the program begins: thread 0 takes it, and the others wait for it
+	LOCK_PKTIN = 0,
+	LOCK_MISC = 1,
+	LOCK_PO_MEM = 2,
+	MALLOCFREE_LOCK = 3,
+	SENDING_LOCK = 4,
+	LOCK_DS0 = 5,
+	LOCK_DS1,
+	LOCK_DS2,
+	LOCK_DS3,
+	LOCK_DS4,
+	LOCK_DS5,
+	LOCK_PREDEF, // this one and those behind it are nobody's
+};
+
 static inline void nf_lock(int id);
 static inline void nf_unlock(int id);
+
+// A rw_lock is for many readers or one writer. A writer that waits keeps new readers out.
+typedef struct {
+	int lock; // that guards the rest
+	volatile int readers, writing, writers_waiting;
+} rw_lock;
+
+void rw_lock_init(rw_lock *rw, int lock);
+void reader_lock(rw_lock *rw);
+void reader_unlock(rw_lock *rw);
+void writer_lock(rw_lock *rw);
+void writer_unlock(rw_lock *rw);
 
 // ---- Misc (4.4.1)
 
@@ -78,6 +104,11 @@ static inline void nf_sleep(uint ticks)
 		;
 }
 
+// nf_stall_a_bit wastes some time, enough for thread 0 to take LOCK_INIT first if the others
+// call it before they do; relax wastes a little, a random number of ticks.
+void nf_stall_a_bit(void);
+void relax(void);
+
 // nf_pause goes into every loop that waits for another thread: in sw it lets that thread run.
 static inline void nf_pause(void);
 
@@ -85,23 +116,17 @@ static inline void nf_pause(void);
 // a lock, to another thread.
 static inline void nf_publish(void);
 
-// log prints as printf does, of the conversions of C the ones of a word: %d %u %x %c %s %p.
-// In nf it and its arguments are nothing.
-#ifdef CONTEXT_NF
-#define log(...) ((void)0)
-#else
-#define log nf_log
-void nf_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-#endif
+// memcpy32 copies count bytes between addresses divisible by 4, which do not overlap, by
+// words. What does not fill a word is copied, too, and no more.
+void *memcpy32(void *dst, const void *src, size_t count);
 
-// ---- Byte order of packets, which is the card's.
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define nf_be16(x) ((unsigned short)(x))
-#define nf_be32(x) ((uint)(x))
-#else
-#define nf_be16(x) __builtin_bswap16(x)
-#define nf_be32(x) __builtin_bswap32(x)
-#endif
+// ---- The heap: main memory, of which all threads may take. sp_init_mem_single makes all of
+// it free, if it is called; sp_init_mem_pool may follow it and does nothing more.
+void sp_init_mem_single(void);
+void sp_init_mem_pool(void);
+void *sp_malloc(size_t size); // 0 if there is no room
+void sp_free(void *ptr);
+void *sp_realloc(void *ptr, int new_size);
 
 #ifdef CONTEXT_SW
 #include "sw.h"

@@ -16,10 +16,8 @@
 #include "pktbuff.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +29,7 @@ static struct {
 	FILE *in, *out;
 	int port;              // that packets arrive at
 	int swapped;           // the input file has the other byte order
-	int free_in[NF_SLOTS], free_out[NF_SLOTS];
+	int free_in[NUM_INPUT_BUFS], free_out[NUM_OUTPUT_BUFS];
 	char *start, *end;     // of the packet to be sent
 	t_addr *sent;          // the slot launched last
 	int scheduled;
@@ -72,10 +70,26 @@ int sw_tid(void)
 	return tid;
 }
 
+// begun is set when thread 0 has called nf_lock, or has ended.
+static volatile int begun;
+
+void nf_stall_a_bit(void)
+{
+	for (uint64_t start = ticks(); !begun && ticks() - start < 12500000;) // 100 ms
+		sched_yield();
+}
+
+void relax(void)
+{
+	sched_yield();
+}
+
 void sw_lock(int id)
 {
 	while (__atomic_exchange_n(&locks[id % NF_LOCKS], 1, __ATOMIC_ACQUIRE))
 		sched_yield();
+	if (tid == 0)
+		begun = 1;
 }
 
 void sw_unlock(int id)
@@ -88,14 +102,14 @@ void sw_unlock(int id)
 static int slot_of(t_addr *mem, t_addr *addr)
 {
 	int slot = (addr - mem) / NF_SLOT_SIZE;
-	if (addr < mem || slot >= NF_SLOTS || mem + slot * NF_SLOT_SIZE != addr)
+	if (addr < mem || slot >= NUM_INPUT_BUFS || mem + slot * NF_SLOT_SIZE != addr)
 		fail("a packet that is at no slot");
 	return slot;
 }
 
 void nf_pktin_init(void)
 {
-	for (int i = 0; i < NF_SLOTS; i++)
+	for (int i = 0; i < NUM_INPUT_BUFS; i++)
 		nf_pktin_free(nf_input_mem + i * NF_SLOT_SIZE);
 }
 
@@ -125,8 +139,8 @@ static int read_packet(t_addr *slot)
 		fail("a packet in the file that fits no slot");
 	if (fread(slot + sizeof *ioq, n, 1, sw.in) != 1)
 		fail("the file ends in a packet");
-	fill_ioq(ioq, 0, n);
-	ioq->src_port = nf_be16(sw.port);
+	fill_ioq(ioq, sw.port, n);
+	ioq->dst_port = 0;
 	return 1;
 }
 
@@ -134,7 +148,7 @@ t_addr *sw_pop(void)
 {
 	t_addr *packet = 0;
 	pthread_mutex_lock(&sw.mutex);
-	for (int i = 0; i < NF_SLOTS && !packet; i++) {
+	for (int i = 0; i < NUM_INPUT_BUFS && !packet; i++) {
 		if (!sw.free_in[i])
 			continue;
 		if (read_packet(nf_input_mem + i * NF_SLOT_SIZE)) {
@@ -157,7 +171,7 @@ t_addr *sw_pop(void)
 void nf_pktout_init(void)
 {
 	sw.sent = nf_output_mem; // as on the card
-	for (int i = 1; i < NF_SLOTS; i++)
+	for (int i = 1; i < NUM_OUTPUT_BUFS; i++)
 		sw.free_out[i] = 1;
 }
 
@@ -166,7 +180,7 @@ t_addr *nf_pktout_alloc(uint size)
 	(void)size;
 	t_addr *slot = 0;
 	pthread_mutex_lock(&sw.mutex);
-	for (int i = 0; i < NF_SLOTS && !slot; i++) {
+	for (int i = 0; i < NUM_OUTPUT_BUFS && !slot; i++) {
 		if (sw.free_out[i]) {
 			sw.free_out[i] = 0;
 			slot = nf_output_mem + i * NF_SLOT_SIZE;
@@ -200,7 +214,7 @@ t_addr *sw_launch(void)
 	pthread_mutex_lock(&sw.mutex);
 	struct ioq_header *ioq = (struct ioq_header *)sw.start;
 	uint32_t n = sw.end - sw.start - sizeof *ioq;
-	if (n > NF_SLOT_SIZE || nf_be16(ioq->byte_length) != n)
+	if (n > NF_SLOT_SIZE || ntohs(ioq->byte_length) != n)
 		fail("a packet whose header has another length");
 	uint64_t now = ticks();
 	int wait = sw.trigger - (uint)now;
@@ -218,39 +232,28 @@ t_addr *sw_launch(void)
 	return sent;
 }
 
-static pthread_mutex_t sending = PTHREAD_MUTEX_INITIALIZER;
+void nf_pktout_send_finish(void)
+{
+	nf_pktout_free(sw_launch());
+}
 
 void nf_pktout_send(char *start_addr, char *end_addr)
 {
-	pthread_mutex_lock(&sending);
+	nf_lock(SENDING_LOCK);
 	sw_bounds(start_addr, end_addr);
-	nf_pktout_free(sw_launch());
-	pthread_mutex_unlock(&sending);
-}
-
-void nf_pktout_send_schedule(char *start_addr, char *end_addr, uint time)
-{
-	pthread_mutex_lock(&sending);
-	sw_bounds(start_addr, end_addr);
-	sw_time_trigger(time);
-	nf_pktout_free(sw_launch());
-	pthread_mutex_unlock(&sending);
+	t_addr *sent = sw_launch();
+	nf_unlock(SENDING_LOCK);
+	nf_pktout_free(sent);
 }
 
 // ---- The program
-
-void nf_log(const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-}
 
 static void *run(void *id)
 {
 	tid = (intptr_t)id;
 	nf_main();
+	if (tid == 0)
+		begun = 1;
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 // threads run.
 
 #include <sched.h>
-#include <stdint.h>
 
 extern t_addr nf_input_mem[NF_MEM_SIZE], nf_output_mem[NF_MEM_SIZE];
 
@@ -19,8 +18,8 @@ void sw_unlock(int id);
 static inline t_addr *nf_pktin_pop(void) { return sw_pop(); }
 static inline int nf_pktin_is_valid(t_addr *addr) { return addr != 0; }
 static inline void nf_pktin_free(t_addr *val) { sw_free(val); }
-static inline void nf_pktout_bounds(char *start, char *end) { sw_bounds(start, end); }
-static inline void nf_pktout_time(uint time) { sw_time_trigger(time); }
+static inline void nf_pktout_send_setup(char *start, char *end) { sw_bounds(start, end); }
+static inline void nf_pktout_send_schedule(uint time) { sw_time_trigger(time); }
 static inline t_addr *nf_pktout_launch(void) { return sw_launch(); }
 static inline void nf_lock(int id) { sw_lock(id); }
 static inline void nf_unlock(int id) { sw_unlock(id); }

@@ -4,49 +4,53 @@
 
 #include "mtdeque.h"
 
-struct work {
-	struct mtdeque_item item; // first, so that an item of the queue is a work
-	void (*func)(void *data);
-	void *data;
+typedef void (*work_t)(unsigned long data);
+
+struct work_task {
+	struct deque_item item;
+	work_t work;
+	unsigned long data;
 };
 
 struct work_queue {
-	struct mtdeque works;
+	struct mtdeque tasks;
 };
 
-// WORK_QUEUE is an empty queue with a lock of its own.
-#define WORK_QUEUE(lock) {MTDEQUE(lock)}
+// workq_init makes an empty queue of two locks, as mtdeque_init does.
+void workq_init(struct work_queue *q, int lock1, int lock2);
 
-// workq_add adds a work, which must stay until it is served.
-static inline void workq_add(struct work_queue *q, struct work *w)
+// workq_add_task has a thread that serves the queue call work(data). The task, of which
+// nothing need be set, must stay until then; while it is served it may be added again.
+void workq_add_task(struct work_queue *q, struct work_task *task, work_t work, unsigned long data);
+
+// workq_serve does n tasks, waiting for them; with -1 it never returns.
+void workq_serve(struct work_queue *q, int n);
+
+// workq_try does a task if there is one, and reports whether there was.
+int workq_try(struct work_queue *q);
+
+// workq_empty may be asked without the lock: then it is a hint.
+static inline int workq_empty(struct work_queue *q)
 {
-	mtdeque_push(&q->works, &w->item);
+	return mtdeque_empty(&q->tasks);
 }
 
-static inline int workq_is_empty(struct work_queue *q)
+// With the lock several tasks can be added at once.
+static inline void workq_lock(struct work_queue *q)
 {
-	return mtdeque_is_empty(&q->works);
+	mtdeque_lock(&q->tasks);
 }
 
-// workq_try does a work if there is one, and reports whether there was.
-static inline int workq_try(struct work_queue *q)
+static inline void workq_unlock(struct work_queue *q)
 {
-	struct work *w = (struct work *)mtdeque_pop(&q->works);
-	if (w)
-		w->func(w->data);
-	return w != 0;
+	mtdeque_unlock(&q->tasks);
 }
 
-// workq_serve does so many works, waiting for them; with -1 it never returns. A work may be
-// added again while it is served.
-static inline void workq_serve(struct work_queue *q, int n)
+static inline void workq_add_task_nolock(struct work_queue *q, struct work_task *task, work_t work, unsigned long data)
 {
-	while (n != 0) {
-		if (!workq_try(q))
-			nf_pause();
-		else if (n > 0)
-			n--;
-	}
+	task->work = work;
+	task->data = data;
+	mtdeque_push_tail_nolock(&q->tasks, &task->item);
 }
 
 #endif

@@ -5,11 +5,12 @@
 //	make                for the card
 //	make CONTEXT=sw     for this computer
 
+#include <arpa/inet.h>
+
 #include "support.h"
 #include "pktbuff.h"
-#include "memcpy.h"
 
-enum { LOCK_COUNT }; // of count
+enum { LOCK_COUNT = LOCK_DS0 }; // of count
 
 static int count;
 static volatile int ready;
@@ -17,8 +18,8 @@ static volatile int ready;
 static void forward(t_addr *in, t_addr *out)
 {
 	struct ioq_header *from = (struct ioq_header *)in;
-	uint bytes = nf_be16(from->byte_length), port = nf_be16(from->src_port);
-	fill_ioq((struct ioq_header *)out, port == 0 ? mac_bit(1) : mac_bit(0), bytes);
+	uint bytes = ntohs(from->byte_length), port = ntohs(from->src_port);
+	fill_ioq((struct ioq_header *)out, mac_port(port == mac_port(0)), bytes);
 	memcpy(out + sizeof *from, in + sizeof *from, bytes);
 	nf_pktin_free(in); // as soon as it can be: packets that find no slot are lost
 	nf_pktout_send(out, out + sizeof *from + bytes);
