@@ -33,14 +33,14 @@ import (
 // segments it starts afresh.
 type Meter struct {
 	sent  sentSegments // from una to next in order of sequence, without a gap
-	una   uint32       // what was not acknowledged begins here
-	next  uint32       // and what was not sent here
+	una   Seq          // what was not acknowledged begins here
+	next  Seq          // and what was not sent here
 	begun bool
 
 	// While something is selectively acknowledged: where the highest three such segments
 	// begin, and up to where it has been judged what is lost.
-	top    [3]uint32
-	judged uint32
+	top    [3]Seq
+	judged Seq
 
 	// The connection's state of the draft.
 	delivered   int64
@@ -68,16 +68,16 @@ const (
 // segment that left before is noticed as a retransmission. One without payload is not
 // noted. limited tells that the sender had nothing more to send though its window was
 // open: the rate that is seen then is the application's.
-func (m *Meter) Sent(seq, end uint32, t clock.Time, limited bool) {
-	if int32(end-seq) <= 0 {
+func (m *Meter) Sent(seq, end Seq, t clock.Time, limited bool) {
+	if !seq.Before(end) {
 		return
 	}
 	m.departures++
-	if !m.begun || m.sent.n > mostSegments-4 || int32(seq-m.una) < -mostWindow || int32(end-m.una) > mostWindow {
+	if !m.begun || m.sent.n > mostSegments-4 || seq.From(m.una) < -mostWindow || end.From(m.una) > mostWindow {
 		m.begin(seq)
 	}
-	again := seqBefore(seq, m.una)
-	if !seqBefore(m.una, end) {
+	again := seq.Before(m.una)
+	if !m.una.Before(end) {
 		m.retransmits++
 		return
 	}
@@ -89,7 +89,7 @@ func (m *Meter) Sent(seq, end uint32, t clock.Time, limited bool) {
 	}
 	limitedNow := limited || m.limitedTo > 0
 
-	if seqBefore(seq, m.next) {
+	if seq.Before(m.next) {
 		if m.resent(seq, end, t, limitedNow) {
 			again = true
 		}
@@ -98,7 +98,7 @@ func (m *Meter) Sent(seq, end uint32, t clock.Time, limited bool) {
 	if seq != m.next {
 		m.sent.push(m.next, seq)
 	}
-	if seqBefore(seq, end) {
+	if seq.Before(end) {
 		m.depart(m.sent.push(seq, end), t, limitedNow)
 		m.next = end
 	}
@@ -111,16 +111,16 @@ func (m *Meter) Sent(seq, end uint32, t clock.Time, limited bool) {
 }
 
 // begin forgets what is outstanding, and follows what begins at seq.
-func (m *Meter) begin(seq uint32) {
+func (m *Meter) begin(seq Seq) {
 	m.begun = true
 	m.sent.n, m.inFlight = 0, 0
 	m.una, m.next, m.judged = seq, seq, seq
-	m.top = [3]uint32{seq, seq, seq}
+	m.top = [3]Seq{seq, seq, seq}
 }
 
 // depart notes in s that it leaves at t, for the first time or again.
 func (m *Meter) depart(s *sentSegment, t clock.Time, limited bool) {
-	size := int64(s.end - s.seq)
+	size := int64(s.end.From(s.seq))
 	switch s.fate {
 	case flying:
 		m.lost += size
@@ -138,7 +138,7 @@ func (m *Meter) depart(s *sentSegment, t clock.Time, limited bool) {
 
 // resent notes that what is known of the bytes from seq to end, which may be behind next,
 // leaves at t. It reports whether some of it left before.
-func (m *Meter) resent(seq, end uint32, t clock.Time, limited bool) (again bool) {
+func (m *Meter) resent(seq, end Seq, t clock.Time, limited bool) (again bool) {
 	i := m.sent.search(seq)
 	if i == m.sent.n || m.sent.at(i).seq != seq {
 		i--
@@ -147,13 +147,13 @@ func (m *Meter) resent(seq, end uint32, t clock.Time, limited bool) (again bool)
 			i++
 		}
 	}
-	for ; i < m.sent.n && seqBefore(m.sent.at(i).seq, end); i++ {
+	for ; i < m.sent.n && m.sent.at(i).seq.Before(end); i++ {
 		s := m.sent.at(i)
 		again = again || s.fate != unseen
 		if s.fate == sacked {
 			continue
 		}
-		if seqBefore(end, s.end) {
+		if end.Before(s.end) {
 			m.sent.split(i, end)
 			s = m.sent.at(i)
 		}
@@ -164,14 +164,14 @@ func (m *Meter) resent(seq, end uint32, t clock.Time, limited bool) (again bool)
 
 // Acked takes in an acknowledgement that arrived at t, with its SACK blocks, and returns
 // what it tells. Of the blocks, the first four count: an option has no more.
-func (m *Meter) Acked(ack uint32, blocks []SACKBlock, t clock.Time) Sample {
+func (m *Meter) Acked(ack Seq, blocks []SACKBlock, t clock.Time) Sample {
 	var news news
 	if m.begun {
 		if ack == m.next+1 { // of a FIN, which has no payload
 			ack = m.next
 		}
-		if int32(ack-m.next) <= 0 {
-			if seqBefore(m.una, ack) {
+		if !m.next.Before(ack) {
+			if m.una.Before(ack) {
 				m.acknowledge(ack, &news)
 			}
 			if len(blocks) > 0 {
@@ -193,7 +193,7 @@ type news struct {
 
 // deliver notes that s, which was not sacked, has arrived whole.
 func (m *Meter) deliver(s *sentSegment, news *news) {
-	size := int64(s.end - s.seq)
+	size := int64(s.end.From(s.seq))
 	news.bytes += size
 	if s.fate == flying {
 		m.inFlight -= size
@@ -204,17 +204,17 @@ func (m *Meter) deliver(s *sentSegment, news *news) {
 	if s.fate == unseen {
 		return
 	}
-	if n := news.newest; n == nil || s.at > n.at || s.at == n.at && seqBefore(n.end, s.end) {
+	if n := news.newest; n == nil || s.at > n.at || s.at == n.at && n.end.Before(s.end) {
 		news.newest = s
 	}
 }
 
 // acknowledge takes in that all before ack, which is between una and next, has arrived.
-func (m *Meter) acknowledge(ack uint32, news *news) {
+func (m *Meter) acknowledge(ack Seq, news *news) {
 	m.una = ack
 	for m.sent.n > 0 {
 		s := m.sent.at(0)
-		if seqBefore(ack, s.end) {
+		if ack.Before(s.end) {
 			m.trim(s, ack, news)
 			break
 		}
@@ -223,16 +223,16 @@ func (m *Meter) acknowledge(ack uint32, news *news) {
 		}
 		m.sent.pop()
 	}
-	m.judged = seqLater(m.judged, ack)
+	m.judged = m.judged.Later(ack)
 	for i := range m.top {
-		m.top[i] = seqLater(m.top[i], ack)
+		m.top[i] = m.top[i].Later(ack)
 	}
 }
 
 // trim takes in that what s has before ack has arrived, and cuts it off. It is not told
 // when it left that this arrived: a peer may acknowledge byte by byte.
-func (m *Meter) trim(s *sentSegment, ack uint32, news *news) {
-	if size := int64(int32(ack - s.seq)); size > 0 {
+func (m *Meter) trim(s *sentSegment, ack Seq, news *news) {
+	if size := int64(ack.From(s.seq)); size > 0 {
 		if s.fate != sacked {
 			news.bytes += size
 		}
@@ -251,12 +251,12 @@ func (m *Meter) selective(blocks []SACKBlock, news *news) {
 			b.End = m.next
 		}
 		// A block that tells of duplicates (RFC 2883) begins before una.
-		if seqBefore(b.Start, m.una) || !seqBefore(b.Start, b.End) || seqBefore(m.next, b.End) {
+		if b.Start.Before(m.una) || !b.Start.Before(b.End) || m.next.Before(b.End) {
 			continue
 		}
 		for i := m.sent.search(b.Start); i < m.sent.n; {
 			s := m.sent.at(i)
-			if seqBefore(b.End, s.end) {
+			if b.End.Before(s.end) {
 				break
 			}
 			if s.fate != sacked {
@@ -273,33 +273,33 @@ func (m *Meter) selective(blocks []SACKBlock, news *news) {
 			i += int(s.run)
 		}
 	}
-	if third := m.top[2]; seqBefore(m.judged, third) {
+	if third := m.top[2]; m.judged.Before(third) {
 		m.judge(third)
 	}
 }
 
 // rank puts a newly sacked segment among the highest three, if it is one.
-func (m *Meter) rank(seq uint32) {
+func (m *Meter) rank(seq Seq) {
 	switch {
-	case seqBefore(m.top[0], seq):
-		m.top = [3]uint32{seq, m.top[0], m.top[1]}
-	case seqBefore(m.top[1], seq):
+	case m.top[0].Before(seq):
+		m.top = [3]Seq{seq, m.top[0], m.top[1]}
+	case m.top[1].Before(seq):
 		m.top[1], m.top[2] = seq, m.top[1]
-	case seqBefore(m.top[2], seq):
+	case m.top[2].Before(seq):
 		m.top[2] = seq
 	}
 }
 
 // judge takes for lost what lies before third, where the third highest sacked segment
 // begins, and was sent once. Every segment is judged once.
-func (m *Meter) judge(third uint32) {
+func (m *Meter) judge(third Seq) {
 	for i := m.sent.search(m.judged); i < m.sent.n; i++ {
 		s := m.sent.at(i)
-		if !seqBefore(s.seq, third) {
+		if !s.seq.Before(third) {
 			break
 		}
 		if s.fate == flying && !s.again {
-			size := int64(s.end - s.seq)
+			size := int64(s.end.From(s.seq))
 			s.fate = lost
 			m.inFlight -= size
 			m.lost += size

@@ -36,10 +36,10 @@ func BenchmarkMeterGrowingBlock(b *testing.B) {
 	acks := 0
 	for b.Loop() {
 		var m pacer.Meter
-		for i := range uint32(size) {
+		for i := range pacer.Seq(size) {
 			m.Sent(i*mss, (i+1)*mss, 0, false)
 		}
-		for i := range uint32(size - 1) {
+		for i := range pacer.Seq(size - 1) {
 			m.Acked(0, []pacer.SACKBlock{{Start: mss, End: (i + 2) * mss}}, 1)
 		}
 		acks += size - 1
@@ -55,14 +55,14 @@ func BenchmarkMeterManyBlocks(b *testing.B) {
 	acks := 0
 	for b.Loop() {
 		var m pacer.Meter
-		for i := range uint32(size) {
+		for i := range pacer.Seq(size) {
 			m.Sent(i*mss, (i+1)*mss, 0, false)
 		}
-		for i := range uint32(size) {
+		for i := range pacer.Seq(size) {
 			k := i * 2477 % size
 			m.Acked(0, []pacer.SACKBlock{{Start: k * mss, End: (k + 1) * mss}}, 1)
 		}
-		for i := range uint32(size) {
+		for i := range pacer.Seq(size) {
 			k := i * 2477 % size
 			m.Acked(0, []pacer.SACKBlock{{Start: k * mss, End: size * mss}}, 1)
 		}
@@ -94,7 +94,7 @@ func newWindow(m *pacer.Meter, size int) *window {
 
 func (w *window) send(i int) {
 	w.now++
-	w.m.Sent(uint32(i)*mss, uint32(i+1)*mss, w.now, false)
+	w.m.Sent(pacer.Seq(i)*mss, pacer.Seq(i+1)*mss, w.now, false)
 }
 
 // step lets the oldest segment but the lost ones arrive, and sends one. One in every `every`
@@ -120,11 +120,11 @@ func (w *window) step(every int) {
 			end = w.holes[i+1]
 		}
 		if start := w.holes[i] + 1; start < end {
-			w.blocks[n] = pacer.SACKBlock{Start: uint32(start) * mss, End: uint32(end) * mss}
+			w.blocks[n] = pacer.SACKBlock{Start: pacer.Seq(start) * mss, End: pacer.Seq(end) * mss}
 			n++
 		}
 	}
-	w.m.Acked(uint32(w.arrived)*mss, w.blocks[:n], w.now+20)
+	w.m.Acked(pacer.Seq(w.arrived)*mss, w.blocks[:n], w.now+20)
 	w.send(w.next)
 	w.next++
 }

@@ -34,14 +34,14 @@ func path100() path { return path{service: 115_840, delay: 20*ms - 115_840} }
 // ackAt is an acknowledgement on its way.
 type ackAt struct {
 	t      clock.Time
-	ack    uint32
+	ack    pacer.Seq
 	blocks []pacer.SACKBlock
 }
 
 // transfer sends segments 0 to n-1 with a window, each lost one again, and returns what
 // each acknowledgement told. What has one of the departure numbers in drop is lost.
-func transfer(m *pacer.Meter, p path, first uint32, n, window int, drop ...int) (samples []pacer.Sample) {
-	seq := func(i int) uint32 { return first + uint32(i*mss) }
+func transfer(m *pacer.Meter, p path, first pacer.Seq, n, window int, drop ...int) (samples []pacer.Sample) {
+	seq := func(i int) pacer.Seq { return first + pacer.Seq(i*mss) }
 	var acks []ackAt
 	got := make([]bool, n)
 	arrived, departures := 0, 0
@@ -102,7 +102,7 @@ func lostIn(known, again []bool, next int) int {
 }
 
 // blocksAt returns up to three SACK blocks, the one with the segment latest first.
-func blocksAt(got []bool, arrived, latest int, seq func(int) uint32) (blocks []pacer.SACKBlock) {
+func blocksAt(got []bool, arrived, latest int, seq func(int) pacer.Seq) (blocks []pacer.SACKBlock) {
 	for i := arrived; i < len(got); i++ {
 		if !got[i] {
 			continue
@@ -218,7 +218,7 @@ func TestMeterLossyPath(t *testing.T) {
 func TestMeterAppLimited(t *testing.T) {
 	var m pacer.Meter
 	p := path100()
-	seq := uint32(0)
+	seq := pacer.Seq(0)
 	send := func(n int, at clock.Time, limited bool) (acks []ackAt) {
 		for i := range n {
 			m.Sent(seq, seq+mss, at, limited && i == n-1)
@@ -267,10 +267,10 @@ func TestMeterHeldAcknowledgements(t *testing.T) {
 	// faster than they had left.
 	var m pacer.Meter
 	const most = mss * 8 * 1000 // bit/s
-	acked := uint32(0)
+	acked := pacer.Seq(0)
 	next := 20 * ms
 	tempted := false
-	for i := range uint32(500) {
+	for i := range pacer.Seq(500) {
 		now := clock.Time(i) * ms
 		for ; next <= now; acked++ {
 			s := m.Acked((acked+1)*mss, nil, next)

@@ -12,7 +12,7 @@ import (
 func TestMeterRTT(t *testing.T) {
 	var m pacer.Meter
 	now := clock.Time(0)
-	seq := uint32(0)
+	seq := pacer.Seq(0)
 	trip := func(rtt time.Duration, rtts, smoothed, variation time.Duration) {
 		t.Helper()
 		m.Sent(seq, seq+mss, now, false)
@@ -55,7 +55,7 @@ func TestMeterRTT(t *testing.T) {
 	// # the first of four is late, is sent again, and arrives at that moment: no round trip
 	// is so short, and there is no rate to be had
 	seq, now = seq+2*mss, now+10_000
-	for i := range uint32(4) {
+	for i := range pacer.Seq(4) {
 		m.Sent(seq+i*mss, seq+(i+1)*mss, now, false)
 	}
 	m.Acked(seq, []pacer.SACKBlock{{Start: seq + mss, End: seq + 4*mss}}, now+1000)
@@ -70,11 +70,11 @@ func TestMeterRTT(t *testing.T) {
 type script struct {
 	t     *testing.T
 	m     pacer.Meter
-	first uint32
+	first pacer.Seq
 	now   clock.Time
 }
 
-func (s *script) seq(i int) uint32 { return s.first + uint32(i)*1000 }
+func (s *script) seq(i int) pacer.Seq { return s.first + pacer.Seq(i)*1000 }
 
 func (s *script) sent(segments ...int) {
 	for _, i := range segments {
@@ -173,7 +173,7 @@ func TestMeterStrange(t *testing.T) {
 	before := s.m
 	for _, what := range []struct {
 		name string
-		ack  uint32
+		ack  pacer.Seq
 		sack pacer.SACKBlock
 	}{
 		{"old", s.seq(0) - 1, pacer.SACKBlock{}},
@@ -221,7 +221,7 @@ func TestMeterStrange(t *testing.T) {
 	// A byte is acknowledged at a time: it counts, and is not a round trip.
 	s.sent(4, 5)
 	rtt, rate := s.m.RTT(), s.m.DeliveryRate()
-	for i := range uint32(999) {
+	for i := range pacer.Seq(999) {
 		if a := s.m.Acked(s.seq(4)+i+1, nil, s.now+1); a.Acked != 1 || a.RTT != 0 || a.Rate != 0 {
 			t.Fatalf("byte %d: %+v", i, a)
 		}
@@ -291,7 +291,7 @@ func TestMeterUnseen(t *testing.T) {
 func TestMeterLongConnection(t *testing.T) {
 	// What was selectively acknowledged is not taken for something ahead when the numbers
 	// have come half around.
-	for _, way := range []uint32{1 << 30, 1<<31 - 5000, 1<<31 + 5000, 3 << 30, 1<<32 - 3000} {
+	for _, way := range []pacer.Seq{1 << 30, 1<<31 - 5000, 1<<31 + 5000, 3 << 30, 1<<32 - 3000} {
 		s := &script{t: t}
 		s.sent(0, 1, 2, 3, 4)
 		s.acked(0, [2]int{1, 5})
@@ -324,7 +324,7 @@ func TestMeterManySegments(t *testing.T) {
 	// A million segments of one byte, and nothing is acknowledged: what is kept is bounded,
 	// and in the end all is well again.
 	var m pacer.Meter
-	for i := range uint32(1_000_000) {
+	for i := range pacer.Seq(1_000_000) {
 		m.Sent(i, i+1, clock.Time(i), false)
 		if m.InFlight() > 1<<17 {
 			t.Fatalf("%d in flight", m.InFlight())
@@ -348,7 +348,7 @@ func TestMeterGivesBack(t *testing.T) {
 	before := heap()
 	meters := make([]pacer.Meter, 200)
 	for i := range meters {
-		for k := range uint32(1000) {
+		for k := range pacer.Seq(1000) {
 			meters[i].Sent(k, k+1, 0, false)
 		}
 		meters[i].Acked(1000, nil, 1)

@@ -8,7 +8,7 @@ import (
 
 // A Segment is what a Meter needs of a TCP packet.
 type Segment struct {
-	Seq, Ack uint32 // Ack says something only with FlagACK
+	Seq, Ack Seq // Ack says something only with FlagACK
 	Flags    uint8
 	Window   uint16 // as in the header, without the window scale
 	Payload  int    // bytes
@@ -19,7 +19,7 @@ type Segment struct {
 
 // A SACKBlock is data that the peer has beyond what it acknowledges: the bytes from Start
 // to the one before End (RFC 2018).
-type SACKBlock struct{ Start, End uint32 }
+type SACKBlock struct{ Start, End Seq }
 
 // Flags of a Segment (RFC 9293, section 3.1).
 const (
@@ -31,7 +31,7 @@ const (
 )
 
 // End returns the sequence number behind the segment's payload.
-func (s *Segment) End() uint32 { return s.Seq + uint32(s.Payload) }
+func (s *Segment) End() Seq { return s.Seq + Seq(s.Payload) }
 
 // SACK returns the blocks of the segment in their order. They are the segment's own.
 func (s *Segment) SACK() []SACKBlock { return s.blocks[:s.sacks] }
@@ -48,8 +48,8 @@ func ParseSegment(ip []byte) (s Segment, ok bool) {
 	if offset < 20 || offset > len(tcp) {
 		return s, false
 	}
-	s.Seq = binary.BigEndian.Uint32(tcp[4:])
-	s.Ack = binary.BigEndian.Uint32(tcp[8:])
+	s.Seq = Seq(binary.BigEndian.Uint32(tcp[4:]))
+	s.Ack = Seq(binary.BigEndian.Uint32(tcp[8:]))
 	s.Flags = tcp[13]
 	s.Window = binary.BigEndian.Uint16(tcp[14:])
 	s.Payload = size.Payload
@@ -83,7 +83,7 @@ func (s *Segment) readSACK(options []byte) {
 		}
 		if options[0] == optionSACK && length%8 == 2 {
 			for b := options[2:length]; len(b) > 0 && s.sacks < len(s.blocks); b = b[8:] {
-				s.blocks[s.sacks] = SACKBlock{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])}
+				s.blocks[s.sacks] = SACKBlock{Seq(binary.BigEndian.Uint32(b)), Seq(binary.BigEndian.Uint32(b[4:]))}
 				s.sacks++
 			}
 		}
@@ -93,7 +93,7 @@ func (s *Segment) readSACK(options []byte) {
 
 // sentSegment is what is known of a range of sequence numbers that left together.
 type sentSegment struct {
-	seq, end uint32
+	seq, end Seq
 	run      uint32 // of the segments from this on, so many are known to be sacked
 	fate     fate
 	again    bool // it left more than once
@@ -129,11 +129,11 @@ const keptSegments = 128
 func (q *sentSegments) at(i int) *sentSegment { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
 
 // search returns which segment is the first that begins at seq or behind it.
-func (q *sentSegments) search(seq uint32) int {
+func (q *sentSegments) search(seq Seq) int {
 	low, high := 0, q.n
 	for low < high {
 		middle := (low + high) / 2
-		if seqBefore(q.at(middle).seq, seq) {
+		if q.at(middle).seq.Before(seq) {
 			low = middle + 1
 		} else {
 			high = middle
@@ -143,7 +143,7 @@ func (q *sentSegments) search(seq uint32) int {
 }
 
 // push puts a segment that was not seen to leave behind the others.
-func (q *sentSegments) push(seq, end uint32) *sentSegment {
+func (q *sentSegments) push(seq, end Seq) *sentSegment {
 	if q.n == len(q.ring) {
 		q.grow()
 	}
@@ -157,7 +157,7 @@ func (q *sentSegments) push(seq, end uint32) *sentSegment {
 // split makes two of the i-th segment, which is not sacked, and the second begin at seq.
 // What lies on the shorter side of it moves: segments are cut where TCP cuts them anew,
 // which is at the front.
-func (q *sentSegments) split(i int, seq uint32) {
+func (q *sentSegments) split(i int, seq Seq) {
 	if q.n == len(q.ring) {
 		q.grow()
 	}
@@ -193,16 +193,4 @@ func (q *sentSegments) grow() {
 	n := copy(ring, q.ring[q.head:])
 	copy(ring[n:], q.ring[:q.head])
 	q.ring, q.head = ring, 0
-}
-
-// seqBefore reports whether the sequence number a comes before b. Sequence numbers wrap
-// (RFC 9293, section 3.4).
-func seqBefore(a, b uint32) bool { return int32(a-b) < 0 }
-
-// seqLater returns the later of two sequence numbers.
-func seqLater(a, b uint32) uint32 {
-	if seqBefore(a, b) {
-		return b
-	}
-	return a
 }

@@ -43,7 +43,7 @@ func TestParseSegment(t *testing.T) {
 	} {
 		s, ok := pacer.ParseSegment(test.packet)
 		if !ok || s.Seq != 0x01020304 || s.Ack != 0x05060708 || s.Flags != pacer.FlagACK|pacer.FlagFIN ||
-			s.Window != 0x0203 || s.Payload != test.payload || s.End() != s.Seq+uint32(test.payload) ||
+			s.Window != 0x0203 || s.Payload != test.payload || s.End() != s.Seq+pacer.Seq(test.payload) ||
 			!slices.Equal(s.SACK(), test.sacks) {
 			t.Errorf("%s: %+v, %v, want a payload of %d and %v", test.name, s, ok, test.payload, test.sacks)
 		}
@@ -94,15 +94,15 @@ func FuzzParseSegment(f *testing.F) {
 		var head [12]byte
 		binary.BigEndian.PutUint16(head[0:], flow.SrcPort)
 		binary.BigEndian.PutUint16(head[2:], flow.DstPort)
-		binary.BigEndian.PutUint32(head[4:], s.Seq)
-		binary.BigEndian.PutUint32(head[8:], s.Ack)
+		binary.BigEndian.PutUint32(head[4:], uint32(s.Seq))
+		binary.BigEndian.PutUint32(head[8:], uint32(s.Ack))
 		if !bytes.Contains(p, head[:]) {
 			t.Errorf("%+v of %v is not in the packet", s, flow)
 		}
 		for _, b := range s.SACK() {
 			var block [8]byte
-			binary.BigEndian.PutUint32(block[0:], b.Start)
-			binary.BigEndian.PutUint32(block[4:], b.End)
+			binary.BigEndian.PutUint32(block[0:], uint32(b.Start))
+			binary.BigEndian.PutUint32(block[4:], uint32(b.End))
 			if !bytes.Contains(p, block[:]) {
 				t.Errorf("block %v is not in the packet", b)
 			}

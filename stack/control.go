@@ -40,14 +40,14 @@ type control struct {
 	firstMSS   int // before anybody said that the path takes less
 	meter      pacer.Meter
 	usage      usage
-	following  bool   // the pacer is a Follower
-	recovering bool   // netstack sets the window
-	bound      int    // of what waits for its departure, in bytes of payload; 0 for none
-	left       uint32 // what comes before it has left
-	window     int    // what netstack's window was last set to
-	clamped    bool   // which was less than the controller's
-	written    uint32 // what comes before it was given to netstack
-	full       bool   // a writer waits until more of that has left
+	following  bool      // the pacer is a Follower
+	recovering bool      // netstack sets the window
+	bound      int       // of what waits for its departure, in bytes of payload; 0 for none
+	left       pacer.Seq // what comes before it has left
+	window     int       // what netstack's window was last set to
+	clamped    bool      // which was less than the controller's
+	written    pacer.Seq // what comes before it was given to netstack
+	full       bool      // a writer waits until more of that has left
 
 	// Of the clock's goroutine.
 	pacer pacer.Pacer
@@ -70,8 +70,8 @@ func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Contro
 		return nil, err
 	}
 	c.state = cc.Conn{Cwnd: c.snd.SndCwnd, Ssthresh: c.snd.Ssthresh}
-	c.left = uint32(c.snd.SndNxt)
-	c.written = c.left
+	c.left = pacer.Seq(c.snd.SndNxt)
+	c.written, c.usage.end = c.left, c.left
 	c.window = c.snd.SndCwnd
 	c.look()
 	c.firstMSS = c.state.MSS
@@ -84,7 +84,7 @@ func (c *control) look() {
 	s.MSS = c.snd.MaxPayloadSize
 	// After a timeout netstack starts from 0, and what was sent before counts it down.
 	s.Outstanding = max(0, c.snd.Outstanding)
-	s.Una, s.Nxt = uint32(c.snd.SndUna), uint32(c.snd.SndNxt)
+	s.Una, s.Nxt = pacer.Seq(c.snd.SndUna), pacer.Seq(c.snd.SndNxt)
 	s.Now = c.host.clk.Now()
 	if c.snd.SndCwnd != c.window { // netstack set it, after the connection was idle
 		s.Cwnd = c.snd.SndCwnd
@@ -100,7 +100,7 @@ func (c *control) apply() {
 	s.Cwnd = max(s.Cwnd, 1)
 	window := s.Cwnd
 	if c.bound > 0 {
-		room := max(0, c.bound-int(int32(s.Nxt-c.left)))
+		room := max(0, c.bound-s.Nxt.From(c.left))
 		window = min(window, s.Outstanding+(room+s.MSS-1)/s.MSS)
 	}
 	c.clamped = window < s.Cwnd
@@ -135,21 +135,19 @@ func (c *control) Arrived(s *pacer.Segment, now clock.Time) {
 }
 
 // Departed implements endpoint.Loop.
-func (c *control) Departed(seq, end uint32, sent clock.Optional, waiting int) {
+func (c *control) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int) {
 	c.mu.Lock()
 	if at, ok := sent.Get(); ok {
 		// All that was written has left: what is seen from here on is the application's rate.
-		limited := waiting == 0 && !c.recovering && !before(end, c.written)
+		limited := waiting == 0 && !c.recovering && !end.Before(c.written)
 		c.meter.Sent(seq, end, at, limited)
 	}
-	if before(c.left, end) {
-		c.left = end
-	}
+	c.left = c.left.Later(end)
 	writable := c.full && !c.ahead()
 	if writable {
 		c.full = false
 	}
-	more := c.clamped && int(int32(c.state.Nxt-c.left)) <= c.bound/2
+	more := c.clamped && c.state.Nxt.From(c.left) <= c.bound/2
 	if more {
 		c.clamped = false // asked for once
 	}
@@ -175,7 +173,7 @@ func (c *control) ahead() bool {
 	if c.full {
 		most /= 2
 	}
-	return int(int32(c.written-c.left)) >= most
+	return c.written.From(c.left) >= most
 }
 
 // writerWaits reports whether a writer has to wait until more has left. netstack alone
@@ -194,7 +192,7 @@ func (c *control) writerWaits() bool {
 func (c *control) wrote(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.written += uint32(n)
+	c.written += pacer.Seq(n)
 }
 
 // runPush has netstack send what the window allows now. It waits for the connection's

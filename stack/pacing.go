@@ -108,7 +108,7 @@ func (c *control) feedback() (fb pacer.Feedback) {
 	}
 	c.meter.Fill(&fb)
 	// In recovery the controller does not hear from netstack, and the link knows.
-	fb.Outstanding = fb.InFlight + int64(max(0, int32(s.Nxt-c.left)))
+	fb.Outstanding = fb.InFlight + int64(max(0, s.Nxt.From(c.left)))
 	return fb
 }
 
@@ -118,25 +118,25 @@ func (c *control) feedback() (fb pacer.Feedback) {
 func (c *control) waiting() int64 {
 	c.host.touch()
 	c.ep.LockUser()
-	next := uint32(c.snd.SndNxt)
+	next := pacer.Seq(c.snd.SndNxt)
 	c.ep.UnlockUser()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return int64(max(0, int32(next-c.left)))
+	return int64(max(0, next.From(c.left)))
 }
 
 // usage is whether a connection makes use of its window, as Linux finds it
 // (tcp_is_cwnd_limited).
 type usage struct {
-	end     uint32 // the sequence number that the next window begins at
-	most    int    // packets outstanding, at the most, in this one
-	limited bool   // they were as many as the window allowed
+	end     pacer.Seq // the next window begins here, the first one at the connection's first byte
+	most    int       // packets outstanding, at the most, in this one
+	limited bool      // they were as many as the window allowed
 }
 
 // seen notes how many packets were outstanding before an acknowledgement, and reports
 // whether it is the window that limits the sender.
 func (u *usage) seen(c *cc.Conn, outstanding int) bool {
-	if !before(c.Una, u.end) {
+	if !c.Una.Before(u.end) {
 		*u = usage{end: c.Nxt}
 	}
 	u.most = max(u.most, outstanding)
@@ -145,6 +145,3 @@ func (u *usage) seen(c *cc.Conn, outstanding int) bool {
 	}
 	return u.limited || c.Cwnd < c.Ssthresh && c.Cwnd < 2*u.most
 }
-
-// before compares sequence numbers, which wrap.
-func before(a, b uint32) bool { return int32(a-b) < 0 }

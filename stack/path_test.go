@@ -61,7 +61,6 @@ func (p *path) ceiling() float64 { return float64(p.rate) / 1e6 * segment / onWi
 func (p *path) open(t testing.TB, seed uint64) *path {
 	t.Helper()
 	p.world = NewWorld(seed)
-	p.world.RunFor(time.Millisecond)
 	clk := p.world.Clock()
 	if p.line == 0 {
 		p.line = 1e9
@@ -74,7 +73,7 @@ func (p *path) open(t testing.TB, seed uint64) *path {
 	if p.faults != nil {
 		bottom = link.NewFault(bottom, clk, p.faults)
 	}
-	p.loss = &loss{Device: bottom, clk: clk, lose: p.lose, outage: p.outage, next: make(map[pacer.Flow]uint32)}
+	p.loss = &loss{Device: bottom, clk: clk, lose: p.lose, outage: p.outage, next: make(map[pacer.Flow]pacer.Seq)}
 	p.trace = link.NewTrace(p.loss, clk, &p.recorder)
 	var top link.Device = p.trace
 	if !p.bare {
@@ -119,8 +118,9 @@ type flow struct {
 	congestion func() cc.Controller // nil is the path's
 	rate       int64                // of payload in bit/s that it is paced by, if it is not 0
 
-	conn *TCPConn
-	got  int64 // bytes that far has read
+	conn  *TCPConn
+	first pacer.Seq // the sequence number of its first byte
+	got   int64     // bytes that far has read
 }
 
 // run has all flows send until end, and calls look each time that so much has passed.
@@ -136,6 +136,7 @@ func (p *path) run(t testing.TB, flows []*flow, end, each time.Duration, look fu
 				p.world.Sleep(f.start)
 			}
 			f.conn = p.dial(t, f.port)
+			f.first = f.conn.control.left
 			if f.congestion != nil {
 				if err := f.conn.SetCongestion(f.congestion()); err != nil {
 					t.Error(err)
@@ -253,7 +254,7 @@ type loss struct {
 	outage [2]clock.Time // all is lost in between
 	data   int           // frames so far
 	again  int           // of them, that were sent before
-	next   map[pacer.Flow]uint32
+	next   map[pacer.Flow]pacer.Seq
 	stats  link.Stats
 }
 
@@ -261,10 +262,10 @@ func (d *loss) Transmit(frames []*link.Frame) (int, error) {
 	for i := range frames {
 		f := frames[i]
 		if s, ok := pacer.ParseSegment(f.Bytes()[d.Info().Header():]); ok && f.Size.Payload > 0 {
-			if next, sent := d.next[f.Flow]; sent && before(s.Seq, next) {
+			if next, sent := d.next[f.Flow]; sent && s.Seq.Before(next) {
 				d.again++
 			} else {
-				d.next[f.Flow] = s.Seq + uint32(f.Size.Payload)
+				d.next[f.Flow] = s.End()
 			}
 			d.data++
 			now := d.clk.Now()

@@ -4,34 +4,36 @@ import (
 	"slices"
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // waitingData is which TCP data of a flow waits for its departure. The flow's frames leave
 // in the order in which they were written, and so what was never written before lies
-// between two sequence numbers, which wrap. What is sent again waits between it.
+// between two sequence numbers. What is sent again waits between it.
 type waitingData struct {
 	begun         bool
-	left, written uint32 // what has left ends before left; what was written, before written
-	again         []span // what waits to leave again, the oldest first
+	left, written pacer.Seq // what has left ends before left; what was written, before written
+	again         []span    // what waits to leave again, the oldest first
 }
 
-type span struct{ seq, end uint32 }
+type span struct{ seq, end pacer.Seq }
 
 // holds reports whether the data from seq to end waits already, and notes it if it does
 // not.
-func (d *waitingData) holds(seq, end uint32) bool {
-	if !d.begun || before(d.written, end) {
+func (d *waitingData) holds(seq, end pacer.Seq) bool {
+	if !d.begun || d.written.Before(end) {
 		if !d.begun || d.left == d.written { // nothing waits
 			d.left = seq
 		}
 		d.begun, d.written = true, end
 		return false
 	}
-	if !before(seq, d.left) {
+	if !seq.Before(d.left) {
 		return true
 	}
 	for _, s := range d.again {
-		if !before(seq, s.seq) && !before(s.end, end) {
+		if !seq.Before(s.seq) && !s.end.Before(end) {
 			return true
 		}
 	}
@@ -40,26 +42,24 @@ func (d *waitingData) holds(seq, end uint32) bool {
 }
 
 // departed notes that the data before end has left or was dropped.
-func (d *waitingData) departed(end uint32) {
+func (d *waitingData) departed(end pacer.Seq) {
 	for i, s := range d.again {
 		if s.end == end {
 			d.again = slices.Delete(d.again, i, i+1)
 			return
 		}
 	}
-	if before(d.left, end) && !before(d.written, end) {
+	if d.left.Before(end) && !d.written.Before(end) {
 		d.left = end
 	}
 }
 
-func before(a, b uint32) bool { return int32(a-b) < 0 }
-
 // sequence returns the sequence number of a TCP packet, given from its IP header on. The
 // packet has been parsed before.
-func sequence(ip []byte) uint32 {
+func sequence(ip []byte) pacer.Seq {
 	length := header.IPv6MinimumSize
 	if header.IPVersion(ip) == header.IPv4Version {
 		length = int(header.IPv4(ip).HeaderLength())
 	}
-	return header.TCP(ip[length:]).SequenceNumber()
+	return pacer.Seq(header.TCP(ip[length:]).SequenceNumber())
 }

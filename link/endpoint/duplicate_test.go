@@ -1,12 +1,16 @@
 package endpoint
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/netcaliper/caliper/pacer"
+)
 
 func TestWaitingData(t *testing.T) {
 	const start = 1<<32 - 2000 // the sequence numbers wrap on the way
 	var d waitingData
-	seq := func(n uint32) uint32 { return start + n }
-	holds := func(from, to uint32, want bool) {
+	seq := func(n pacer.Seq) pacer.Seq { return start + n }
+	holds := func(from, to pacer.Seq, want bool) {
 		t.Helper()
 		if got := d.holds(seq(from), seq(to)); got != want {
 			t.Errorf("data %d to %d waits: %v, want %v", from, to, got, want)
@@ -26,7 +30,7 @@ func TestWaitingData(t *testing.T) {
 	// # old data together with new is new
 	holds(2500, 3500, false)
 	// # all leave, and the retransmission last
-	for _, end := range []uint32{2000, 3000, 3500, 1000} {
+	for _, end := range []pacer.Seq{2000, 3000, 3500, 1000} {
 		d.departed(seq(end))
 	}
 	holds(3000, 3500, false)
@@ -40,7 +44,7 @@ func TestWaitingData(t *testing.T) {
 func TestWaitingDataSentAgainBeforeNew(t *testing.T) {
 	var d waitingData
 	for _, s := range []struct {
-		from, to uint32
+		from, to pacer.Seq
 		want     bool
 	}{
 		{0, 1000, false}, {1000, 9000, false},

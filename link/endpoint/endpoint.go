@@ -98,9 +98,9 @@ type flow struct {
 type waiting struct {
 	pkt      *gstack.PacketBuffer
 	flow     *flow
-	data     bool   // it is TCP data that the flow keeps account of,
-	seq, end uint32 // and these its sequence numbers: the first, and the one behind it
-	syn      bool   // it opens the flow
+	data     bool      // it is TCP data that the flow keeps account of,
+	seq, end pacer.Seq // and these its sequence numbers: the first, and the one behind it
+	syn      bool      // it opens the flow
 }
 
 // New returns an endpoint above below.
@@ -217,7 +217,7 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 	}
 	if f.Flow.Proto == pacer.ProtoTCP && f.Size.Payload > 0 {
 		w.seq = sequence(f.Bytes()[e.info.Header():])
-		w.end = w.seq + uint32(f.Size.Payload)
+		w.end = w.seq + pacer.Seq(f.Size.Payload)
 		if fl.tcp.holds(w.seq, w.end) {
 			e.Sent.Drop(f, link.Duplicate)
 			return nil

@@ -14,7 +14,7 @@ type Loop interface {
 	// Departed tells that the data with the sequence numbers from seq to end, end not
 	// included, has left at the time sent, or was dropped before, when there is none; and how
 	// many frames of the flow still wait.
-	Departed(seq, end uint32, sent clock.Optional, waiting int)
+	Departed(seq, end pacer.Seq, sent clock.Optional, waiting int)
 
 	// Handshake tells the round trip of the flow's handshake, before all else, if it was
 	// answered at the first attempt.

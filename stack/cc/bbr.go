@@ -40,7 +40,7 @@ type BBR struct {
 	// After a timeout, what was sent before it is sent again, up to resent. Each of these
 	// packets is told as lost once more, when it is; what the path loses now is not known.
 	timedOut bool
-	resent   uint32
+	resent   pacer.Seq
 }
 
 type phase uint8
@@ -89,7 +89,7 @@ func (b *BBR) NeedsPacer() {}
 // Sample implements Sampler: it keeps the model, the phase and the rate.
 func (b *BBR) Sample(c *Conn, s *pacer.Sample) {
 	lost := s.Lost
-	if b.timedOut = b.timedOut && int32(c.Una-b.resent) < 0; b.timedOut {
+	if b.timedOut = b.timedOut && c.Una.Before(b.resent); b.timedOut {
 		lost = 0
 	}
 	b.update(c, s, lost, b.phase == startup || b.phase == refill || b.phase == up)
@@ -200,7 +200,7 @@ func (b *BBR) probeUp(c *Conn, s *pacer.Sample) {
 // part by what is random in it: their sequence numbers are.
 func (b *BBR) slowDown(c *Conn, now clock.Time) {
 	if b.dice == 0 {
-		b.dice = c.Una | 1
+		b.dice = uint32(c.Una) | 1
 	}
 	b.dice ^= b.dice << 13
 	b.dice ^= b.dice >> 17

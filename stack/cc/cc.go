@@ -66,7 +66,7 @@ type Conn struct {
 	// packets at once makes no burst.
 	Paced bool
 
-	Una, Nxt uint32 // sequence numbers: the first not acknowledged, the next to be sent
+	Una, Nxt pacer.Seq // sequence numbers: the first not acknowledged, the next to be sent
 
 	Now clock.Time
 	// RTT is the last sample, at the link; 0 if this acknowledgement gave none. Its
@@ -78,7 +78,7 @@ type Conn struct {
 // selectively acknowledged or lost, but no more than the window. At the end of a recovery
 // that did not succeed a few packets may be Outstanding, and two windows not acknowledged.
 func (c *Conn) flight() int {
-	return max(c.Outstanding, min(c.Cwnd, int(int32(c.Nxt-c.Una))/max(c.MSS, 1)))
+	return max(c.Outstanding, min(c.Cwnd, c.Nxt.From(c.Una)/max(c.MSS, 1)))
 }
 
 // NoSsthresh is what Conn.Ssthresh is before the first loss.

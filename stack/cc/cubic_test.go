@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/stack/cc"
 )
 
@@ -162,9 +163,9 @@ func (s *story) round(rtt func(i, n int) time.Duration) {
 		s.c.Una += mss
 		s.c.Now = s.c.Now.Add(time.Millisecond)
 		s.ctl.Ack(&s.c, 1)
-		s.c.Nxt = s.c.Una + uint32(s.c.Cwnd)*mss
+		s.c.Nxt = s.c.Una + pacer.Seq(s.c.Cwnd)*mss
 	}
-	if int32(s.c.Una-end) < 0 {
+	if s.c.Una.Before(end) {
 		s.Fatal("the round is not over")
 	}
 	s.Logf("a round of %d: the window is %d, the threshold %d", n, s.c.Cwnd, s.c.Ssthresh)

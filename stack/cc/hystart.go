@@ -3,6 +3,8 @@ package cc
 import (
 	"slices"
 	"time"
+
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // hystart is HyStart++ (RFC 9406): slow start that looks for a round-trip time that grows,
@@ -17,7 +19,7 @@ import (
 //   - It takes an increase by 1/32 for one, from 250 us on, and not by 1/8 from 4 ms on.
 type hystart struct {
 	begun   bool
-	end     uint32 // the round is over when this is acknowledged: windowEnd
+	end     pacer.Seq // the round is over when this is acknowledged: windowEnd
 	last    time.Duration
 	current time.Duration // the least of this round, and of the one before; 0 for none
 	samples int           // of this round
@@ -51,7 +53,7 @@ func (h *hystart) ack(c *Conn, n int) {
 	if c.RTT > 0 {
 		h.sample(c.RTT)
 	}
-	if int32(c.Una-h.end) < 0 {
+	if c.Una.Before(h.end) {
 		return
 	}
 	h.end = c.Nxt

@@ -51,7 +51,7 @@ type ack struct {
 type flow struct {
 	ctl   cc.Controller
 	conn  cc.Conn
-	first uint32 // sequence number
+	first pacer.Seq // sequence number
 	start clock.Time
 
 	packets           []packet
@@ -75,7 +75,7 @@ type flow struct {
 // add puts a flow with a new controller onto the path. It knows the round trip from its
 // handshake.
 func (p *path) add(ctl cc.Controller, paced bool, start clock.Time) *flow {
-	f := &flow{ctl: ctl, start: start, next: start, first: uint32(len(p.flows)+1) * 2654435761,
+	f := &flow{ctl: ctl, start: start, next: start, first: pacer.Seq(len(p.flows)+1) * 2654435761,
 		recover: -1, done: -1, high: -1, rto: clock.Never}
 	f.conn = cc.Conn{Cwnd: cc.InitialWindow, Ssthresh: cc.NoSsthresh, MSS: mss, Limited: true, Paced: paced}
 	f.measure(p.delay)
@@ -224,7 +224,7 @@ func (f *flow) arrive(seq int) {
 		f.una++
 	}
 	news := f.una - before
-	c.Una, c.Nxt = f.first+uint32(f.una)*mss, f.first+uint32(f.nxt)*mss
+	c.Una, c.Nxt = f.first+pacer.Seq(f.una)*mss, f.first+pacer.Seq(f.nxt)*mss
 	f.judge()
 	if sampler, ok := f.ctl.(cc.Sampler); ok {
 		s.RTT, s.Delivered = c.RTT, int64(f.delivered)*mss

@@ -31,8 +31,8 @@ func (s *story) say(line string) {
 // ack acknowledges n packets after d.
 func (s *story) ack(n int, d time.Duration) {
 	s.c.Now = s.c.Now.Add(d)
-	s.c.Una += uint32(n) * mss
-	s.c.Nxt = s.c.Una + uint32(s.c.Cwnd)*mss
+	s.c.Una += pacer.Seq(n) * mss
+	s.c.Nxt = s.c.Una + pacer.Seq(s.c.Cwnd)*mss
 	s.c.Outstanding = s.c.Cwnd
 	s.ctl.Ack(&s.c, n)
 }
@@ -176,8 +176,8 @@ func FuzzControllers(f *testing.F) {
 				c.Outstanding = int(size >> 43)
 				switch w & 3 {
 				case 0:
-					c.Una += uint32(size)
-					c.Nxt = c.Una + uint32(c.Cwnd*mss)
+					c.Una += pacer.Seq(size)
+					c.Nxt = c.Una + pacer.Seq(c.Cwnd*mss)
 					c.RTT, c.SRTT = time.Duration(size>>8), time.Duration(size>>7)
 					ctl.Ack(&c, int(size>>20)-1)
 				case 1:

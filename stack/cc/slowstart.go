@@ -1,13 +1,15 @@
 package cc
 
+import "github.com/netcaliper/caliper/pacer"
+
 // maxWindow bounds every window, in packets. It is more than any send buffer holds.
 const maxWindow = 1 << 20
 
 // slowStart is the exponential growth below the threshold (RFC 5681 section 3.1), counted
 // in packets acknowledged (RFC 3465).
 type slowStart struct {
-	timedOut bool   // the retransmission timer began this slow start
-	una      uint32 // what was to be acknowledged then
+	timedOut bool      // the retransmission timer began this slow start
+	una      pacer.Seq // what was to be acknowledged then
 }
 
 // grow raises c.Cwnd for n acknowledged packets, to the threshold at most, and returns how
