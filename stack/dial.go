@@ -9,12 +9,14 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -29,8 +31,8 @@ func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return h.DialContext(context.Background(), network, address)
 }
 
-// DialContext is Dial with an end. A deadline of ctx is meant on the host's clock. In a
-// world nobody else ends ctx while the call waits.
+// DialContext is Dial with an end. A deadline of ctx is meant on the host's clock: in a
+// world, take World.WithTimeout. The error is the context's if it ended first.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	remote, err := parse(network, address)
 	if err != nil {
@@ -65,20 +67,22 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	return c, nil
 }
 
-// connect connects the socket and waits until it is connected.
+// connect connects the socket and waits until it is connected, or ctx has ended. Nothing of
+// ctx is left with a socket that is connected: its end only wakes who waits here.
 func (c *TCPConn) connect(ctx context.Context, remote netip.AddrPort) error {
 	if d, ok := ctx.Deadline(); ok {
+		if err := c.host.checkDate(d); err != nil {
+			return err
+		}
 		c.write.deadline(c.host, d)
 		defer c.write.deadline(c.host, time.Time{})
 	}
-	stop := context.AfterFunc(ctx, func() {
-		c.write.mu.Lock()
-		defer c.write.mu.Unlock()
-		c.write.pass()
-	})
-	defer stop()
-	started := false
+	defer c.host.wakeAtEnd(ctx, &c.write)()
+	started, ended := false, false
 	err := c.block(&c.write, func() tcpip.Error {
+		if ended = ctx.Err() != nil; ended {
+			return &tcpip.ErrAborted{}
+		}
 		if started {
 			if c.ep.Readiness(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp) == 0 {
 				return &tcpip.ErrWouldBlock{}
@@ -95,10 +99,22 @@ func (c *TCPConn) connect(ctx context.Context, remote netip.AddrPort) error {
 	switch {
 	case err == nil:
 		return c.connected()
-	case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
+	case ended:
 		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded): // which is ctx's, on the host's clock
+		return context.DeadlineExceeded
 	}
 	return err
+}
+
+// wakeAtEnd has those who wait at d woken when ctx ends, until the function returned is
+// called.
+func (h *Host) wakeAtEnd(ctx context.Context, d *side) (stop func()) {
+	if h.world != nil {
+		return h.world.watch(ctx, d)
+	}
+	end := context.AfterFunc(ctx, d.wake)
+	return func() { end() }
 }
 
 // Listen opens a listening TCP socket. network is tcp, tcp4 or tcp6; address is an IP
@@ -110,6 +126,11 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	}
 	if err != nil {
 		return nil, fail("listen", network, nil, nil, err)
+	}
+	h.listening.Lock()
+	defer h.listening.Unlock()
+	if h.listens(network, local) {
+		return nil, fail("listen", network, nil, target(network, local), syscall.EADDRINUSE)
 	}
 	l := &Listener{}
 	if err := h.bind(&l.socket, network, local); err != nil {
@@ -124,6 +145,39 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// listens reports whether somebody listens at the address already. netstack would let a
+// second listener take the connections to one of the addresses.
+func (h *Host) listens(network string, local netip.AddrPort) bool {
+	any := !isSet(local.Addr())
+	wants := families(local.Addr().Is4() || strings.HasSuffix(network, "4"), any && network == "tcp" && !local.Addr().Is4())
+	for _, ep := range h.stack.RegisteredEndpoints() {
+		t, ok := ep.(*tcp.Endpoint)
+		if !ok || t.EndpointState() != tcp.StateListen {
+			continue
+		}
+		info := t.Info().(*gstack.TransportEndpointInfo)
+		has := families(info.NetProto == ipv4.ProtocolNumber, !t.SocketOptions().GetV6Only())
+		other := addr(info.ID.LocalAddress).Unmap()
+		if info.ID.LocalPort == local.Port() && has&wants != 0 && (any || !isSet(other) || other == local.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// families returns which of IPv4 (1) and IPv6 (2) a socket serves.
+func families(is4, both bool) int {
+	switch {
+	case is4:
+		return 1
+	case both:
+		return 1 | 2
+	}
+	return 2
+}
+
+func isSet(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 
 // ListenPacket opens a UDP socket. network is udp, udp4 or udp6; address as in Listen.
 func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
@@ -157,6 +211,12 @@ func (h *Host) bind(s *socket, network string, local netip.AddrPort) error {
 // open makes a socket for an address of that kind. Without an address it serves IPv6
 // and IPv4, unless the network says which.
 func (h *Host) open(network string, a netip.AddrPort) (tcpip.Endpoint, *waiter.Queue, error) {
+	if h.closed.Load() {
+		return nil, nil, net.ErrClosed
+	}
+	if err := h.inside(); err != nil {
+		return nil, nil, err
+	}
 	transport := tcp.ProtocolNumber
 	if strings.HasPrefix(network, "udp") {
 		transport = udp.ProtocolNumber
@@ -171,7 +231,9 @@ func (h *Host) open(network string, a netip.AddrPort) (tcpip.Endpoint, *waiter.Q
 	if err != nil {
 		return nil, nil, failure(err)
 	}
-	ep.SocketOptions().SetReuseAddress(true)
+	// A TCP port is free again while connections to it are in TIME-WAIT. Of UDP the same
+	// option would let a second socket take all that the first one was to get.
+	ep.SocketOptions().SetReuseAddress(transport == tcp.ProtocolNumber)
 	ep.SocketOptions().SetV6Only(strings.HasSuffix(network, "6"))
 	return ep, queue, nil
 }

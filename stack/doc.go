@@ -10,6 +10,11 @@
 // functions called by the clock, everything works too but never blocks: what would block
 // returns ErrWouldBlock, and Notify tells when to try again.
 //
+// Dates are the world's, which begins in 1970: deadlines are Host.Now().Add(d), contexts
+// come from World.WithTimeout. What was made with time.Now is refused. Run ends with
+// ErrDeadlock when its process waits for what does not come, and the error says who waits
+// where. Only the processes use the hosts: another goroutine gets ErrOutside, and so does Run.
+//
 // # Settings
 //
 // CUBIC, SACK, buffers of 8 MiB, minimum RTO as Config says, and RACK off, as the RACK of
@@ -26,5 +31,6 @@
 //
 // One interface a host. Routes are the prefixes of its addresses and one gateway. In a
 // world, code that starts goroutines of its own, as net/http's Server and Transport do,
-// does not see virtual time: such code runs on hosts in real time.
+// does not see virtual time: such code runs on hosts in real time. UDP sockets do not share
+// ports.
 package stack

@@ -16,7 +16,7 @@ func wouldBlock(err tcpip.Error) bool {
 
 // failure turns netstack's error into the one that a caller of package net knows.
 func (s *socket) failure(err tcpip.Error) error {
-	if err != nil && s.closed.Load() {
+	if err != nil && s.isClosed() {
 		return net.ErrClosed
 	}
 	return failure(err)

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	grand "gvisor.dev/gvisor/pkg/rand"
@@ -76,14 +77,17 @@ const nic tcpip.NICID = 1
 
 // Host is a TCP/IP host.
 type Host struct {
-	clk   clock.Clock
-	world *World // nil in real time
-	ep    *endpoint.Endpoint
-	below link.Device
-	stack *gstack.Stack
-	addrs []netip.Prefix
-	once  sync.Once
-	ended bool // its stack has no goroutines left to be brought to rest
+	clk    clock.Clock
+	world  *World // nil in real time
+	ep     *endpoint.Endpoint
+	below  link.Device
+	stack  *gstack.Stack
+	addrs  []netip.Prefix
+	once   sync.Once
+	closed atomic.Bool
+	ended  bool // its stack has no goroutines left to be brought to rest
+
+	listening sync.Mutex // one Listen at a time
 
 	sched      scheduler // below, if it is one
 	congestion func() cc.Controller
@@ -285,10 +289,14 @@ func closing(ep gstack.TransportEndpoint) bool {
 }
 
 // Close ends all connections at once, closes the devices and waits for the stack's
-// goroutines. A second Close does nothing. In real time it must not be called from the
+// goroutines. What waits in a socket, and whatever is called after it, returns net.ErrClosed. A second Close does nothing. In real time it must not be called from the
 // clock's goroutine, and must come before the clock is closed.
 func (h *Host) Close() (err error) {
+	if err := h.inside(); err != nil {
+		return err
+	}
 	h.once.Do(func() {
+		h.closed.Store(true)
 		if h.world != nil {
 			h.world.settle()
 			h.ended = true

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -13,14 +14,19 @@ import (
 // that it waits for has woken it, until it waits again.
 type process struct {
 	world *World
-	timer clock.Timer // resumes it
+	name  string
+	id    atomic.Int64 // of its goroutine; 0 before it has begun
+	timer clock.Timer  // resumes it
 	next  func() (struct{}, bool)
 	stop  func()
 	yield func(struct{}) bool
 	done  bool
 	dead  bool // it unwinds
 	// joined are the processes that wait for this one.
-	joined []*process
+	joined   []*process
+	waitsFor *process
+	asleep   bool
+	ran      clock.Time // when it last ran
 
 	mu     sync.Mutex // wake is called from netstack's goroutines too
 	queued bool
@@ -34,7 +40,9 @@ func (w *World) Go(f func()) (wait func()) {
 		me := w.process()
 		for !p.done {
 			p.joined = append(p.joined, me)
+			me.waitsFor = p
 			me.park()
+			me.waitsFor = nil
 		}
 	}
 }
@@ -44,14 +52,19 @@ func (w *World) Sleep(d time.Duration) {
 	p := w.process()
 	end := w.clk.Now().Add(d)
 	t := w.clk.AfterFunc(d, p.wake)
+	p.asleep = true
 	for w.clk.Now() < end {
 		p.park()
 	}
+	p.asleep = false
 	t.Stop()
 }
 
 // process returns the process that runs.
 func (w *World) process() *process {
+	if err := w.inside(); err != nil {
+		panic(err)
+	}
 	if w.current == nil {
 		panic("stack: Sleep and wait are for the processes of a World: start one with Go or Run")
 	}
@@ -59,9 +72,11 @@ func (w *World) process() *process {
 }
 
 func (w *World) start(f func()) *process {
-	p := &process{world: w}
+	p := &process{world: w, name: nameOf(f)}
 	p.next, p.stop = iter.Pull(func(yield func(struct{}) bool) {
 		p.yield = yield
+		p.id.Store(goroutineID())
+		w.take(goroutineID())
 		defer func() {
 			if r := recover(); r != nil && r != any(killed{}) {
 				panic(r)
@@ -110,9 +125,9 @@ func (p *process) resume() {
 	if p.done {
 		return
 	}
-	p.world.current = p
+	owner := p.enter()
 	_, waits := p.next()
-	p.world.current = nil
+	p.leave(owner)
 	if !waits {
 		p.end()
 	}
@@ -127,6 +142,7 @@ func (p *process) end() {
 		w.order = slices.DeleteFunc(w.order, func(q *process) bool { return q.done })
 	}
 	for _, q := range p.joined {
+		w.got()
 		q.wake()
 	}
 	p.joined = nil
@@ -134,9 +150,24 @@ func (p *process) end() {
 
 func (p *process) kill() {
 	if !p.done {
-		p.world.current = p // for what its deferred functions call
+		owner := p.enter() // for what its deferred functions call
 		p.stop()
-		p.world.current = nil
+		p.leave(owner)
 		p.end()
 	}
+}
+
+// enter gives the world to the process, and returns who had it.
+func (p *process) enter() (owner int64) {
+	w := p.world
+	owner = w.caller.Load()
+	w.current, p.ran = p, w.clk.Now()
+	w.switches.Add(1)
+	w.take(p.id.Load())
+	return owner
+}
+
+func (p *process) leave(owner int64) {
+	p.world.current = nil
+	p.world.take(owner)
 }

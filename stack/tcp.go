@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -21,20 +22,23 @@ type TCPConn struct {
 	control       *control
 }
 
-// connected completes a connection that has both its addresses.
+// connected completes a connection that has both its addresses. It returns ECONNRESET if
+// the peer has reset it since.
 func (c *TCPConn) connected() error {
 	local, err := c.ep.GetLocalAddress()
 	if err != nil {
-		return failure(err)
+		return syscall.ECONNRESET
 	}
 	remote, err := c.ep.GetRemoteAddress()
 	if err != nil {
-		return failure(err)
+		return syscall.ECONNRESET
 	}
 	c.local, c.remote = addrPort(local), addrPort(remote)
 	c.toSelf = slices.ContainsFunc(c.host.addrs, func(p netip.Prefix) bool { return p.Addr() == c.remote.Addr() })
 	c.ep.SocketOptions().SetDelayOption(false) // no Nagle, as package net
-	if err := c.takeControl(); err != nil {
+	if err := c.takeControl(); err == errNoSender {
+		return syscall.ECONNRESET
+	} else if err != nil {
 		return err
 	}
 	c.control.writers = c.queue
@@ -91,6 +95,9 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 // SetNoDelay says whether small segments are sent at once (true, the default) or wait for
 // the acknowledgement of what is in flight (Nagle's algorithm, RFC 896).
 func (c *TCPConn) SetNoDelay(on bool) error {
+	if err := c.usable(); err != nil {
+		return c.fail("set", err)
+	}
 	c.host.touch()
 	c.control.nagle.Store(!on)
 	c.ep.SocketOptions().SetDelayOption(!on)
@@ -99,14 +106,17 @@ func (c *TCPConn) SetNoDelay(on bool) error {
 
 // CloseWrite ends the connection's sending side, which the peer reads as EOF.
 func (c *TCPConn) CloseWrite() error {
+	if err := c.usable(); err != nil {
+		return c.fail("close", err)
+	}
 	c.host.touch()
 	return c.fail("close", failure(c.ep.Shutdown(tcpip.ShutdownWrite)))
 }
 
 // Close implements net.Conn. What was written is still sent.
 func (c *TCPConn) Close() error {
-	if !c.shut() {
-		return c.fail("close", net.ErrClosed)
+	if err := c.shut(); err != nil {
+		return c.fail("close", err)
 	}
 	c.host.touch()
 	c.forgetAtEnd()
@@ -116,7 +126,7 @@ func (c *TCPConn) Close() error {
 
 // Abort closes the connection and resets it. What was written may be lost.
 func (c *TCPConn) Abort() {
-	if c.shut() {
+	if c.shut() == nil {
 		c.host.touch()
 		c.forgetAtEnd()
 		c.ep.Abort()
@@ -139,30 +149,37 @@ type Listener struct {
 	local netip.AddrPort
 }
 
-// Accept implements net.Listener.
+// Accept implements net.Listener. A connection that was reset before it was accepted is
+// passed over: nobody who can connect makes Accept return an error.
 func (l *Listener) Accept() (net.Conn, error) {
-	var ep tcpip.Endpoint
-	var queue *waiter.Queue
-	err := l.block(&l.read, func() (err tcpip.Error) {
-		ep, queue, err = l.ep.Accept(nil)
-		return err
-	})
-	if err != nil {
-		return nil, fail("accept", "tcp", nil, l.Addr(), err)
-	}
-	c := &TCPConn{}
-	c.init(l.host, ep, queue)
-	if err := c.connected(); err != nil { // it was reset before it was accepted
+	for {
+		var ep tcpip.Endpoint
+		var queue *waiter.Queue
+		err := l.block(&l.read, func() (err tcpip.Error) {
+			ep, queue, err = l.ep.Accept(nil)
+			return err
+		})
+		if err != nil {
+			return nil, fail("accept", "tcp", nil, l.Addr(), err)
+		}
+		c := &TCPConn{}
+		c.init(l.host, ep, queue)
+		err = c.connected()
+		if err == nil {
+			return c, nil
+		}
+		l.host.touch()
 		ep.Close()
-		return nil, fail("accept", "tcp", nil, l.Addr(), err)
+		if err != syscall.ECONNRESET {
+			return nil, fail("accept", "tcp", nil, l.Addr(), err)
+		}
 	}
-	return c, nil
 }
 
 // Close implements net.Listener.
 func (l *Listener) Close() error {
-	if !l.shut() {
-		return fail("close", "tcp", nil, l.Addr(), net.ErrClosed)
+	if err := l.shut(); err != nil {
+		return fail("close", "tcp", nil, l.Addr(), err)
 	}
 	l.host.touch()
 	l.ep.Close()

@@ -75,8 +75,8 @@ func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr) (int, 
 
 // Close implements net.PacketConn.
 func (c *UDPConn) Close() error {
-	if !c.shut() {
-		return c.fail("close", nil, net.ErrClosed)
+	if err := c.shut(); err != nil {
+		return c.fail("close", nil, err)
 	}
 	c.host.touch()
 	c.ep.Close()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -145,6 +146,9 @@ func (s *socket) block(d *side, try func() tcpip.Error) error {
 	if err := s.state(d); err != nil {
 		return err
 	}
+	if err := s.host.inside(); err != nil {
+		return err
+	}
 	s.use()
 	err := try()
 	if !wouldBlock(err) {
@@ -165,6 +169,7 @@ func (s *socket) block(d *side, try func() tcpip.Error) error {
 		}
 		s.use()
 		if err := try(); !wouldBlock(err) {
+			s.host.got()
 			return s.failure(err)
 		}
 		p.park()
@@ -188,7 +193,7 @@ func (h *Host) parker() parker {
 }
 
 func (s *socket) state(d *side) error {
-	if s.closed.Load() {
+	if s.isClosed() {
 		return net.ErrClosed
 	}
 	if d.hasPassed() {
@@ -197,11 +202,17 @@ func (s *socket) state(d *side) error {
 	return nil
 }
 
-// shut marks the socket as closed and reports whether this call did. Whoever waits is
-// woken.
-func (s *socket) shut() bool {
+// isClosed reports whether the socket, or its host, has been closed.
+func (s *socket) isClosed() bool { return s.closed.Load() || s.host.closed.Load() }
+
+// shut marks the socket as closed, and wakes whoever waits. It returns an error if the
+// socket was closed before.
+func (s *socket) shut() error {
+	if err := s.host.inside(); err != nil {
+		return err
+	}
 	if !s.closed.CompareAndSwap(false, true) {
-		return false
+		return net.ErrClosed
 	}
 	for _, d := range []*side{&s.read, &s.write} {
 		d.mu.Lock()
@@ -211,26 +222,47 @@ func (s *socket) shut() bool {
 		}
 		d.mu.Unlock()
 	}
-	return true
-}
-
-// SetDeadline sets both deadlines, as times of Host.Now.
-func (s *socket) SetDeadline(t time.Time) error {
-	s.read.deadline(s.host, t)
-	s.write.deadline(s.host, t)
 	return nil
 }
+
+// SetDeadline sets both deadlines, as times of Host.Now. In a world it refuses a date that
+// was made with time.Now.
+func (s *socket) SetDeadline(t time.Time) error { return s.setDeadline(t, &s.read, &s.write) }
 
 // SetReadDeadline sets the deadline of reading and accepting.
-func (s *socket) SetReadDeadline(t time.Time) error {
-	s.read.deadline(s.host, t)
+func (s *socket) SetReadDeadline(t time.Time) error { return s.setDeadline(t, &s.read) }
+
+// SetWriteDeadline sets the deadline of writing.
+func (s *socket) SetWriteDeadline(t time.Time) error { return s.setDeadline(t, &s.write) }
+
+func (s *socket) setDeadline(t time.Time, sides ...*side) error {
+	err := s.host.checkDate(t)
+	if err == nil {
+		err = s.usable()
+	}
+	if err != nil {
+		return &net.OpError{Op: "set", Net: s.network(), Err: err}
+	}
+	for _, d := range sides {
+		d.deadline(s.host, t)
+	}
 	return nil
 }
 
-// SetWriteDeadline sets the deadline of writing.
-func (s *socket) SetWriteDeadline(t time.Time) error {
-	s.write.deadline(s.host, t)
-	return nil
+// usable returns an error if the socket has been closed, or the caller is outside of its
+// world.
+func (s *socket) usable() error {
+	if s.isClosed() {
+		return net.ErrClosed
+	}
+	return s.host.inside()
+}
+
+func (s *socket) network() string {
+	if _, ok := s.ep.(*tcp.Endpoint); ok {
+		return "tcp"
+	}
+	return "udp"
 }
 
 // Notify has f called each time the socket may have become readable or writable, or has

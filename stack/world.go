@@ -3,10 +3,12 @@ package stack
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand"
 	randv2 "math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -15,23 +17,41 @@ import (
 )
 
 // World is a number of hosts in virtual time, with the processes that use them. It
-// belongs to the goroutine that calls Run.
+// belongs to the goroutine that calls Run, and meanwhile to its processes: from any other
+// goroutine a host is used with ErrOutside.
 type World struct {
-	clk     *clock.Virtual
-	seed    uint64
-	made    uint64 // random sources
-	hosts   []*Host
-	dirty   *Host // was touched, and may not be at rest
-	current *process
-	live    int // processes that have not ended
-	order   []*process
-	closed  bool
+	// Patience is for how long on the world's clock Run lets its process wait while no
+	// process gets anything that it waits for, but only goes on after a Sleep or a
+	// deadline: then it returns ErrDeadlock. 0 means an hour.
+	Patience time.Duration
+
+	// StallLimit is for how long on the machine's clock a process may wait for something
+	// that is not of the world, as for a Go channel, while all stands still: then the
+	// program ends with a panic that says where. 0 means a minute, less than 0 for ever.
+	StallLimit time.Duration
+
+	clk      *clock.Virtual
+	seed     uint64
+	made     uint64 // random sources
+	hosts    []*Host
+	dirty    *Host // was touched, and may not be at rest
+	current  *process
+	live     int // processes that have not ended
+	order    []*process
+	watching []*watched
+	closed   bool
+
+	caller   atomic.Int64 // the goroutine that may use the hosts; 0 means any
+	outside  atomic.Pointer[error]
+	progress atomic.Int64  // when a process last got what it waited for
+	switches atomic.Uint64 // to processes
+	onStall  func(report string)
 }
 
 // NewWorld returns an empty world at time 0. Of two worlds with one seed, in which the
 // same is done, all frames are the same.
 func NewWorld(seed uint64) *World {
-	return &World{clk: clock.NewVirtual(), seed: seed}
+	return &World{clk: clock.NewVirtual(), seed: seed, onStall: func(report string) { panic(report) }}
 }
 
 // Clock returns the world's clock, for its devices.
@@ -47,27 +67,59 @@ func (w *World) NewHost(config Config) (*Host, error) {
 	return h, nil
 }
 
-// ErrDeadlock is returned by Run when no event is left that could wake a process.
+// ErrDeadlock is the error of Run when no event is left that could wake a process, or none
+// has got what it waits for since Patience. The error's text says who waits for what.
 var ErrDeadlock = errors.New("stack: every process of the world waits, and nothing is left to happen")
 
 // Run runs main as a process, and all the world with it, until main has returned.
 func (w *World) Run(main func()) error {
 	p := w.start(main)
+	defer w.watchStalls()()
+	defer w.begin()()
+	w.got()
 	for !p.done {
-		if !w.clk.Step() {
-			return ErrDeadlock
+		if !w.step() || w.hopeless(p) {
+			return w.deadlock()
 		}
-		w.settle()
+		if err := w.intruded(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
+// begin gives the world to the goroutine that calls, until end is called.
+func (w *World) begin() (end func()) {
+	owner := w.caller.Load()
+	w.take(goroutineID())
+	return func() { w.take(owner) }
+}
+
+// step runs the next event and what follows from it at once, and reports whether there
+// was one.
+func (w *World) step() bool {
+	if !w.clk.Step() {
+		return false
+	}
+	w.settle()
+	w.lookAtContexts()
+	return true
+}
+
+// deadlock says who waits.
+func (w *World) deadlock() error {
+	if err := w.intruded(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w, at %v:%s", ErrDeadlock, w.clk.Now(), w.whoWaits())
+}
+
 // RunFor lets the world go on for d, without a process to wait for.
 func (w *World) RunFor(d time.Duration) {
+	defer w.begin()()
 	end := w.clk.Now().Add(d)
 	for w.clk.Next() <= end {
-		w.clk.Step()
-		w.settle()
+		w.step()
 	}
 	w.clk.RunUntil(end)
 }
@@ -79,6 +131,7 @@ func (w *World) Close() error {
 		return nil
 	}
 	w.closed = true
+	defer w.begin()()
 	for _, p := range slices.Clone(w.order) { // which the end of a process changes
 		p.kill()
 	}

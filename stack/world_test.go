@@ -134,18 +134,6 @@ func TestWorldBlocksNobodyOutsideProcesses(t *testing.T) {
 	}
 }
 
-func TestWorldDeadlock(t *testing.T) {
-	w, _, far := world(t, 1)
-	c, err := far.ListenPacket("udp", ":9")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = w.Run(func() { c.ReadFrom(make([]byte, 1)) })
-	if err != ErrDeadlock {
-		t.Errorf("got %v", err)
-	}
-}
-
 // TestWorldEndsManyProcesses has so many processes wait at the end that the list of them is
 // cleared up while they are ended.
 func TestWorldEndsManyProcesses(t *testing.T) {
