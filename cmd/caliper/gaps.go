@@ -280,7 +280,7 @@ func (g *gapsRun) draw(r *gaps.Report) error {
 	if err := flow.Draw(&b, g.format, g.log); err != nil {
 		return failed(err, "draw %s", g.plot)
 	}
-	if err := os.WriteFile(g.plot, b.Bytes(), 0o666); err != nil {
+	if err := place(func(to []string) error { return os.WriteFile(to[0], b.Bytes(), 0o666) }, g.plot); err != nil {
 		return failed(err, "--plot")
 	}
 	if g.json {

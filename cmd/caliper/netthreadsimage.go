@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -87,24 +88,24 @@ func writeMIF(c *cli.Context, v *voice, name string, img *netthreads.Image) erro
 			}
 		}
 	}
-	var files [2]*os.File
-	for i, name := range names {
-		f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	err := place(func(to []string) error {
+		text, err := os.Create(to[0])
 		if err != nil {
-			return badInput(err, "").hint("make the folder first, or give --out NAME")
+			return err
 		}
-		defer os.Remove(f.Name())
-		defer f.Close()
-		files[i] = f
-	}
-	err := image.WriteMIF(files[0], files[1], img)
-	for i, f := range files {
-		err = errors.Join(err, f.Chmod(0o644), f.Close())
-		if err == nil {
-			err = os.Rename(f.Name(), names[i])
+		defer text.Close()
+		data, err := os.Create(to[1])
+		if err != nil {
+			return err
 		}
-	}
-	if err != nil {
+		defer data.Close()
+		err = image.WriteMIF(text, data, img)
+		return errors.Join(err, text.Close(), data.Close())
+	}, names...)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return badInput(err, "").hint("make the folder first, or give --out NAME")
+	case err != nil:
 		return failed(err, "")
 	}
 	_, err = fmt.Fprintf(v, "%s: %d instructions\n%s: %d words\n", names[0], len(img.Text)/4, names[1], (len(img.Data)+3)/4)
@@ -113,11 +114,21 @@ func writeMIF(c *cli.Context, v *voice, name string, img *netthreads.Image) erro
 
 // newProgram is netthreads new.
 func newProgram(_ *cli.Context, v *voice, name string) error {
-	wrote, err := programs.New(name)
+	wrote := 0
+	err := place(func(to []string) error {
+		files, err := programs.New(to[0])
+		if wrote = len(files); err != nil {
+			return err
+		}
+		if _, err := os.Lstat(name); err == nil {
+			return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.EEXIST}
+		}
+		return nil
+	}, filepath.Clean(name))
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return badInput(err, "").hint("give a name that there is no file or folder of")
-	case err != nil && len(wrote) == 0:
+	case err != nil && wrote == 0:
 		return badInput(err, "")
 	case err != nil:
 		return failed(err, "")

@@ -65,15 +65,8 @@ func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
 	} else {
 		g.virtual = clock.NewVirtual()
 	}
-	flag, name := "--pcap", t.bench.pcap
-	if file := t.bench.port.file(); file != "" {
-		flag, name = "--port", file
-	}
-	// After the interface, so that a file which is there already is not emptied in vain.
-	if name != "" {
-		if g.capture, err = link.CreateCapture(name); err != nil {
-			return g, badInput(err, "%s", flag)
-		}
+	if err := g.openCapture(t.bench); err != nil {
+		return g, err
 	}
 	g.onClock(func() { err = g.chain(t) })
 	return g, err

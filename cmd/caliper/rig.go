@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -44,7 +45,8 @@ type bench struct {
 	far   *rig // nil on a real port
 
 	recorder *link.Recorder    // nil in real time, unless it was asked for
-	capture  *link.CaptureFile // nil without --pcap
+	capture  *link.CaptureFile // nil without one
+	asked    string            // by which flag the capture is
 	wires    []*wire.End       // near's and far's end
 	out      realPort          // nil in virtual time
 }
@@ -87,11 +89,8 @@ func newBench(c benchConfig) (b *bench, err error) {
 			return b, err
 		}
 	}
-	// After the interface, so that a file which is there already is not emptied in vain.
-	if c.pcap != "" {
-		if b.capture, err = link.CreateCapture(c.pcap); err != nil {
-			return b, badInput(err, "--pcap")
-		}
+	if err := b.openCapture(c); err != nil {
+		return b, err
 	}
 	if b.out != nil {
 		b.near, err = b.newRig(b.out, c, c.card, stack.Config{Addrs: c.own, MinRTO: c.minRTO()})
@@ -181,6 +180,23 @@ func (b *bench) openOutlet(c benchConfig) error {
 		return failed(err, "")
 	}
 	return badInput(err, "") // such as a name that there is already
+}
+
+// openCapture creates the file that every frame is written to, if one is asked for. It comes
+// after the interface, so that a file which is there already is not emptied in vain.
+func (b *bench) openCapture(c benchConfig) (err error) {
+	name := c.pcap
+	b.asked = "--pcap"
+	if c.port.kind == "pcap" {
+		name, b.asked = c.port.name, fmt.Sprintf("--port %v", c.port)
+	}
+	if name == "" {
+		return nil
+	}
+	if b.capture, err = link.CreateCapture(name); err != nil {
+		return badInput(err, "%s", b.asked)
+	}
+	return nil
 }
 
 // step has the rate of the wires change as time goes on.
@@ -304,7 +320,7 @@ func (b *bench) close() error {
 		return nil
 	}
 	if err := b.capture.Close(); err != nil {
-		return failed(err, "--pcap")
+		return failed(err, "%s", b.asked)
 	}
 	return nil
 }
