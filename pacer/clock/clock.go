@@ -2,7 +2,7 @@
 //
 // A Clock tells the time in nanoseconds since it was started and calls functions at
 // later times. There are two: Real, one goroutine that sleeps and then spins so that a
-// function runs within tens of nanoseconds of its time where the machine lets it; and
+// departure runs within tens of nanoseconds of its time where the machine lets it; and
 // Virtual, where time jumps from one event to the next and a run is exact and the same
 // every time.
 //
@@ -51,7 +51,8 @@ type Clock interface {
 	Now() Time
 
 	// AfterFunc calls f on the clock's goroutine when d has passed; where d is zero
-	// or negative at once, but never from within AfterFunc.
+	// or negative at once, but never from within AfterFunc. As with Timer.Reset, it may be
+	// later by what a sleep is.
 	AfterFunc(d time.Duration, f func()) Timer
 
 	// Wall returns the date that stands for t, for time stamps and deadlines.
@@ -66,10 +67,11 @@ type Timer interface {
 	Stop() bool
 
 	// Reset says that the function shall be called when d has passed from now, and at
-	// no other time, and reports whether it was still to be called before.
+	// no other time, and reports whether it was still to be called before. A Real clock
+	// sleeps until then, and may be late by some ten microseconds.
 	Reset(d time.Duration) bool
 
-	// ResetAt is Reset with an absolute time, which nothing is added to or lost from.
-	// ResetAt(Never) is Stop.
+	// ResetAt is Reset with an absolute time, which nothing is added to or lost from: a Real
+	// clock spins for the last stretch. It is for departures. ResetAt(Never) is Stop.
 	ResetAt(t Time) bool
 }

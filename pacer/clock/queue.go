@@ -16,6 +16,14 @@ type queue struct {
 	seq    uint64
 }
 
+// first returns the earliest timer, or nil.
+func (q *queue) first() *timer {
+	if len(q.timers) == 0 {
+		return nil
+	}
+	return q.timers[0]
+}
+
 // next returns the time of the earliest timer, or Never.
 func (q *queue) next() Time {
 	if len(q.timers) == 0 {

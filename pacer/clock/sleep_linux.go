@@ -25,7 +25,7 @@ func newSleeper() sleeper {
 	return &threadSleeper{fd: fd}
 }
 
-func (s *threadSleeper) sleep(d time.Duration) {
+func (s *threadSleeper) sleep(d time.Duration) bool {
 	if !s.slack {
 		// By default the kernel may wake a thread 50 us late, to join wake-ups.
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
@@ -33,10 +33,12 @@ func (s *threadSleeper) sleep(d time.Duration) {
 	}
 	timeout := unix.NsecToTimespec(int64(d))
 	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}
-	if n, _ := unix.Ppoll(fds[:], &timeout, nil); n > 0 {
+	n, err := unix.Ppoll(fds[:], &timeout, nil)
+	if n > 0 {
 		var count [8]byte
 		_, _ = unix.Read(s.fd, count[:])
 	}
+	return n == 0 && err == nil
 }
 
 func (s *threadSleeper) wake() {
