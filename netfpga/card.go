@@ -86,6 +86,7 @@ type Card struct {
 	err      error               // why the card has stopped
 
 	waiters []*waiter // the next to be told of room first
+	nextID  uint16    // IP identification of the next packet that is injected as the original's were
 }
 
 // New returns a card above below, whose interfaces come up at once. A nil config means

@@ -99,6 +99,23 @@ func (u *datagram) put(b []byte, d *Description, address []byte) {
 	binary.BigEndian.PutUint16(udp[6:], check)
 }
 
+// original turns what put wrote into what the original's driver made of the same.
+func (u *datagram) original(b []byte, d *Description, id uint16) {
+	if u.link > 0 {
+		copy(b[6:], d.SrcMAC[:])
+		b = b[u.link:]
+	}
+	if u.header != ipv4Header { // which the original did not know
+		return
+	}
+	h := b[:ipv4Header]
+	binary.BigEndian.PutUint16(h[4:], id)
+	binary.BigEndian.PutUint16(h[6:], 0)
+	binary.BigEndian.PutUint16(h[10:], 0)
+	binary.BigEndian.PutUint16(h[10:], ^link.Fold(link.Sum(0, h)))
+	binary.BigEndian.PutUint16(b[u.header+6:], 0)
+}
+
 const (
 	protoUDP = 17
 	hopLimit = 64

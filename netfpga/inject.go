@@ -45,7 +45,15 @@ type SenderConfig struct {
 
 	// Ready tells that there is room again after Inject returned link.ErrFull.
 	Ready func()
+
+	// Original has the driver do as the original did. Its packets have IP identifications
+	// that count up, may be fragmented, have no UDP checksum (of IPv4), and the SrcMAC that
+	// is given. Mark returns ErrMarked where a transmit buffer has a mark already.
+	Original bool
 }
+
+// ErrMarked says that there is a mark in a transmit buffer that has room for one.
+var ErrMarked = errors.New("netfpga: the transmit buffer has a mark already")
 
 // A Sender injects packets: a process that sends descriptions to the driver (tech doc
 // section 3.2). A card may have any number of them, beside the frames that come through
@@ -101,6 +109,9 @@ func (s *Sender) Inject(d *Description) error {
 	}
 	f := link.NewFrame(u.len())
 	u.put(f.Bytes(), d, i.info.Address)
+	if s.config.Original {
+		u.original(f.Bytes(), d, s.card.nextID)
+	}
 	tick, ok := s.card.driver.Send(&driver.Packet{
 		Port: d.Port, Bytes: f.Bytes()[:u.carried], Wire: max(drivercomm.MinWire, u.wire),
 		Departure: depart, Relative: !d.Absolute && i.sender == s,
@@ -114,6 +125,7 @@ func (s *Sender) Inject(d *Description) error {
 	f.Size = pacer.Size{Wire: link.WireBytes(u.wire), IP: u.ip, Payload: d.Payload}
 	f.Paced, f.Depart, f.Handed = true, depart, clock.At(s.card.clk.Now())
 	s.wait.full = false
+	s.card.nextID++
 	s.last = clock.At(depart)
 	i.sender = s
 	i.stats.Injected++
@@ -146,6 +158,9 @@ func (s *Sender) departure(d *Description) (clock.Time, error) {
 func (s *Sender) Mark(seq uint32) error {
 	if s.closed {
 		return net.ErrClosed
+	}
+	if s.config.Original && s.card.driver.Marked() {
+		return ErrMarked
 	}
 	if !s.card.driver.Mark((*marker)(s), seq) {
 		return link.ErrFull

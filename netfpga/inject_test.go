@@ -124,6 +124,49 @@ func FuzzInject(f *testing.F) {
 	})
 }
 
+// As the original made them: identifications that count up, no DF, no UDP checksum, and the
+// source that is given. There is one mark to a transmit buffer.
+func TestInjectAsTheOriginal(t *testing.T) {
+	clk, dev := clock.NewVirtual(), newBelow()
+	dev.info.Address = net.HardwareAddr{2, 7, 7, 7, 7, 7}
+	card := newCard(t, clk, dev, nil)
+	hits := 0
+	s := card.NewSender(netfpga.SenderConfig{Original: true, Hit: func(uint32) { hits++ }})
+	var left []*layers.IPv4
+	dev.onFrame = func(f *link.Frame) {
+		p := gopacket.NewPacket(bytes.Clone(f.Bytes()), layers.LayerTypeEthernet, gopacket.Default)
+		ip := p.NetworkLayer().(*layers.IPv4)
+		udp := p.TransportLayer().(*layers.UDP)
+		eth := p.LinkLayer().(*layers.Ethernet)
+		if udp.Checksum != 0 || udp.Length != 108 || eth.SrcMAC.String() != "00:00:00:00:00:00" || ones(0, ip.Contents) != 0xffff {
+			t.Errorf("%v", p)
+		}
+		left = append(left, ip)
+	}
+	d := describe(142+4, 0, true)
+	const n = 0x10003 // identifications wrap
+	marked := 0
+	for range n {
+		for s.Inject(d) == link.ErrFull {
+			run(clk)
+		}
+		if err := s.Mark(0); err == netfpga.ErrMarked {
+			marked++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(clk)
+	for i, ip := range left {
+		if ip.Id != uint16(i) || ip.Flags != 0 || ip.FragOffset != 0 {
+			t.Fatalf("packet %d: identification %d, flags %v", i, ip.Id, ip.Flags)
+		}
+	}
+	if len(left) != n || marked == 0 || hits+marked != n {
+		t.Errorf("%d packets left, %d marks hit, %d refused", len(left), hits, marked)
+	}
+}
+
 // What leaves has the time that was asked for: absolute, or relative to what the sender
 // asked before, whatever others send in between.
 func TestInjectDepartures(t *testing.T) {

@@ -38,6 +38,12 @@ func (d *Driver) Mark(m Marker, seq uint32) bool {
 	return true
 }
 
+// Marked reports whether the buffer that Mark would set a mark in has one.
+func (d *Driver) Marked() bool {
+	b := d.newest()
+	return b != nil && len(b.marks) > 0
+}
+
 // newest returns the buffer with the packet received last, or nil if none waits.
 func (d *Driver) newest() *txbuf {
 	switch {

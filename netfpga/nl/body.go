@@ -12,13 +12,19 @@ import (
 
 // Lengths of bodies, in bytes, and bounds of what is in them.
 const (
-	descriptionLen = 48 // struct pkt_descr, without the custom bytes
+	fieldsLen      = 44 // of struct pkt_descr, and all of it on i386
+	descriptionLen = 48 // with the padding behind it that other machines have
 	timespecLen    = 16 // struct timespec
+	timespec32Len  = 8  // the same on i386
 	delayLen       = 8
 
 	maxPayload = 65507 // of a UDP packet (RFC 768)
-	maxPorts   = 16    // Ethernet ports of a card that a message can name
-	portShift  = 12    // where the port is in Header.Flags
+
+	mostPayload = 1472 // in a frame of 1514 bytes
+	cutPayload  = 2000 // up to which the original cuts it to that
+
+	maxPorts   = 16 // Ethernet ports of a card that a message can name
+	portShift  = 12 // where the port is in Header.Flags
 	maxSeconds = math.MaxInt64/int64(time.Second) - 1
 )
 
@@ -63,31 +69,51 @@ func AppendPacket(b []byte, h Header, d *netfpga.Description) ([]byte, error) {
 // ParsePacket reads the body of a PKT message into d, whose Data is the body's own memory
 // then. It returns an *Error, and leaves d as it is, if the body contradicts itself.
 func ParsePacket(h Header, body []byte, d *netfpga.Description) error {
-	if len(body) < descriptionLen {
-		return invalid("a packet description of %d bytes, less than %d", len(body), descriptionLen)
+	return parsePacket(h, body, d, false)
+}
+
+// parsePacket does, and cuts what is too long if it is to do as the original.
+func parsePacket(h Header, body []byte, d *netfpga.Description, original bool) error {
+	if len(body) < fieldsLen {
+		return invalid("a packet description of %d bytes, less than %d", len(body), fieldsLen)
 	}
 	departure := native.Uint64(body[24:])
 	payload := int32(native.Uint32(body[36:]))
 	custom := int32(native.Uint32(body[40:]))
+	// Behind the fields are the custom bytes and less than alignment of padding: whatever is
+	// more than that is padding in front of them.
+	data := body[fieldsLen:]
+	if n := len(data) - (descriptionLen - fieldsLen); n >= 0 && int(custom) <= n {
+		data = body[descriptionLen:]
+	}
 	switch {
 	case departure > math.MaxInt64:
 		return invalid("a departure of %d ns is beyond the end of time", departure)
 	case payload < 0 || payload > maxPayload:
 		return invalid("a payload of %d bytes", payload)
-	case custom < 0 || custom > payload:
+	case custom < 0 || custom > payload && !original:
 		return invalid("a payload of %d bytes that begins with %d bytes", payload, custom)
-	case int(custom) > len(body)-descriptionLen:
-		return invalid("%d custom bytes in a message that has %d", custom, len(body)-descriptionLen)
+	case int(custom) > len(data):
+		return invalid("%d custom bytes in a message that has %d", custom, len(data))
+	}
+	if original {
+		if payload > mostPayload && payload <= cutPayload {
+			payload = mostPayload
+		}
+		custom = min(custom, payload)
 	}
 	d.Src = netip.AddrPortFrom(ipAddr(native.Uint32(body)), native.Uint16(body[8:]))
 	d.Dst = netip.AddrPortFrom(ipAddr(native.Uint32(body[4:])), native.Uint16(body[10:]))
 	copy(d.SrcMAC[:], body[12:])
 	copy(d.DstMAC[:], body[18:])
 	d.Port = int(h.Flags >> portShift)
+	if original {
+		d.Port = 0
+	}
 	d.Departure = clock.Time(departure)
 	d.Absolute = native.Uint32(body[32:]) != 0
 	d.Payload = int(payload)
-	d.Data = body[descriptionLen : descriptionLen+custom]
+	d.Data = data[:custom]
 	return nil
 }
 
@@ -113,10 +139,15 @@ func AppendSimStart(b []byte, h Header, start time.Time) []byte {
 // ParseSimStart reads the body of a SIM_START message. It returns an *Error if that is not
 // a date from 1970 on whose nanoseconds 63 bits can count.
 func ParseSimStart(body []byte) (time.Time, error) {
-	if len(body) < timespecLen {
-		return time.Time{}, invalid("a timespec of %d bytes, less than %d", len(body), timespecLen)
+	var s, ns int64
+	switch n := len(body); {
+	case n >= timespecLen:
+		s, ns = int64(native.Uint64(body)), int64(native.Uint64(body[8:]))
+	case n >= timespec32Len && n < timespec32Len+alignment:
+		s, ns = int64(int32(native.Uint32(body))), int64(int32(native.Uint32(body[4:])))
+	default:
+		return time.Time{}, invalid("a timespec of %d bytes, and not of %d or %d", n, timespec32Len, timespecLen)
 	}
-	s, ns := int64(native.Uint64(body)), int64(native.Uint64(body[8:]))
 	if s < 0 || s > maxSeconds || ns < 0 || ns >= int64(time.Second) {
 		return time.Time{}, invalid("a date of %d s and %d ns", s, ns)
 	}

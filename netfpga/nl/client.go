@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/netfpga"
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // How many bytes a client puts into a datagram, unless a single message has more: of a
@@ -17,6 +18,9 @@ const (
 	maxBurst = 16 << 10
 	aloneLen = 1
 )
+
+// busyFor is how long a client waits before it sets a mark again.
+const busyFor = time.Millisecond
 
 // answersLen is more than the longest answer has.
 const answersLen = 1024
@@ -28,15 +32,31 @@ const answersLen = 1024
 // within a tenth of a second. What the server refuses is learned only after it was sent:
 // the call that comes upon the answer does what it was asked to and then returns the
 // *Error, which names the message. Unlike other errors it ends nothing.
+//
+// Nothing is sent before the server has told that it runs as the same user as the client, or
+// as root: anybody may take a port id. What comes from another user is an error.
 type Client struct {
 	sock    *socket
 	server  Address
-	most    int // bytes in a datagram
+	met     bool // the server is one to be trusted
+	most    int  // bytes in a datagram
 	seq     uint32
 	out, in []byte
-	marks   map[uint32]struct{} // that were set and not hit
-	refused *Error              // the first that was not returned yet
+	marks   map[uint32]markState // that were set and not hit
+	refused *Error               // the first that was not returned yet
+
+	started bool  // by Start, with a date of the caller's
+	origin  int64 // else the date that the server counts from, ns since 1970
+	dated   bool  // it was told
 }
+
+// markState is what became of a mark.
+type markState uint8
+
+const (
+	markSet    markState = iota
+	markWanted           // it was refused, as there was another in the buffer
+)
 
 // Window says how much a Client.Stream lets wait in the driver: so many bursts of so many
 // packets. The zero Window is that of the original generator.
@@ -60,10 +80,10 @@ func Dial(a Address) (*Client, error) {
 	c := &Client{
 		sock: sock, server: a, most: maxBurst,
 		in:    make([]byte, answersLen),
-		marks: make(map[uint32]struct{}),
+		marks: make(map[uint32]markState),
 	}
 	if c.kernel() {
-		c.most = aloneLen
+		c.most, c.met = aloneLen, true
 	} else if err := c.knock(); err != nil {
 		sock.close()
 		return nil, err
@@ -83,6 +103,37 @@ func (c *Client) knock() error {
 	return nil
 }
 
+// meet asks whether the server is there, and waits for the answer, which tells whose it is.
+func (c *Client) meet(ctx context.Context) error {
+	h := Header{Type: noop, Flags: Request | Ack, Port: c.sock.port}
+	for asked := false; !c.met; {
+		if ctx.Err() != nil {
+			return fmt.Errorf("nl: wait for an answer of %v: %w", c.server, context.Cause(ctx))
+		}
+		if !asked {
+			err := c.sock.send(Append(nil, h, nil), c.server.Port, true)
+			if err != nil && !errors.Is(err, errTimeout) {
+				return c.wrap(err)
+			}
+			asked = err == nil
+			continue
+		}
+		switch err := c.receive(true); {
+		case err == nil:
+		case !errors.Is(err, errTimeout):
+			return c.wrap(err)
+		default:
+			if err := c.knock(); err != nil {
+				return err
+			}
+		}
+		if err := c.takeRefused(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *Client) wrap(err error) error {
 	if errors.Is(err, errGone) {
 		return fmt.Errorf("nl: reach %v: %w: no card is served there: start one, in this network namespace", c.server, err)
@@ -92,7 +143,8 @@ func (c *Client) wrap(err error) error {
 
 // Send sends packets, as many in a datagram as it holds, and returns when the server's
 // socket has them. Absolute departures are dates in ns since 1970, or count from Start's.
-// A packet that the message has no room for is an error, and the packets before it have
+// Without Start the server is told a date that they count from before the first of them, as
+// the original's module knows no dates. A packet that the message has no room for is an error, and the packets before it have
 // been sent.
 func (c *Client) Send(ctx context.Context, packets []netfpga.Description) error {
 	for i := range packets {
@@ -135,11 +187,14 @@ func (c *Client) Stream(ctx context.Context, w Window, packets iter.Seq[netfpga.
 			marks = append(marks[:0], marks[1:]...)
 		}
 	}
-	seq, err := c.Mark(ctx)
-	if err != nil {
-		return err
+	if n > 0 {
+		seq, err := c.Mark(ctx)
+		if err != nil {
+			return err
+		}
+		marks = append(marks, seq)
 	}
-	for _, seq := range append(marks, seq) {
+	for _, seq := range marks {
 		if err := c.Wait(ctx, seq); err != nil {
 			return err
 		}
@@ -153,8 +208,24 @@ func (c *Client) Mark(ctx context.Context) (seq uint32, err error) {
 	if err := c.message(ctx, Append(c.out, h, nil)); err != nil {
 		return 0, err
 	}
-	c.marks[h.Seq] = struct{}{}
+	c.marks[h.Seq] = markSet
 	return h.Seq, c.finish(ctx)
+}
+
+// markAgain sets a mark that was refused, as the transmit buffer had another, behind all
+// packets sent so far. It waits a little before.
+func (c *Client) markAgain(ctx context.Context, seq uint32) error {
+	select {
+	case <-ctx.Done():
+		return nil // Wait says it
+	case <-time.After(busyFor):
+	}
+	c.marks[seq] = markSet
+	h := Header{Type: Mark, Flags: Request, Seq: seq, Port: c.sock.port}
+	if err := c.message(ctx, Append(c.out, h, nil)); err != nil {
+		return err
+	}
+	return c.flush(ctx)
 }
 
 // Wait returns when a mark was hit: the packets sent before it have been copied to the
@@ -164,11 +235,17 @@ func (c *Client) Wait(ctx context.Context, seq uint32) error {
 		if err := c.takeRefused(); err != nil {
 			return err
 		}
-		if _, waits := c.marks[seq]; !waits {
+		state, waits := c.marks[seq]
+		if !waits {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("nl: wait for %v to copy the packets: %w", c.server, context.Cause(ctx))
+		}
+		if state == markWanted {
+			if err := c.markAgain(ctx, seq); err != nil {
+				return err
+			}
 		}
 		switch err := c.receive(true); {
 		case err == nil:
@@ -184,6 +261,7 @@ func (c *Client) Wait(ctx context.Context, seq uint32) error {
 
 // Start says what date absolute departures count from, in packets sent afterwards.
 func (c *Client) Start(ctx context.Context, date time.Time) error {
+	c.started = true
 	if err := c.message(ctx, AppendSimStart(c.out, c.header(SimStart), date)); err != nil {
 		return err
 	}
@@ -209,6 +287,18 @@ func (c *Client) header(t Type) Header {
 
 // add puts a packet with what is to be sent.
 func (c *Client) add(ctx context.Context, d *netfpga.Description) error {
+	if d.Absolute && !c.started && d.Departure >= 0 {
+		date := int64(d.Departure)
+		if !c.dated || date < c.origin {
+			c.origin, c.dated = min(date, time.Now().UnixNano()), true
+			if err := c.message(ctx, AppendSimStart(c.out, c.header(SimStart), time.Unix(0, c.origin))); err != nil {
+				return err
+			}
+		}
+		counted := *d
+		counted.Departure = clock.Time(date - c.origin)
+		d = &counted
+	}
 	b, err := AppendPacket(c.out, c.header(Packet), d)
 	if err != nil {
 		return err
@@ -234,6 +324,9 @@ func (c *Client) message(ctx context.Context, b []byte) error {
 func (c *Client) flush(ctx context.Context) error {
 	if len(c.out) == 0 {
 		return nil
+	}
+	if err := c.meet(ctx); err != nil {
+		return err
 	}
 	b := c.out
 	c.out = c.out[:0]
@@ -276,6 +369,9 @@ func (c *Client) receive(wait bool) error {
 	if d.from != c.server.Port {
 		return nil // whoever that is, we did not ask
 	}
+	if !c.kernel() && !ours(d.user) {
+		return fmt.Errorf("user %d has that port id, who is neither root nor you: serve the card at another", d.user)
+	}
 	for b := c.in[:d.n]; len(b) > 0; {
 		h, body, rest, err := Next(b)
 		if err != nil {
@@ -286,8 +382,11 @@ func (c *Client) receive(wait bool) error {
 		case MarkHit:
 			delete(c.marks, h.Seq)
 		case errorType:
-			if e, ok := ParseError(h.Flags, body); ok && e.Code != OK {
+			switch e, ok := ParseError(h.Flags, body); {
+			case ok && e.Code != OK:
 				c.refuse(e)
+			case ok && e.Type == noop:
+				c.met = true
 			}
 		}
 	}
@@ -296,7 +395,11 @@ func (c *Client) receive(wait bool) error {
 
 // refuse notes that the server refused a message.
 func (c *Client) refuse(e *Error) {
-	if e.Type == Mark {
+	if _, waits := c.marks[e.Seq]; waits && e.Type == Mark {
+		if e.Code == Busy {
+			c.marks[e.Seq] = markWanted
+			return
+		}
 		delete(c.marks, e.Seq)
 	}
 	if c.refused == nil {

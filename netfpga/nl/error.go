@@ -14,6 +14,7 @@ type Errno uint16
 const (
 	OK           Errno = 0   // all is well, where Ack asked for an answer
 	NotPermitted Errno = 1   // EPERM: the sender belongs to another user
+	Busy         Errno = 16  // EBUSY: the transmit buffer has a mark
 	Invalid      Errno = 22  // EINVAL: the message, or the packet, cannot be
 	TooLong      Errno = 90  // EMSGSIZE: the datagram is longer than the server takes
 	Unsupported  Errno = 95  // EOPNOTSUPP: there is no such message
@@ -27,6 +28,8 @@ func (e Errno) String() string {
 		return "no error"
 	case NotPermitted:
 		return "not permitted"
+	case Busy:
+		return "busy"
 	case Invalid:
 		return "invalid message"
 	case TooLong:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,29 +24,54 @@ func FuzzPacket(f *testing.F) {
 		}
 		copy(want.SrcMAC[:], macs)
 		copy(want.DstMAC[:], macs[min(6, len(macs)):])
-		b, err := AppendPacket(nil, Header{Flags: Request, Seq: 9, Port: 8}, &want)
+		h := Header{Flags: Request, Seq: 9, Port: 8}
+		b, err := AppendPacket(nil, h, &want)
 		if err != nil {
 			if departure >= 0 && len(data) <= int(payload) && payload <= maxPayload && port < maxPorts {
 				t.Fatal(err)
 			}
 			return
 		}
-		h, body, rest, err := Next(b)
-		if err != nil || len(rest) != 0 || h.Seq != 9 || h.Port != 8 || h.Type != Packet {
-			t.Fatalf("header %+v, rest %x, %v", h, rest, err)
-		}
-		var got netfpga.Description
-		if err := ParsePacket(h, body, &got); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Data, want.Data) {
-			t.Errorf("data %x, want %x", got.Data, want.Data)
-		}
-		got.Data, want.Data = nil, nil
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%+v, want %+v", got, want)
+		want.Data = bytes.Clone(want.Data)
+		for _, layout := range layouts {
+			h, body, rest, err := Next(layout(b))
+			if err != nil || len(rest) != 0 || h.Seq != 9 || h.Port != 8 || h.Type != Packet {
+				t.Fatalf("header %+v, rest %x, %v", h, rest, err)
+			}
+			var got netfpga.Description
+			if err := ParsePacket(h, body, &got); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Data, want.Data) {
+				t.Errorf("data %x, want %x", got.Data, want.Data)
+			}
+			got.Data = want.Data
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%+v, want %+v", got, want)
+			}
 		}
 	})
+}
+
+// layouts are the ways in which the PKT message of AppendPacket may be laid out: as it is on
+// x86-64 and on i386, and each with the padding counted to it (NLMSG_SPACE).
+var layouts = []func([]byte) []byte{
+	func(b []byte) []byte { return b },
+	onI386,
+	padded,
+	func(b []byte) []byte { return padded(onI386(b)) },
+}
+
+// onI386 takes the padding out of a PKT message.
+func onI386(b []byte) []byte {
+	h, body, _, _ := Next(b)
+	return Append(nil, h, slices.Concat(body[:fieldsLen], body[descriptionLen:]))
+}
+
+func padded(b []byte) []byte {
+	b = bytes.Clone(b)
+	native.PutUint32(b, uint32(len(b)))
+	return b
 }
 
 // Whatever a datagram is, a reader takes what can be written again as it was, and refuses
@@ -59,36 +85,48 @@ func FuzzReader(f *testing.F) {
 	f.Add(b)
 	f.Add(b[:len(b)-1])
 	f.Add(b[4:])
+	b, _ = AppendPacket(nil, Header{}, &p)
+	f.Add(Append(onI386(b), Header{Type: SimStart}, []byte{1, 0, 0, 0, 2, 0, 0, 0}))
+	for _, payload := range []int{1473, 2000, 2001} {
+		p := describe(payload, "head")
+		b, _ = AppendPacket(nil, Header{}, &p)
+		f.Add(b)
+	}
 	f.Add(bytes.Repeat([]byte{16, 0, 0, 0}, 40))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var r reader
-		refused := r.read(b, datagram{from: 1}, true)
-		if len(refused) > maxRefused || len(r.batch.requests) > len(b)/headerLen {
-			t.Fatalf("%d refused and %d taken, of %d bytes", len(refused), len(r.batch.requests), len(b))
-		}
-		for _, e := range refused {
-			answer := AppendError(nil, e.Header, 1, e.err)
-			h, body, rest, err := Next(answer)
-			if err != nil || len(rest) != 0 {
-				t.Fatalf("answer %x: %v", answer, err)
-			}
-			if got, ok := ParseError(h.Flags, body); !ok || got.Code != e.err.Code || got.Type != e.Type || got.Seq != e.Seq {
-				t.Fatalf("answer %v, want %v", got, e.err)
-			}
-		}
-		var again []byte
-		for i := range r.batch.requests {
-			again = rewrite(t, again, &r.batch.requests[i])
-		}
-		var second reader
-		if refused := second.read(again, datagram{from: 1}, true); len(refused) != 0 {
-			t.Fatalf("%x is refused: %v", again, refused[0].err)
-		}
-		if !reflect.DeepEqual(second.batch.requests, r.batch.requests) {
-			t.Errorf("%+v, want %+v", second.batch.requests, r.batch.requests)
-		}
+		fuzzReader(t, b, false)
+		fuzzReader(t, b, true)
 	})
+}
+
+func fuzzReader(t *testing.T, b []byte, original bool) {
+	r := reader{original: original}
+	refused := r.read(b, datagram{from: 1}, true)
+	if len(refused) > maxRefused || len(r.batch.requests) > len(b)/headerLen {
+		t.Fatalf("%d refused and %d taken, of %d bytes", len(refused), len(r.batch.requests), len(b))
+	}
+	for _, e := range refused {
+		answer := AppendError(nil, e.Header, 1, e.err)
+		h, body, rest, err := Next(answer)
+		if err != nil || len(rest) != 0 {
+			t.Fatalf("answer %x: %v", answer, err)
+		}
+		if got, ok := ParseError(h.Flags, body); !ok || got.Code != e.err.Code || got.Type != e.Type || got.Seq != e.Seq {
+			t.Fatalf("answer %v, want %v", got, e.err)
+		}
+	}
+	var again []byte
+	for i := range r.batch.requests {
+		again = rewrite(t, again, &r.batch.requests[i])
+	}
+	second := reader{original: original}
+	if refused := second.read(again, datagram{from: 1}, true); len(refused) != 0 {
+		t.Fatalf("%x is refused: %v", again, refused[0].err)
+	}
+	if !reflect.DeepEqual(second.batch.requests, r.batch.requests) {
+		t.Errorf("%+v, want %+v", second.batch.requests, r.batch.requests)
+	}
 }
 
 // rewrite writes a request as a message again.
@@ -96,7 +134,6 @@ func rewrite(t *testing.T, b []byte, q *request) []byte {
 	h := q.Header
 	switch h.Type {
 	case Packet:
-		h.Flags &= 1<<portShift - 1 // AppendPacket puts the port there
 		b, err := AppendPacket(b, h, &q.packet)
 		if err != nil {
 			t.Fatal(err)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -150,6 +152,66 @@ func TestOtherUser(t *testing.T) {
 	defer second.Close()
 	asNobody(t, func() error { return s.send(mark, 77, true) })
 	r.until(func() bool { return second.Stats().Hits == 1 })
+
+	// A client learns it before it sends anything.
+	c := r.dial()
+	defer c.Close()
+	asNobody(t, func() error {
+		var e *Error
+		if err := c.Send(background, list(packets(1, 0, 0))); !errors.As(err, &e) || e.Code != NotPermitted {
+			t.Errorf("%v", err)
+		}
+		return nil
+	})
+	if st := r.server.Stats(); st.Denied != 2 || st.Refused != 2 || st.Messages != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Another user who has taken the port id is told nothing, and is not believed.
+func TestOtherUserServes(t *testing.T) {
+	if unix.Geteuid() != 0 {
+		linktest.Skip(t, "becoming another user: run the test as root")
+	}
+	linktest.Namespace(t)
+	impostor, err := open(Address{}.complete(), DefaultPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer impostor.close()
+	limit := unix.NsecToTimeval(int64(20 * time.Second))
+	if err := unix.SetsockoptTimeval(impostor.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Dial(Address{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	told := make(chan error, 1)
+	go func() { told <- c.Send(background, list(packets(1, 0, 0))) }()
+	b := make([]byte, answersLen)
+	asNobody(t, func() error {
+		for {
+			d, err := impostor.receive(b, true)
+			if err != nil {
+				return err
+			}
+			h, _, _, err := Next(b[:d.n])
+			if err != nil || h.Type != noop {
+				t.Errorf("it was told %v, %v", h.Type, err)
+			}
+			if err == nil && h.Flags&Ack != 0 {
+				return impostor.send(AppendError(nil, h, DefaultPort, &Error{}), d.from, true)
+			}
+		}
+	})
+	if err := <-told; err == nil || !strings.Contains(err.Error(), "user 65534 has that port id") {
+		t.Errorf("%v", err)
+	}
+	if d, err := impostor.receive(b, false); !errors.Is(err, errTimeout) {
+		t.Errorf("it was told %x, %v", b[:d.n], err)
+	}
 }
 
 // asNobody runs f as the user nobody.

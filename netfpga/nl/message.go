@@ -35,6 +35,8 @@ const (
 // String returns the name of a message of the driver's.
 func (t Type) String() string {
 	switch t {
+	case noop:
+		return "NOOP"
 	case Delays:
 		return "DELAYS"
 	case Packet:

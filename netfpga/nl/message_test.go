@@ -140,13 +140,14 @@ func TestParseRefuses(t *testing.T) {
 	minus := []byte{255, 255, 255, 255}
 	for name, b := range map[string][]byte{
 		"nothing":                    {},
-		"cut":                        good[:47],
-		"cut in the custom bytes":    good[:descriptionLen+7],
+		"cut":                        good[:43],
+		"cut in the custom bytes":    good[:fieldsLen+7],
+		"custom negative, no data":   append(bytes.Clone(good[:40]), append(minus, 0, 0, 0)...),
 		"departure of 64 bits":       with(24, 255, 255, 255, 255, 255, 255, 255, 255),
 		"payload negative":           with(36, minus...),
 		"payload of 2 GB":            with(36, native.AppendUint32(nil, 1<<31-1)...),
 		"custom negative":            with(40, minus...),
-		"custom past the end":        with(40, native.AppendUint32(nil, 9)...),
+		"custom past the end":        with(40, native.AppendUint32(nil, 13)...),
 		"custom longer than payload": with(36, native.AppendUint32(nil, 7)...),
 	} {
 		d := describe(1, "x")
@@ -294,6 +295,52 @@ func TestReader(t *testing.T) {
 					t.Errorf("%s: refused %d: %v", c.name, f.Seq, f.err)
 				}
 			}
+		}
+	}
+}
+
+// A pkt_descr has 44 bytes on i386, where the custom bytes follow at once, and 48 elsewhere; a
+// timespec 8 and 16. The length of the message tells which, also with padding counted to it.
+func TestLayouts(t *testing.T) {
+	fields := unhex(t, `0100000a 0200000a a00f 5114 020000000001 020000000002
+		f834000000000000 00000000 be050000`)
+	message := func(custom int, rest string) []byte {
+		return append(native.AppendUint32(bytes.Clone(fields), uint32(custom)), rest...)
+	}
+	for _, c := range []struct {
+		body []byte
+		data string
+	}{
+		{message(0, ""), ""},
+		{message(0, "...."), ""},
+		{message(5, "abcde"), "abcde"},
+		{message(5, "abcde..."), "abcde"},
+		{message(5, "....abcde"), "abcde"},
+		{message(5, "....abcde..."), "abcde"},
+		{message(4, "abcd"), "abcd"},
+		{message(4, "....abcd"), "abcd"},
+		{message(1, "a..."), "a"},
+		{message(1, "....a"), "a"},
+	} {
+		want := describe(1470, c.data)
+		var got netfpga.Description
+		if err := ParsePacket(Header{}, c.body, &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%x: %+v, want %+v: %v", c.body, got, want, err)
+		}
+	}
+	for _, body := range [][]byte{message(5, "abcd"), message(1, ""), fields} {
+		if err := ParsePacket(Header{}, body, new(netfpga.Description)); err == nil {
+			t.Errorf("%x is taken", body)
+		}
+	}
+	for _, body := range []string{"005f0000 ffc99a3b", "005f0000 ffc99a3b 0000", "005f000000000000 ffc99a3b00000000"} {
+		if at, err := ParseSimStart(unhex(t, body)); err != nil || at.UnixNano() != 0x5f00*1e9+999999999 {
+			t.Errorf("start %s: %v, %v", body, at, err)
+		}
+	}
+	for _, body := range []string{"ffffffff 00000000", "00000000 ffffffff", "00000000 00ca9a3b", "00000000 00000000 00000000"} {
+		if at, err := ParseSimStart(unhex(t, body)); err == nil {
+			t.Errorf("start %s: %v", body, at)
 		}
 	}
 }

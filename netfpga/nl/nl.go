@@ -31,40 +31,69 @@
 // 0x0a000001. A message is a struct nlmsghdr and its body, and begins at a multiple of 4
 // bytes in its datagram.
 //
-//	offset  nlmsghdr       offset  pkt_descr, 48 bytes       offset  pkt_descr, continued
+//	offset  nlmsghdr       offset  pkt_descr                 offset  pkt_descr, continued
 //	 0 u32  nlmsg_len       0 u32  src_ip                    24 u64  departure_time, ns
 //	 4 u16  nlmsg_type      4 u32  dst_ip                    32 int  is_absolute
 //	 6 u16  nlmsg_flags     8 u16  src_port                  36 int  payload_len
 //	 8 u32  nlmsg_seq      10 u16  dst_port                  40 int  custom_data_len
-//	12 u32  nlmsg_pid      12 u8   src_mac[6]                44      4 bytes of padding
-//	                       18 u8   dst_mac[6]                48      the custom bytes
+//	12 u32  nlmsg_pid      12 u8   src_mac[6]                44      4 bytes of padding, on i386 none
+//	                       18 u8   dst_mac[6]                48      the custom bytes, on i386 at 44
 //
 //	type  name       body
 //	  16  DELAYS     u64 each: gaps in ns
 //	  17  PKT        pkt_descr; the custom bytes are the head of the UDP payload
-//	  18  SIM_START  struct timespec: s64 seconds, s64 ns
+//	  18  SIM_START  struct timespec: s64 seconds, s64 ns; on i386 s32 and s32
 //	  19  MARK       none
 //	  20  MARK_HIT   none; nlmsg_seq is the mark's
 //
-// An absolute departure_time is a date, in ns since 1970 (CLOCK_REALTIME), or, behind a
-// SIM_START, counts from the date in that. Behind DELAYS, the next gap of the list, which
-// starts over at its end, is added to the departure_time of every relative packet; an
-// empty list ends this. What the original does with these two is not documented: this is
-// the start of a simulation coupled to the card, and pktgen's option -D in the place where
-// the card is.
+// A server takes both layouts, as the original's generator and module were built for i386.
+// The length of the message tells which: behind the 44 bytes of a pkt_descr there are
+// custom_data_len bytes and less than 4 of padding, or 4 more in front of them; and a timespec
+// has 8 bytes, or 16. A Client writes that of x86-64.
+//
+// An absolute departure_time counts from the date in the last SIM_START, and without one from
+// 1970 (CLOCK_REALTIME). Behind DELAYS, the next gap of the list, which starts over at its
+// end, is added to the departure_time of every relative packet; an empty list ends this.
+//
+// # The original's module
+//
+// Config.Original has a server do as that does. Otherwise it differs on purpose:
+//
+//	                                     the original's           this server
+//	absolute times without a SIM_START   count from when the      are dates
+//	                                     card's clock began
+//	a second MARK in a transmit buffer   EBUSY                    is hit, too
+//	a payload of 1473 to 2000 bytes      cut to 1472              an error that says why
+//	custom bytes beyond the payload      cut                      an error that says why
+//	DELAYS                               passed over              gaps, as above
+//	unknown types                        passed over              EOPNOTSUPP
+//	the port in nlmsg_flags              none                     as below
+//	IP identification, DF                counts up, not set       0, set
+//	UDP checksum                         0                        that of the packet
+//	a src_mac of zeros                   stands in the frame      stands for the card's own
+//
+// A Client serves itself of what both have: it sends a SIM_START first and counts from that,
+// sets no two marks behind one packet, and sets one again that is refused with EBUSY.
+//
+// # Who may send
+//
+// Whoever sends to a card may put any packet on the wire: a server takes messages from root
+// and from its own user, and answers others with EPERM (Config.AllUsers). A client takes
+// answers from root and from its own user only, and sends nothing before there was one: port
+// ids are given to who asks first. The users are those that the kernel adds to each message
+// (SCM_CREDENTIALS), as this user namespace has them.
 //
 // While a sender's marks wait it gets an NLMSG_NOOP every five seconds, which netlink has
 // programs ignore, and which tells the server whether it is still there.
 //
 // An addition of ours: the top four bits of nlmsg_flags in a PKT are the number of the
-// card's Ethernet port, 0 in the original. With NLM_F_ACK a message is answered also when
-// nothing is wrong. NLMSG_ERROR carries a text, in the kernel's form (NLMSGERR_ATTR_MSG).
+// card's Ethernet port, 0 in the original. With NLM_F_ACK a message, an NLMSG_NOOP too, is
+// answered also when nothing is wrong. NLMSG_ERROR carries a text, in the kernel's form
+// (NLMSGERR_ATTR_MSG).
 //
 // # Limitations
 //
-// Only Linux. Only IPv4, as pkt_descr has room for no more. The custom bytes begin where C
-// puts what follows a struct, behind its padding on x86-64; a generator built for i386 has
-// them at 44. The host's date is read once, when the clock starts: if it is set meanwhile,
+// Only Linux. Only IPv4, as pkt_descr has room for no more. The host's date is read once, when the clock starts: if it is set meanwhile,
 // absolute departures keep to the old one.
 package nl
 

@@ -50,11 +50,14 @@ func (s *Server) peer(port uint32) (*peer, error) {
 			return nil, &Error{Code: NoRoom, Text: fmt.Sprintf("%d senders are being served", maxPeers)}
 		}
 		p = &peer{server: s, port: port}
+		if s.original {
+			p.start = s.epoch
+		}
 		s.peers[port] = p
 	}
 	p.flush()
 	if p.sender == nil {
-		p.sender = s.card.NewSender(netfpga.SenderConfig{Hit: p.hit, Ready: s.resume})
+		p.sender = s.card.NewSender(netfpga.SenderConfig{Hit: p.hit, Ready: s.resume, Original: s.original})
 		p.fresh = true
 	}
 	return p, nil
@@ -134,8 +137,11 @@ func (p *peer) mark(seq uint32) error {
 	p.marks++
 	if err := p.sender.Mark(seq); err != nil {
 		p.marks--
-		if errors.Is(err, link.ErrFull) {
+		switch {
+		case errors.Is(err, link.ErrFull):
 			return &Error{Code: NoRoom, Text: "too many marks wait for one buffer"}
+		case errors.Is(err, netfpga.ErrMarked):
+			return &Error{Code: Busy, Text: "the transmit buffer has a mark"}
 		}
 		return err
 	}
@@ -155,7 +161,7 @@ func (p *peer) hit(seq uint32) {
 func (p *peer) flush() {
 	s := p.server
 	for len(p.unsent) > 0 {
-		s.out = Append(s.out[:0], Header{Type: MarkHit, Seq: p.unsent[0], Port: s.sock.port}, nil)
+		s.out = Append(s.out[:0], Header{Type: MarkHit, Seq: p.unsent[0]}, nil)
 		switch err := s.sock.send(s.out, p.port, false); {
 		case err == nil:
 			s.stats.Hits++

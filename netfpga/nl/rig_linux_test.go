@@ -112,6 +112,11 @@ func newRig(t testing.TB) *rig {
 
 func newRigWith(t testing.TB, config *netfpga.Config) *rig {
 	t.Helper()
+	return newServed(t, config, nil)
+}
+
+func newServed(t testing.TB, config *netfpga.Config, serve *Config) *rig {
+	t.Helper()
 	linktest.Namespace(t)
 	r := &rig{t: t, clk: clock.NewVirtual(), end: clock.Time(4 * time.Second)}
 	var err error
@@ -120,7 +125,7 @@ func newRigWith(t testing.TB, config *netfpga.Config) *rig {
 	}
 	r.host.card = r.card
 	r.card.Attach(&r.host)
-	if r.server, err = Listen(r.clk, r.card, nil); err != nil {
+	if r.server, err = Listen(r.clk, r.card, serve); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -32,6 +32,10 @@ type Config struct {
 	// same user as the server, or as root: whoever may send can put any packet on the
 	// wire.
 	AllUsers bool
+
+	// Original has the server do as the original's module where that differs on purpose;
+	// see the package comment.
+	Original bool
 }
 
 // Server serves a card to other processes. Its reading goroutine receives the messages,
@@ -49,6 +53,7 @@ type Server struct {
 	sock     *socket
 	address  Address
 	allUsers bool
+	original bool
 	epoch    int64 // the date, in ns since 1970, of the clock's time 0
 
 	wake clock.Timer
@@ -82,6 +87,7 @@ type Stats struct {
 	Marks     uint64
 	Hits      uint64 // that senders were told
 	Refused   uint64 // messages that were answered with an error
+	Denied    uint64 // of these, those of users who may not send
 	Lost      uint64 // answers that the sender had no room for
 	Gone      uint64 // senders that were found dead with marks waiting
 	Stalls    uint64 // how often a packet had to wait for room in the card
@@ -120,7 +126,7 @@ func Listen(clk clock.Clock, card *netfpga.Card, config *Config) (*Server, error
 		return nil, fmt.Errorf("nl: serve at %v: %w", a, err)
 	}
 	s := &Server{
-		clk: clk, card: card, sock: sock, address: a, allUsers: config.AllUsers,
+		clk: clk, card: card, sock: sock, address: a, allUsers: config.AllUsers, original: config.Original,
 		epoch: clk.Wall(0).UnixNano(),
 		quit:  make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}, 1),
 		peers: make(map[uint32]*peer),
@@ -140,7 +146,7 @@ func (s *Server) Address() Address { return s.address }
 func (s *Server) receive() {
 	defer close(s.done)
 	b := make([]byte, maxDatagram)
-	var r reader
+	r := reader{original: s.original}
 	for {
 		d, err := s.sock.receive(b, true)
 		select {
@@ -163,17 +169,24 @@ func (s *Server) receive() {
 	}
 }
 
-// refuse answers messages that are not as they must be.
+// refuse answers messages that are not for the clock's goroutine.
 func (s *Server) refuse(to uint32, refused []refusal) {
-	var lost uint64
+	var lost, wrong, denied uint64
 	for _, r := range refused {
+		if r.err.Code != OK {
+			wrong++
+		}
+		if r.err.Code == NotPermitted {
+			denied++
+		}
 		if s.sock.send(AppendError(nil, r.Header, s.sock.port, r.err), to, false) != nil {
 			lost++
 		}
 	}
 	s.mu.Lock()
 	s.read.Datagrams++
-	s.read.Refused += uint64(len(refused))
+	s.read.Refused += wrong
+	s.read.Denied += denied
 	s.read.Lost += lost
 	s.mu.Unlock()
 }
@@ -307,6 +320,7 @@ func (s *Server) Stats() Stats {
 	all := s.stats
 	all.Datagrams = s.read.Datagrams
 	all.Refused += s.read.Refused
+	all.Denied = s.read.Denied
 	all.Lost += s.read.Lost
 	return all
 }

@@ -27,21 +27,13 @@ type socket struct {
 	oob  []byte
 }
 
-// listen opens the socket of a server, which learns the users of its senders.
+// listen opens the socket of a server.
 func listen(a Address) (*socket, error) {
 	s, err := open(a, a.Port)
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("%w: another card is served there: give this one a port id of its own", err)
+		return nil, fmt.Errorf("%w: another card is served there, or somebody else has the port id: give this one another", err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
-		s.close()
-		return nil, fmt.Errorf("SO_PASSCRED: %w", err)
-	}
-	s.oob = make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	return s, nil
+	return s, err
 }
 
 // dial opens the socket of a client, with a port id that nobody had before: the kernel
@@ -64,6 +56,7 @@ func dial(a Address) (*socket, error) {
 	return s, nil
 }
 
+// open opens a socket that learns the users of its senders.
 func open(a Address, port uint32) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, a.Protocol)
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
@@ -76,7 +69,11 @@ func open(a Address, port uint32) (*socket, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("bind: %w", err)
 	}
-	return &socket{fd: fd, port: port}, nil
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("SO_PASSCRED: %w", err)
+	}
+	return &socket{fd: fd, port: port, oob: make([]byte, unix.CmsgSpace(unix.SizeofUcred))}, nil
 }
 
 // send sends a datagram to a port id. Unless it may wait for room there, it returns
@@ -142,8 +139,7 @@ func sender(oob []byte) int {
 	return -1
 }
 
-// ours tells whether a user may send to a server of this process: it is the same one, or
-// root.
+// ours tells whether a process of this user trusts another's: it is the same one, or root.
 func ours(user int) bool { return user == 0 || user == os.Geteuid() }
 
 func (s *socket) close() error { return unix.Close(s.fd) }
