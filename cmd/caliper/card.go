@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,8 @@ to it, as the original's driver does:
    caliper card --port tun:cal0 --addr 10.99.0.2/24
    caliper pktgen -N --netlink 0 -I 10.99.0.2 -i 10.99.0.1 -d 100000 -n 1000
 
-At its end it prints the departures of all packets.`
+Root may send to it, and the user that it runs as. At its end it prints the departures of all
+packets.`
 
 func cardCommand(v *voice) *cli.Command {
 	return &cli.Command{
@@ -37,6 +39,7 @@ func cardCommand(v *voice) *cli.Command {
 		},
 		Flags: append(portFlags("tun", "packet", "pcap"),
 			&cli.StringFlag{Name: "netlink", Value: "0", Usage: "netlink port `ID` to serve at; 0 for the first card's"},
+			&cli.BoolFlag{Name: "original", Usage: "answer senders, and make packets, as the original's kernel module did (go doc ./netfpga/nl)"},
 			jsonFlag(),
 		),
 	}
@@ -44,8 +47,8 @@ func cardCommand(v *voice) *cli.Command {
 
 // cardTest is one call of the command: a rig of pktgen's whose packets come from others.
 type cardTest struct {
-	rig     pktgenTest
-	address nl.Address
+	rig    pktgenTest
+	config nl.Config
 }
 
 func newCardTest(c *cli.Context, v *voice) (*cardTest, error) {
@@ -58,7 +61,7 @@ func newCardTest(c *cli.Context, v *voice) (*cardTest, error) {
 	if err != nil {
 		return nil, badInput(nil, "--netlink %s is not a netlink port id", c.String("netlink"))
 	}
-	t.address.Port = uint32(id)
+	t.config.Port, t.config.Original = uint32(id), c.Bool("original")
 	if !c.IsSet("port") {
 		return nil, badInput(nil, "give the card a port").hint("for instance --port tun:cal0 --addr 10.99.0.2/24, or --port pcap:out.pcapng")
 	}
@@ -75,6 +78,7 @@ type cardReport struct {
 	Netlink    uint32      `json:"netlink"` // port id
 	Messages   uint64      `json:"messages"`
 	Refused    uint64      `json:"refused"`
+	Denied     uint64      `json:"denied"` // of these, those of users who may not send
 	Departures link.Report `json:"departures"`
 	TraceHash  string      `json:"trace_hash,omitempty"`
 }
@@ -99,20 +103,20 @@ func (t *cardTest) run() error {
 
 // serve serves the card until a signal comes, and prints what left.
 func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
-	server, err := nl.Listen(g.real, g.card, &nl.Config{Address: t.address})
+	server, err := nl.Listen(g.real, g.card, &t.config)
 	if err != nil {
 		return failed(err, "").hint("is there another card? give this one another --netlink ID")
 	}
 	v := t.rig.voice
 	if !t.rig.json {
-		fmt.Fprintf(v, "the card serves netlink port id %d; its port is %v\n", server.Address().Port, t.rig.bench.port)
+		fmt.Fprintf(v, "the card serves netlink port id %d to %s; its port is %v\n", server.Address().Port, whoMaySend(), t.rig.bench.port)
 	}
 	<-signalled.Done()
 
 	s := cardReport{Port: t.rig.bench.port.String(), Netlink: server.Address().Port}
 	g.onClock(func() {
 		stats := server.Stats()
-		s.Messages, s.Refused = stats.Messages, stats.Refused
+		s.Messages, s.Refused, s.Denied = stats.Messages, stats.Refused, stats.Denied
 		server.Close()
 	})
 	left := g.drain(lastDepartures)
@@ -123,13 +127,25 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 	if t.rig.json {
 		err = writeJSON(v, s)
 	} else {
-		_, err = fmt.Fprintf(v, "%d messages, %d refused\n%sport: %s\n%s\n",
-			s.Messages, s.Refused, s.Departures, s.Port, realClock(s.TraceHash))
+		denied := ""
+		if s.Denied > 0 {
+			denied = fmt.Sprintf(", of these %d of users who may not send", s.Denied)
+		}
+		_, err = fmt.Fprintf(v, "%d messages, %d refused%s\n%sport: %s\n%s\n",
+			s.Messages, s.Refused, denied, s.Departures, s.Port, realClock(s.TraceHash))
 	}
 	if err != nil {
 		return failed(err, "write the result")
 	}
 	return server.Err()
+}
+
+// whoMaySend returns the users who may.
+func whoMaySend() string {
+	if id := os.Geteuid(); id != 0 {
+		return fmt.Sprintf("root and user %d", id)
+	}
+	return "root"
 }
 
 // lastDepartures is how long a card that was interrupted goes on sending what it has taken.

@@ -7,10 +7,20 @@ import (
 )
 
 // TestCard has two generators, in processes of their own, send through one card, which
-// reports what left when it is interrupted.
+// reports what left when it is interrupted. With the original's replies some of their marks
+// are refused, and set again.
 func TestCard(t *testing.T) {
+	t.Run("ours", func(t *testing.T) {
+		testCard(t, onTun("cal0"), " messages, 0 refused\n")
+	})
+	t.Run("original", func(t *testing.T) {
+		testCard(t, append(onTun("cal0"), "--original"), " refused\n")
+	})
+}
+
+func testCard(t *testing.T, args []string, wants ...string) {
 	namespace(t)
-	card := start(t, command(t, append([]string{"card"}, onTun("cal0")...)...))
+	card := start(t, command(t, append([]string{"card"}, args...)...))
 	card.until("serves netlink port id")
 	send := []string{"pktgen", "-N", "--netlink", "0", "-I", our4, "-i", kernel4, "-d", "20000", "-n", "500"}
 	first, second := start(t, command(t, send...)), start(t, command(t, send...))
@@ -22,7 +32,7 @@ func TestCard(t *testing.T) {
 	card.signal(os.Interrupt)
 	o := card.end()
 	interrupted(t, o)
-	for _, want := range []string{" messages, 0 refused\n", "1000 packets, 1000 paced", ", 0 dropped\n"} {
+	for _, want := range append(wants, "1000 packets, 1000 paced", ", 0 dropped\n") {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("there is no %q in\n%s", want, o.stdout)
 		}
