@@ -93,6 +93,9 @@ func iperf3Command(v *voice) *cli.Command {
 // iperf3Ports are the kinds of ports that a test may have.
 var iperf3Ports = []string{"wire", "tun", "packet"}
 
+// inVirtualTime is what JSON calls the machine there: the same on every machine.
+const inVirtualTime = "caliper, in virtual time"
+
 // iperf3Test is one call of the command.
 type iperf3Test struct {
 	voice  *voice
@@ -227,6 +230,9 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 
 	r := &t.report
 	r.Out = t.voice
+	if t.bench.port.kind == "wire" {
+		r.System = inVirtualTime
+	}
 	switch i := c.Float64("interval"); {
 	case i == 0:
 		r.Interval = -1

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -164,7 +165,10 @@ func (t *iperf3Test) tell(result *iperf3.Result, found *findings) error {
 	case t.stream:
 		return iperf3.WriteEvent(t.voice, "caliper", found)
 	case len(result.Start.Connected) > 0:
-		found.print(t.voice)
+		var b strings.Builder
+		found.print(&b)
+		_, err := io.WriteString(t.voice, iperf3.Title(t.params.Title).Before(b.String()))
+		return err
 	}
 	return nil
 }
@@ -176,7 +180,7 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 	binary.LittleEndian.PutUint64(seed[:], t.bench.seed)
 	client.Rand = rand.NewChaCha8(seed)
 	client.Cut = t.bench.card.cut()
-	server := &iperf3.Server{Host: b.far.node, Cut: client.Cut, Address: ":" + port(t.address), OneOff: true}
+	server := &iperf3.Server{Host: b.far.node, Cut: client.Cut, Address: ":" + port(t.address), OneOff: true, Report: iperf3.Report{System: inVirtualTime}}
 	served := w.Go(func() { server.Serve(context.Background()) })
 
 	began := time.Now()

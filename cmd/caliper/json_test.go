@@ -197,3 +197,24 @@ func TestJSONError(t *testing.T) {
 		t.Errorf("the stream's error is %q, and not %q", last, r.Error)
 	}
 }
+
+// TestAnyMachine has a virtual run's JSON hold nothing of the machine.
+func TestAnyMachine(t *testing.T) {
+	out := succeed(t, "iperf3", "-c", "far", "-n", "100K", "-J").stdout
+	if !strings.Contains(out, `"system_info": "`+inVirtualTime+`"`) {
+		t.Errorf("the JSON tells of the machine:\n%s", out)
+	}
+}
+
+// TestTitle has -T before every line of text.
+func TestTitle(t *testing.T) {
+	out := succeed(t, "iperf3", "-c", "far", "-n", "100K", "-R", "-T", "run 7").stdout
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, "run 7:  ") {
+			t.Errorf("%q", line)
+		}
+	}
+	if want := "run 7:  Reverse mode, remote host far is sending\n"; !strings.Contains(out, want) || !strings.Contains(out, "clock: virtual") {
+		t.Errorf("there is no %q in\n%s", want, out)
+	}
+}

@@ -22,6 +22,7 @@ func main() {
 // run is the program, but for the process around it.
 func run(args []string, stdout, stderr *os.File) int {
 	v := newVoice(stdout, stderr)
+	hearNetstack(v)
 	app := newApp(v)
 	arranged, err := arrange(app, args[1:])
 	if err == nil {

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"gvisor.dev/gvisor/pkg/log"
+)
 
 func TestNeutral(t *testing.T) {
 	for in, want := range map[string]string{
@@ -14,5 +18,18 @@ func TestNeutral(t *testing.T) {
 		if got := string(neutral([]byte(in))); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestNetstackLog has what netstack says told once, and its chatter not at all.
+func TestNetstackLog(t *testing.T) {
+	stderr := tempFile(t, "stderr")
+	hearNetstack(newVoice(nil, stderr))
+	for range 3 {
+		log.Infof("connected to %s", "somebody")
+		log.Warningf("a segment of %d bytes \x1b[2J", 7)
+	}
+	if got, want := contents(t, stderr), "caliper: netstack: a segment of 7 bytes \\u001b[2J\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

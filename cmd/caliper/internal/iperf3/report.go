@@ -39,6 +39,10 @@ type Report struct {
 	// Loop has the text say of a TCP sender what only a Host that paces knows.
 	Loop bool
 
+	// System is what JSON calls the machine; "" means what uname says of it. In virtual
+	// time it should be the same on every machine.
+	System string
+
 	// OnInterval is called with every interval, if it is not nil. It must not block.
 	OnInterval func(*Interval)
 }
@@ -62,7 +66,7 @@ type reporter struct {
 	Report
 	result  *Result
 	lines   lines
-	prefix  string        // before every line
+	prefix  Title         // before every line
 	capture *bytes.Buffer // nil: the text is not kept
 	printed bool          // an interval was reported
 	err     error         // the first one of Out
@@ -79,10 +83,13 @@ func newReporter(r Report) *reporter {
 	if r.Units == 0 {
 		r.Units = 'a'
 	}
+	if r.System == "" {
+		r.System = systemInfo()
+	}
 	return &reporter{Report: r, result: &Result{
 		Start: Start{
 			Connected: []Connected{},
-			Version:   Version, SystemInfo: systemInfo(),
+			Version:   Version, SystemInfo: r.System,
 		},
 		Intervals: []Interval{},
 	}}
@@ -105,9 +112,7 @@ func (r *reporter) agreed(t *test, control *HostPort) {
 		r.text("Accepted connection from %s, port %d\n", control.Host, control.Port)
 	} else {
 		start.Connecting = control
-		if p.Title != "" {
-			r.prefix = p.Title + ":  "
-		}
+		r.prefix = Title(p.Title)
 		r.text("Connecting to host %s, port %d\n", control.Host, control.Port)
 		if p.Reverse {
 			r.text("Reverse mode, remote host %s is sending\n", control.Host)
@@ -190,13 +195,23 @@ func (r *reporter) text(format string, args ...any) {
 	if r.capture != nil {
 		r.capture.WriteString(s[:min(len(s), maxCapture-r.capture.Len())])
 	}
-	if r.prefix != "" {
-		all := strings.SplitAfter(s, "\n")
-		s = r.prefix + strings.Join(all[:len(all)-1], r.prefix)
-	}
+	s = r.prefix.Before(s)
 	if _, err := io.WriteString(r.Out, s); err != nil && r.err == nil {
 		r.err = fmt.Errorf("cannot write the report: %w", err)
 	}
+}
+
+// A Title stands before every line of text (-T).
+type Title string
+
+// Before returns lines with the title before each.
+func (t Title) Before(text string) string {
+	if t == "" {
+		return text
+	}
+	before := string(t) + ":  "
+	all := strings.SplitAfter(text, "\n")
+	return before + strings.Join(all[:len(all)-1], before)
 }
 
 // event writes one event of a stream of JSON.

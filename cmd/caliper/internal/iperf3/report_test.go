@@ -111,3 +111,17 @@ func TestReportValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestFloats compares with what iperf3's library prints of the same numbers.
+func TestFloats(t *testing.T) {
+	for in, want := range map[string]string{
+		`0.000037`: `3.7e-05`, `1.0000790357589722`: `1.0000790357589722`, `7084972972.972973`: `7084972972.9729729`,
+		`0.1`: `0.1`, `0.30000000000000004`: `0.30000000000000004`, `1e+21`: `1e+21`, `1e-7`: `1e-07`, `0.5`: `0.5`,
+		`[10485760,0,-3,-1.5,18446744073709551615]`: `[10485760,0,-3,-1.5,18446744073709551615]`,
+		`{"0.000037":"0.000037 \" 1e-7","a":1e-7}`:  `{"0.000037":"0.000037 \" 1e-7","a":1e-07}`,
+	} {
+		if got := string(floats([]byte(in + "\n"))); got != want+"\n" {
+			t.Errorf("%s: %q, want %s", in, got, want)
+		}
+	}
+}

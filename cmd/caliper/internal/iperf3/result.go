@@ -1,8 +1,11 @@
 package iperf3
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"strconv"
+	"strings"
 )
 
 // compatible is the release of iperf3 whose output ours is like.
@@ -35,20 +38,63 @@ type Result struct {
 
 // Write writes r as JSON, in lines.
 func (r *Result) Write(w io.Writer) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "\t")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(r)
+	if err := enc.Encode(r); err != nil {
+		return err
+	}
+	_, err := w.Write(floats(b.Bytes()))
+	return err
 }
 
 // WriteEvent writes one line of --json-stream, as iperf3 does since 3.17.
 func WriteEvent(w io.Writer, event string, data any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
+	err := enc.Encode(struct {
 		Event string `json:"event"`
 		Data  any    `json:"data"`
 	}{event, data})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(floats(b.Bytes()))
+	return err
+}
+
+// floats returns JSON with the fractions written as iperf3's library writes them: 15 digits,
+// or 17 where those are not exact.
+func floats(in []byte) []byte {
+	out := make([]byte, 0, len(in)+len(in)/8)
+	for i := 0; i < len(in); {
+		n := 1
+		switch c := in[i]; {
+		case c == '"':
+			for ; in[i+n] != '"'; n++ {
+				if in[i+n] == '\\' {
+					n++
+				}
+			}
+			n++
+		case c == '-' || '0' <= c && c <= '9':
+			n = bytes.IndexFunc(in[i:], func(r rune) bool { return !strings.ContainsRune("+-.0123456789eE", r) })
+			v, err := strconv.ParseFloat(string(in[i:i+n]), 64)
+			if err != nil || !bytes.ContainsAny(in[i:i+n], ".eE") {
+				break
+			}
+			s := strconv.FormatFloat(v, 'g', 15, 64)
+			if again, _ := strconv.ParseFloat(s, 64); again != v {
+				s = strconv.FormatFloat(v, 'g', 17, 64)
+			}
+			out, i = append(out, s...), i+n
+			continue
+		}
+		out, i = append(out, in[i:i+n]...), i+n
+	}
+	return out
 }
 
 // Start is what is known when the streams begin.

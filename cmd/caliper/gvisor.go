@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/log"
+)
+
+// netstackLog tells of what netstack warns of, in the program's own voice: each thing once,
+// as it may go on with every packet that a peer sends.
+type netstackLog struct {
+	voice *voice
+	mu    sync.Mutex
+	told  map[string]bool // by format
+}
+
+// hearNetstack has all that netstack logs go through v. Information is dropped.
+func hearNetstack(v *voice) {
+	log.SetTarget(&netstackLog{voice: v, told: make(map[string]bool)})
+	log.SetLevel(log.Warning)
+}
+
+// Emit implements log.Emitter.
+func (l *netstackLog) Emit(_ int, _ log.Level, _ time.Time, format string, args ...any) {
+	l.mu.Lock()
+	told := l.told[format]
+	l.told[format] = true
+	l.mu.Unlock()
+	if !told {
+		l.voice.remark(fmt.Errorf("netstack: %s", fmt.Sprintf(format, args...)))
+	}
+}
