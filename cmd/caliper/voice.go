@@ -142,10 +142,14 @@ func (v *voice) clear() {
 	}
 }
 
-// remark tells of an error that does not end the program.
+// remark tells of an error that does not end the program. One of writing results does, and is
+// told then.
 func (v *voice) remark(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.failed != nil && errors.Is(err, v.failed) {
+		return
+	}
 	line := v.progress
 	v.clear()
 	v.say("caliper: %v\n", err)
