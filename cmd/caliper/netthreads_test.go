@@ -20,8 +20,8 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	sim "github.com/netcaliper/caliper/cmd/caliper/internal/netthreads"
-	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/netthreads"
 )
@@ -54,7 +54,7 @@ func writeCapture(t *testing.T, packets ...timed) string {
 
 func readTimed(t *testing.T, name string) (all []timed) {
 	t.Helper()
-	c, err := pktgen.OpenCapture(name)
+	c, err := pcap.Open(name, pcap.MaxKept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func readTimed(t *testing.T, name string) (all []timed) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, timed{uint64(r.Time.UnixNano()) / netthreads.Tick, bytes.Clone(r.Bytes)})
+		all = append(all, timed{uint64(r.Time) / netthreads.Tick, bytes.Clone(r.Bytes)})
 	}
 }
 
@@ -367,7 +367,7 @@ func TestNetthreadsBadInput(t *testing.T) {
 		"run --mac 0=none hello --mac 0=none":         "connected already",
 		"run hello --host 1=none --host 1=none":       "connected already",
 		"run hello --mac 0=pcap:none.pcap":            "none.pcap: no such file",
-		"run hello --mac 0=pcap:/dev/null":            "too short for a capture",
+		"run hello --mac 0=pcap:/dev/null":            "it is empty",
 		"run hello --mac 0=pcap:,/nowhere/out":        "/nowhere/out",
 		"run hello --cycles 0":                        "--cycles 0",
 		"run hello --cycles -1":                       "-cycles",

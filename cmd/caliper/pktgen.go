@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/netfpga/nl"
 	"github.com/netcaliper/caliper/pacer"
 )
@@ -62,14 +62,11 @@ func pktgenCommand(v *voice) *cli.Command {
 			&cli.IntFlag{Name: "dport", Value: 9, Usage: "destination UDP `PORT`; 9 discards"},
 			&cli.IntFlag{Name: "sport", DefaultText: "9 with -N, else one that the kernel chooses", Usage: "source UDP `PORT`"},
 			&cli.StringSliceFlag{Name: "dist", Usage: "draw from the distribution `DIST`: once for gaps instead of -d, once for sizes instead of -l"},
-			&cli.StringFlag{Name: "replay", Usage: "with -N: send the packets of the pcap or pcapng `FILE` at their own times"},
-			&cli.StringFlag{Name: "speed", Value: "1", Usage: "with --replay: `X` times as fast"},
-			&cli.StringFlag{Name: "loop", Value: "1", Usage: "with --replay: `N` times, 0 without an end"},
 			fullPayloadFlag("with --replay and --card faithful"),
 			&cli.StringFlag{Name: "netlink", Usage: "with -N: through the card of another process, at the netlink port id `ID`, 0 for the first card's"},
 			&cli.IntFlag{Name: "netlink-protocol", Value: nl.Usersock, Usage: "netlink protocol of that card; 17 for the original's kernel module"},
 			seedFlag(), jsonFlag(),
-		}, slices.Concat(portFlags(pktgenPorts...), cardFlags("native", "faithful"))...),
+		}, slices.Concat(replayFlags, portFlags(pktgenPorts...), cardFlags("native", "faithful", "none"))...),
 	}
 }
 
@@ -102,8 +99,8 @@ type pktgenTest struct {
 	mac      [6]byte
 	plan     pktgen.Plan
 
-	capture *pktgen.Capture // of --replay, nil without
-	file    string          // its name
+	capture *pcap.File // of --replay, nil without
+	file    string     // its name
 	replay  pktgen.Replay
 }
 
@@ -153,7 +150,7 @@ func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
 // Flags that only some others make sense of.
 var (
 	cardOnly   = []string{"I", "m", "port", "addr", "pcap", "trace-hash", "netlink", "replay", "card", "firmware"}
-	replayOnly = []string{"speed", "loop", "full-payload"}
+	replayOnly = []string{"filter", "speed", "pps", "mbps", "topspeed", "loop", "mtu", "full-payload"}
 	planOnly   = []string{"d", "D", "l", "L", "i", "I", "m", "dist", "dport", "sport"}
 )
 
@@ -403,52 +400,4 @@ func (t *pktgenTest) readMAC(c *cli.Context) error {
 	}
 	copy(t.mac[:], mac)
 	return nil
-}
-
-// readReplay reads what is replayed, and opens the file.
-func (t *pktgenTest) readReplay(c *cli.Context) (err error) {
-	r := &t.replay
-	r.Packets, r.Duration = t.plan.Packets, t.plan.Duration
-	r.MTU, r.Ethernet = cardMTU, t.bench.port.kind != "tun"
-	copy(r.Src[:], nearMAC)
-	copy(r.Dst[:], farMAC)
-	if r.Speed, err = pktgen.ParseSpeed(c.String("speed")); err != nil {
-		return badInput(err, "--speed")
-	}
-	if r.Passes, err = strconv.ParseUint(c.String("loop"), 10, 32); err != nil {
-		return badInput(nil, "--loop %s is not a number of times from 0 on", c.String("loop"))
-	}
-	t.file = c.String("replay")
-	if t.capture, err = pktgen.OpenCapture(t.file); err != nil {
-		return badInput(err, "--replay")
-	}
-	if err = t.checkFiles(r.Passes != 1); err != nil {
-		t.capture.Close()
-	}
-	return err
-}
-
-// checkFiles refuses to write to the file that is replayed, and to read a pipe twice.
-func (t *pktgenTest) checkFiles(again bool) error {
-	source, err := t.capture.Stat()
-	if err != nil {
-		return badInput(err, "--replay")
-	}
-	if again && !source.Mode().IsRegular() {
-		return badInput(nil, "--loop: %s cannot be read twice", t.file)
-	}
-	for _, name := range []string{t.bench.pcap, t.bench.port.file()} {
-		if info, err := os.Stat(name); err == nil && os.SameFile(info, source) {
-			return badInput(nil, "%s is replayed and cannot be written to", t.file)
-		}
-	}
-	return nil
-}
-
-// describe says what is sent: the pacer of the report.
-func (t *pktgenTest) describe() string {
-	if t.capture == nil {
-		return fmt.Sprintf("gaps %v, payloads %v", t.plan.Gaps, t.plan.Sizes)
-	}
-	return fmt.Sprintf("replay of %s, speed %v", t.file, t.replay.Speed)
 }

@@ -16,7 +16,7 @@ import (
 // readCard checks which card sends: one of this process.
 func (t *pktgenTest) readCard(c *cli.Context) error {
 	switch {
-	case t.bench.card.kind == "none":
+	case t.bench.card.kind == "none" && !c.IsSet("replay"):
 		return badInput(nil, "--card none: packets at given times need a card").hint("leave -N out for the kernel's sockets")
 	case t.netlink != nil && c.IsSet("card"):
 		return badInput(nil, "--card is for a card of this process, and --netlink says another's")
@@ -34,13 +34,13 @@ type generator interface {
 //
 //	generator -> card -> meter -> trace -> capture -> the outlet
 //
-// What is replayed goes through a hold.Hold, which has a card send frames in order. The
-// bench has the clock and the interface of a real port, the recorder and the capture.
+// What is replayed goes through a hold.Hold, which has a card send frames in order, or
+// without one sends them. The bench has the clock and the interface of a real port, the recorder and the capture.
 type pktgenRig struct {
 	*bench
 	virtual   *clock.Virtual // nil in real time
 	hold      *hold.Hold     // nil but for a replay
-	card      *netfpga.Card
+	card      *netfpga.Card  // nil for a replay without one
 	trace     *link.Trace
 	tally     *pktgen.Tally
 	generator generator      // nil for a card that serves others
@@ -82,7 +82,7 @@ func (g *pktgenRig) clock() clock.Clock {
 // chain puts the devices on top of each other, and the generator above them.
 func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 	clk := g.clock()
-	top := g.port(t.bench.port)
+	top := g.port(&t.bench)
 	if g.capture != nil {
 		top = link.NewCapture(top, clk, g.capture)
 	}
@@ -91,7 +91,12 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.trace.Departures.Tick = realTick
 		g.trace.Departures.Software = true
 	}
-	if g.card, err = netfpga.New(clk, pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally), t.bench.card.config()); err != nil {
+	meter := pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally)
+	if t.bench.card.kind == "none" {
+		g.replay(t, meter, 0)
+		return nil
+	}
+	if g.card, err = netfpga.New(clk, meter, t.bench.card.config()); err != nil {
 		return err
 	}
 	if t.serves {
@@ -104,22 +109,28 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.generator = pktgen.NewGenerator(clk, g.card, &t.plan, like, g.tally)
 		return nil
 	}
-	g.hold = hold.New(g.card, clk, &hold.Config{Horizon: t.bench.card.horizon()})
-	g.hold.Attach(nobody{})
-	g.player = pktgen.NewPlayer(clk, g.hold, t.capture, t.replay, g.tally)
-	g.generator = g.player
+	g.replay(t, g.card, t.bench.card.horizon())
 	return nil
 }
 
+// replay puts a player above the device.
+func (g *pktgenRig) replay(t *pktgenTest, below link.Device, horizon time.Duration) {
+	g.hold = hold.New(below, g.clock(), &hold.Config{Horizon: horizon})
+	g.hold.Attach(nobody{})
+	g.player = pktgen.NewPlayer(g.clock(), g.hold, t.capture, t.replay, g.tally)
+	g.generator = g.player
+}
+
 // port returns the last device.
-func (g *pktgenRig) port(o portSpec) link.Device {
+func (g *pktgenRig) port(c *benchConfig) link.Device {
+	o := &c.port
 	switch o.kind {
 	case "tun", "packet":
 		return g.out
 	case "pcap":
-		return new(sink)
+		return &sink{mtu: c.mtu}
 	}
-	near := wire.Config{Name: "near", Address: nearMAC, Rate: o.rate, Line: o.line, Delay: o.delay, QueueFrames: o.queue}
+	near := wire.Config{Name: "near", Address: nearMAC, MTU: c.mtu, Rate: o.rate, Line: o.line, Delay: o.delay, QueueFrames: o.queue}
 	far := near
 	far.Name, far.Address = "far", farMAC
 	x, y := wire.New(g.virtual, &near, &far)
@@ -131,8 +142,11 @@ func (g *pktgenRig) port(o portSpec) link.Device {
 
 // dropped returns how many frames were lost on the way to where they leave.
 func (g *pktgenRig) dropped() uint64 {
-	s := g.card.Stats()
-	n := s.Dropped()
+	n := uint64(0)
+	if g.card != nil {
+		s := g.card.Stats()
+		n += s.Dropped()
+	}
 	if g.hold != nil {
 		n += g.hold.Stats.Dropped()
 	}
@@ -169,10 +183,13 @@ func (nobody) Receive(frames []*link.Frame) {
 func (nobody) Ready() {}
 
 // sink is a port that takes every frame at once and leads nowhere.
-type sink struct{ link.Stats }
+type sink struct {
+	link.Stats
+	mtu int
+}
 
-func (*sink) Info() link.Info {
-	return link.Info{Name: "sink", MTU: cardMTU, Address: nearMAC}
+func (s *sink) Info() link.Info {
+	return link.Info{Name: "sink", MTU: s.mtu, Address: nearMAC}
 }
 
 func (s *sink) Transmit(frames []*link.Frame) (int, error) {

@@ -155,7 +155,7 @@ func (s *Simulation) refuseInput(name string) error {
 	}
 	for i := range s.ports {
 		if c, ok := s.ports[i].source.(*captured); ok {
-			if from, err := c.file.Stat(); err == nil && os.SameFile(from, to) {
+			if os.SameFile(c.file.Stat(), to) {
 				return fmt.Errorf("%s is read and cannot be written to", name)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
+	"github.com/netcaliper/caliper/link/pcap"
 	machine "github.com/netcaliper/caliper/netfpga/netthreads"
 )
 
@@ -60,7 +60,7 @@ type left struct {
 
 func readBack(t *testing.T, name string) (all []left) {
 	t.Helper()
-	c, err := pktgen.OpenCapture(name)
+	c, err := pcap.Open(name, pcap.MaxKept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func readBack(t *testing.T, name string) (all []left) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, left{time.Duration(r.Time.UnixNano()), len(r.Bytes)})
+		all = append(all, left{time.Duration(r.Time), len(r.Bytes)})
 	}
 }
 
@@ -125,6 +125,33 @@ func TestArrival(t *testing.T) {
 	}
 	if want := []uint64{0, 125000, 125084, 126622, 128160, 3600 * 125e6}; !slices.Equal(at, want) {
 		t.Errorf("%d, want %d", at, want)
+	}
+}
+
+// TestArrivalSetBack has a clock that was set back: packets go on at the gaps that they had,
+// and do not come all at once.
+func TestArrivalSetBack(t *testing.T) {
+	c, err := openCapture(Spec{In: "../../../../link/pcap/testdata/15-clock-set-back.pcap"}, &PortReport{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	last, together := uint64(0), 0
+	for n := 0; ; n++ {
+		b, at, err := c.next(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b == nil {
+			break
+		}
+		if n > 0 && at-last < 120_000 {
+			together++
+		}
+		last = at
+	}
+	if together != 1 || last != 398*125_000 {
+		t.Errorf("%d packets come close behind another, the last at cycle %d", together, last)
 	}
 }
 
@@ -258,8 +285,8 @@ func TestFiles(t *testing.T) {
 		"mac 0: " + in + " is read":       {{In: in, Out: in}},
 		"mac 1: " + in + " is read":       {{In: in}, {Number: 1, Out: in}},
 		"is written to by another port":   {{Out: out}, {Number: 1, Out: out}},
-		"link type 101, and a MAC takes":  {{In: raw}},
-		"it is neither a pcap nor a pcap": {{In: "simulation_test.go"}},
+		"raw IP, and a MAC takes":  {{In: raw}},
+		"it is neither pcapng nor pcap": {{In: "simulation_test.go"}},
 		"no space left on device":         {{In: in, Out: "/dev/full"}},
 	} {
 		s, err := New(img, &Config{Ports: specs})

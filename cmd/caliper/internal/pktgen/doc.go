@@ -4,8 +4,8 @@
 //	Plan       when packets leave and how large they are: Gaps and Sizes, listed or drawn
 //	Kernel     sends a plan through the kernel's sockets, and waits busily for each time
 //	Generator  describes the packets of a plan to the driver of a card
-//	Capture    a capture file, read packet by packet
-//	Player     gives a card the frames of a Capture at their own times
+//	Tempo      when the packets of a capture leave
+//	Player     gives a card the frames of a capture at a Tempo
 //	Tally      what was given to be sent and what left; a Meter under the card fills it in
 //
 // A schedule is absolute, with what is less than a nanosecond carried on: after any number

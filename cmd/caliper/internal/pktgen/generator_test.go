@@ -15,6 +15,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -256,13 +257,13 @@ func TestPlayer(t *testing.T) {
 		return nil
 	})
 	d, again := capture(name+" again", func(r *rig) *Player {
-		c, err := OpenCapture(name)
+		c, err := pcap.Open(name, pcap.MaxKept)
 		if err != nil {
 			t.Fatal(err)
 		}
 		hold := hold.New(r.card, r.clk, &hold.Config{Horizon: 10 * time.Microsecond})
 		hold.Attach(new(linktest.Null))
-		p := NewPlayer(r.clk, hold, c, Replay{Speed: Recorded, Passes: 1, MTU: 1500, Ethernet: true}, r.tally)
+		p := NewPlayer(r.clk, hold, c, Replay{Tempo: Tempo{Speed: Recorded}, Passes: 1, MTU: 1500, Ethernet: true}, r.tally)
 		p.Start(time.Millisecond)
 		return p
 	})
@@ -288,7 +289,7 @@ func TestPlayerSlowFile(t *testing.T) {
 	if _, err := to.Write(join(section(le), face(le, 1), packet(le, 0, 0, 60, 60))); err != nil {
 		t.Fatal(err)
 	}
-	c, err := OpenCapture(fmt.Sprintf("/dev/fd/%d", from.Fd()))
+	c, err := pcap.Open(fmt.Sprintf("/dev/fd/%d", from.Fd()), pcap.MaxKept)
 	if err != nil {
 		linktest.Skip(t, err.Error())
 	}
@@ -297,7 +298,7 @@ func TestPlayerSlowFile(t *testing.T) {
 	left := make(chan int, 10)
 	tally := NewTally()
 	below := &notifier{Null: linktest.Null{Is: ethernetPort}, left: left, tally: tally}
-	p := NewPlayer(clk, below, c, Replay{Speed: Recorded, Passes: 1, MTU: 1500, Ethernet: true}, tally)
+	p := NewPlayer(clk, below, c, Replay{Tempo: Tempo{Speed: Recorded}, Passes: 1, MTU: 1500, Ethernet: true}, tally)
 	clk.Do(func() { p.Start(0) })
 	for i := range 5 {
 		<-left
@@ -332,13 +333,13 @@ func TestPlayerClose(t *testing.T) {
 	if _, err := to.Write(join(section(le), face(le, 1))); err != nil {
 		t.Fatal(err)
 	}
-	c, err := OpenCapture(fmt.Sprintf("/dev/fd/%d", from.Fd()))
+	c, err := pcap.Open(fmt.Sprintf("/dev/fd/%d", from.Fd()), pcap.MaxKept)
 	if err != nil {
 		linktest.Skip(t, err.Error())
 	}
 	clk := clock.NewReal()
 	defer clk.Close()
-	p := NewPlayer(clk, &linktest.Null{Is: ethernetPort}, c, Replay{Speed: Recorded, Ethernet: true, MTU: 1500}, NewTally())
+	p := NewPlayer(clk, &linktest.Null{Is: ethernetPort}, c, Replay{Tempo: Tempo{Speed: Recorded}, Ethernet: true, MTU: 1500}, NewTally())
 	clk.Do(func() { p.Start(0) })
 	clk.Do(p.Stop)
 	p.Close()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -45,12 +46,12 @@ const (
 // it counts what leaves in tally. Close must be called.
 //
 // In virtual time a slow disk is waited for.
-func NewPlayer(clk clock.Clock, below link.Device, c *Capture, replay Replay, tally *Tally) *Player {
+func NewPlayer(clk clock.Clock, below link.Device, c *pcap.File, replay Replay, tally *Tally) *Player {
 	p := &Player{
 		clk: clk, below: below, tally: tally, until: replay.Duration,
 		frames: make(chan *link.Frame, readAhead),
 		quit:   make(chan struct{}),
-		script: script{capture: c, replay: replay},
+		script: newScript(c, replay),
 	}
 	_, p.wait = clk.(*clock.Virtual)
 	p.timer = clk.AfterFunc(time.Duration(clock.Never), p.feed)
@@ -77,7 +78,6 @@ func (p *Player) Close() error {
 	for f := range p.frames {
 		f.Free()
 	}
-	p.script.done.Untimed = p.script.capture.Untimed()
 	return err
 }
 

@@ -4,53 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/gopacket/gopacket/layers"
-
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/pcap"
+	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// Speed is how fast a capture is replayed, in millionths of the speed that it had.
-type Speed uint64
-
-// Speeds.
-const (
-	Recorded Speed = 1e6
-	slowest  Speed = 1e3
-	fastest  Speed = 1e12
-)
-
-// ParseSpeed reads a factor, 0.001 to 1000000, with up to six decimals.
-func ParseSpeed(s string) (Speed, error) {
-	whole, decimals, _ := strings.Cut(s, ".")
-	n, err := strconv.ParseUint(whole+(decimals + "000000")[:max(6, len(decimals))], 10, 64)
-	if err != nil || whole == "" || len(decimals) > 6 || Speed(n) < slowest || Speed(n) > fastest {
-		return 0, fmt.Errorf("%.32q is not a factor from 0.001 to 1000000 with at most six decimals", s)
-	}
-	return Speed(n), nil
-}
-
-// String writes the factor.
-func (v Speed) String() string { return strconv.FormatFloat(float64(v)/1e6, 'f', -1, 64) }
-
-// after returns when what was at d is replayed.
-func (v Speed) after(d time.Duration) time.Duration {
-	hi, lo := bits.Mul64(uint64(d), uint64(Recorded))
-	if hi >= uint64(v) {
-		return longest
-	}
-	q, _ := bits.Div64(hi, lo, uint64(v))
-	return time.Duration(min(q, uint64(longest)))
-}
-
 // Replay says how a capture is replayed.
 type Replay struct {
-	Speed    Speed
+	Filter   pcap.Filter   // which packets are
+	Tempo    Tempo         // when
 	Passes   uint64        // how often; 0 is no bound
 	Packets  uint64        // how many there are at most; 0 is no bound
 	Duration time.Duration // for how long they are sent; 0 is no bound
@@ -67,26 +32,32 @@ type Replayed struct {
 	Passes  uint64 `json:"passes"`  // that were begun
 	Packets uint64 `json:"packets"` // that were read and could be sent
 
-	CutShort   uint64 `json:"cut_short"`  // of these: not all bytes are in the file, zeros stand for them
-	Disordered uint64 `json:"disordered"` // of these: earlier than the packet before, sent right behind it
+	CutShort uint64 `json:"cut_short"`     // of these: not all bytes are in the file, zeros stand for them
+	Negative uint64 `json:"negative_gaps"` // before these: earlier than the packet before, sent right behind it
 
 	// Passed over.
-	TooLong uint64 `json:"too_long"` // for the MTU
-	NoPlace uint64 `json:"no_place"` // the port has no place for such a packet
-	Untimed uint64 `json:"untimed"`  // the file does not tell when it was
+	Filtered uint64 `json:"filtered"` // not meant by the filter
+	TooLong  uint64 `json:"too_long"` // for the MTU
+	NoPlace  uint64 `json:"no_place"` // the port has no place for such a packet
+	Links    string `json:"no_place_links,omitempty"`
+	Untimed  uint64 `json:"untimed"` // the file does not tell when it was
 }
 
 // A script is a capture as the frames to be sent.
 type script struct {
-	capture *Capture
+	capture *pcap.File
 	replay  Replay
 	done    Replayed
 
-	first time.Time     // of this pass
-	last  time.Time     // the latest of this pass
+	rate  pacer.Pacer   // of the tempo, nil where packets keep their times
+	line  pcap.Timeline // of this pass
 	begin time.Duration // when this pass begins, from the first packet's departure
 	at    time.Duration // of the packet before
 	inRun uint64        // packets of this pass
+}
+
+func newScript(c *pcap.File, r Replay) script {
+	return script{capture: c, replay: r, rate: r.Tempo.pacer()}
 }
 
 // next returns the next frame. Depart is counted from the departure of the first. It
@@ -99,7 +70,7 @@ func (s *script) next() (*link.Frame, error) {
 		if s.done.Passes == 0 {
 			s.done.Passes = 1
 		}
-		r, err := s.capture.Next()
+		p, err := s.capture.Next()
 		if err == io.EOF {
 			if err := s.again(); err != nil {
 				return nil, err
@@ -109,11 +80,11 @@ func (s *script) next() (*link.Frame, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := s.frame(&r)
+		f := s.frame(&p)
 		if f == nil {
 			continue
 		}
-		f.Depart = clock.Time(s.time(r.Time))
+		f.Depart = clock.Time(s.time(&p, f))
 		if s.at >= longest || s.replay.Duration > 0 && s.at >= s.replay.Duration {
 			f.Free()
 			return nil, io.EOF
@@ -128,7 +99,7 @@ func (s *script) next() (*link.Frame, error) {
 func (s *script) again() error {
 	switch {
 	case s.inRun == 0:
-		return errors.New("there is no packet in it that could be sent")
+		return s.nothing()
 	case s.done.Passes == s.replay.Passes:
 		return io.EOF
 	}
@@ -139,40 +110,62 @@ func (s *script) again() error {
 	if s.inRun > 1 {
 		s.at += (s.at - s.begin) / time.Duration(s.inRun-1)
 	}
-	s.begin, s.inRun = s.at, 0
+	s.begin, s.inRun, s.line = s.at, 0, pcap.Timeline{}
 	return nil
 }
 
-// time returns when a packet leaves that was captured at t.
-func (s *script) time(t time.Time) time.Duration {
-	if s.inRun++; s.inRun == 1 {
-		s.first, s.last = t, t
+// nothing says why there is nothing to be sent.
+func (s *script) nothing() error {
+	switch {
+	case s.done.Links != "":
+		return fmt.Errorf("there is no packet in it that could be sent: some are of %s, and %s are known", s.done.Links, pcap.Known)
+	case s.done.Filtered > 0 && s.done.NoPlace+s.done.TooLong+s.done.Untimed == 0:
+		return errors.New("no packet in it is meant by the filter")
+	}
+	return errors.New("there is no packet in it that could be sent")
+}
+
+// time returns when the frame of a packet leaves.
+func (s *script) time(p *pcap.Packet, f *link.Frame) time.Duration {
+	s.inRun++
+	if s.rate != nil {
+		s.at = min(time.Duration(s.rate.Depart(s.replay.Tempo.size(f), 0)), longest)
 		return s.at
 	}
-	if t.Before(s.last) {
-		s.done.Disordered++
-		return s.at
-	}
-	s.last = t
-	s.at = min(s.begin+s.replay.Speed.after(t.Sub(s.first)), longest)
+	before := s.line.Negative
+	s.at = min(s.begin+s.replay.Tempo.Speed.after(s.line.At(p.Time)), longest)
+	s.done.Negative += s.line.Negative - before
 	return s.at
 }
 
 // frame returns a packet as the port wants it, or nil if it is passed over.
-func (s *script) frame(r *Record) *link.Frame {
-	header, ip := network(r.Link, r.Bytes)
-	packet, length := r.Bytes, r.Length
+func (s *script) frame(p *pcap.Packet) *link.Frame {
+	flow, size, known := p.Measure()
+	ip, isIP := p.FindIP()
+	packet, length := p.Bytes, p.Length
+	header, tags := link.EthernetHeader, 0
 	switch {
-	case s.replay.Ethernet && r.Link == layers.LinkTypeEthernet && len(packet) >= link.EthernetHeader:
-		header = link.EthernetHeader
-	case ip:
-		packet, length = packet[header:], length-header
-		header = 0
+	case !s.replay.Filter.Match(flow, p.Direction, s.capture.Interfaces[p.Interface].Name, p.Index):
+		s.done.Filtered++
+		return nil
+	case s.rate == nil && !p.Timed:
+		s.done.Untimed++
+		return nil
+	case s.replay.Ethernet && p.Link == pcap.Ethernet && len(packet) >= link.EthernetHeader:
+		tags = link.VLANBytes(packet)
+	case isIP:
+		packet, length, header = packet[ip:], length-ip, 0
+		if size.IP > 0 { // without padding
+			length = size.IP
+			packet = packet[:min(length, len(packet))]
+		}
 	default:
-		s.done.NoPlace++
+		if s.done.NoPlace++; !known && s.done.Links == "" {
+			s.done.Links = p.Link.String()
+		}
 		return nil
 	}
-	if length-header > s.replay.MTU {
+	if length-header-tags > s.replay.MTU {
 		s.done.TooLong++
 		return nil
 	}
@@ -184,6 +177,7 @@ func (s *script) frame(r *Record) *link.Frame {
 	if s.replay.Ethernet && header == 0 {
 		s.address(f)
 	}
+	header = 0
 	if s.replay.Ethernet {
 		header = link.EthernetHeader
 	}
@@ -194,12 +188,12 @@ func (s *script) frame(r *Record) *link.Frame {
 
 // address puts an Ethernet header before an IP packet.
 func (s *script) address(f *link.Frame) {
-	kind := layers.EthernetTypeIPv4
+	etherType := [2]byte{0x08, 0x00}
 	if f.Bytes()[0]>>4 == 6 {
-		kind = layers.EthernetTypeIPv6
+		etherType = [2]byte{0x86, 0xdd}
 	}
 	h := f.Push(link.EthernetHeader)
 	copy(h, s.replay.Dst[:])
 	copy(h[6:], s.replay.Src[:])
-	h[12], h[13] = byte(kind>>8), byte(kind)
+	copy(h[12:], etherType[:])
 }
