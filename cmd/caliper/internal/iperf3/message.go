@@ -18,7 +18,7 @@ const (
 	maxResults = 1 << 20
 	// maxOutput is for results that carry the server's output, which grows with the test.
 	// Memory is taken as it arrives.
-	maxOutput = 64 << 20
+	maxOutput = 16 << 20
 )
 
 // sendJSON sends v with its length before it.
@@ -164,6 +164,11 @@ func parseResults(b []byte, streams []*stream) (*results, error) {
 			return nil, fmt.Errorf("stream %d has a negative amount", s.ID)
 		}
 		r.Streams = append(r.Streams, s)
+	}
+	for _, s := range streams {
+		if known[number(s.id)] {
+			return nil, fmt.Errorf("there is nothing of stream %d", s.id)
+		}
 	}
 	return &r, nil
 }

@@ -32,7 +32,7 @@ func twoStreams() []*stream {
 func TestParseResults(t *testing.T) {
 	// Of iperf3 3.12.
 	const server = `{"cpu_util_total":10.040045602168977,"cpu_util_user":0,"cpu_util_system":10.039853996416973,"sender_has_retransmits":18446744073709551615,"congestion_used":"bbr","streams":[{"id":1,"bytes":313393152,"retransmits":18446744073709551615,"jitter":0,"errors":0,"packets":0,"start_time":0,"end_time":1.043776}]}`
-	r, err := parseResults([]byte(server), twoStreams())
+	r, err := parseResults([]byte(server), twoStreams()[:1])
 	if err != nil {
 		t.Fatal(err)
 	}

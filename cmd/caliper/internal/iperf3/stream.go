@@ -134,6 +134,10 @@ func putHead(b []byte, stamp time.Duration, number int64, wide bool) {
 	}
 }
 
+// maxNumber is how many bits of a datagram's number count: the sum over all streams is no
+// overflow.
+const maxNumber = 54
+
 // receive counts a datagram that came at the given time since any moment. What is shorter
 // than iperf3's shortest is none: it is a hello, sent twice.
 func (s *stream) receive(b []byte, at time.Duration, wide bool) {
@@ -148,7 +152,7 @@ func (s *stream) receive(b []byte, at time.Duration, wide bool) {
 	c := &s.total
 	var n int64
 	if wide {
-		n = int64(binary.BigEndian.Uint64(b[8:]) & (1<<62 - 1))
+		n = int64(binary.BigEndian.Uint64(b[8:]) & (1<<maxNumber - 1))
 	} else {
 		// Of the numbers with these low bits the one nearest to the last, so that 2^32
 		// packets are no end.
