@@ -34,7 +34,7 @@ func (t *test) summary(peer *results) End {
 		if peer != nil {
 			end.ReceiverCongestion = peer.CongestionUsed
 		}
-		if !t.streams[0].sends { // the peer is whom the forward direction is sent by
+		if !t.sends() {
 			end.SenderCongestion, end.ReceiverCongestion = end.ReceiverCongestion, end.SenderCongestion
 		}
 	}
