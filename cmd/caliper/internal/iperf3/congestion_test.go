@@ -19,7 +19,7 @@ func (h namedHost) TCPInfo(c net.Conn) (TCPInfo, bool) {
 }
 
 // TestCongestion tells whose congestion control is which: in the JSON the sender's is that
-// of the client's direction, and besides there is what this side sends by.
+// of this side where it sends, and besides there is what this side sends by.
 func TestCongestion(t *testing.T) {
 	for _, test := range []struct {
 		name                   string
@@ -29,7 +29,7 @@ func TestCongestion(t *testing.T) {
 	}{
 		{"forward", Params{}, "near's", "far's", "near's", "", ""},
 		{"reverse", Params{Reverse: true}, "far's", "near's", "", "far's", "far's"},
-		{"bidir", Params{Bidir: true}, "near's", "far's", "near's", "", "far's"},
+		{"bidir", Params{Bidir: true}, "near's", "far's", "near's", "far's", "far's"}, // as iperf3 has it
 		{"udp", Params{UDP: true}, "", "", "", "", ""},
 	} {
 		test.params.Duration = time.Second
