@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,26 +31,23 @@ func startClock() *clock.Real {
 // tuneRuntime sets Go's runtime up for virtual or for real time, as far as the environment
 // does not say how. It returns what undoes it.
 func tuneRuntime(virtual bool) (undo func()) {
-	set := func(name string) bool { return os.Getenv(name) != "" }
-	n, percent, limit := runtime.GOMAXPROCS(0), debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
-	debug.SetGCPercent(percent)
+	set := os.Getenv("GOMAXPROCS") != ""
+	n := runtime.GOMAXPROCS(0)
+	collect := func() {}
 	switch {
-	case virtual && !set("GOMAXPROCS"):
+	case virtual && !set:
 		// A world keeps one processor busy. With more, Go wakes another one at each of
 		// its many short hand-overs, which takes longer than they do.
 		runtime.GOMAXPROCS(1)
-	case !virtual && !set("GOMAXPROCS"):
+	case !virtual && !set:
 		// The thread that packets leave on shall not wait for the others' turns.
 		runtime.GOMAXPROCS(runtime.NumCPU() + 1)
 	}
-	if !virtual && !set("GOGC") && !set("GOMEMLIMIT") {
-		// Packets are late while garbage is collected: not before there is much of it.
-		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(1 << 30)
+	if !virtual {
+		collect = tuneCollector()
 	}
 	return func() {
 		runtime.GOMAXPROCS(n)
-		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(limit)
+		collect()
 	}
 }
