@@ -145,9 +145,10 @@ const (
 	Malformed              // it was not a frame
 	Duplicate              // a TCP retransmission whose original still waited for its departure
 	OtherHost              // it arrived here and was addressed to another machine
+	Forged                 // an ICMP error about nothing that is on its way
 	NumCauses
 )
 
-var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "duplicate", "other host"}
+var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "duplicate", "other host", "forged"}
 
 func (c Cause) String() string { return causes[c] }

@@ -78,7 +78,10 @@ func ParseCut(ip []byte, length int) (Flow, Size) {
 	return f, s
 }
 
-// parse also returns the bytes above IP, as far as they are there; none of a fragment.
+// ParseUpper is ParseCut that also returns the bytes above IP, as far as they are there; nil
+// of a fragment.
+func ParseUpper(ip []byte, length int) (Flow, Size, []byte) { return parse(ip, length) }
+
 func parse(ip []byte, length int) (f Flow, s Size, upper []byte) {
 	ip = ip[:min(len(ip), length)]
 	if len(ip) < 20 {
@@ -152,6 +155,16 @@ const (
 	hip          = 139
 	shim6        = 140
 )
+
+// IsExtension tells the protocol numbers of IPv6's extension headers, which is what Parse
+// returns where it could not go behind one.
+func IsExtension(proto uint8) bool {
+	switch proto {
+	case hopByHop, routing, ipv6Fragment, authHeader, destOptions, mobility, hip, shim6:
+		return true
+	}
+	return false
+}
 
 // maxExtensions is how many extension headers are looked behind: there are seven kinds.
 const maxExtensions = 8

@@ -57,6 +57,11 @@ type control struct {
 	follows, nagle atomic.Bool
 }
 
+// leastPayload is what segments carry at least, in bytes, whatever the peer says that it can
+// receive: an MSS of 256, Linux' min_adv_mss, less the options. A host must be able to
+// receive 536 (RFC 879), and who announces a byte has each byte sent in a packet.
+const leastPayload = 256 - 40
+
 // newControl puts a controller in charge of a connection that has not sent anything yet.
 func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Controller) (*control, error) {
 	c := &control{host: h, ep: ep, flow: flow, controller: controller}
@@ -69,6 +74,7 @@ func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Contro
 	if c.snd, err = install(ep, (*congestion)(c)); err != nil {
 		return nil, err
 	}
+	c.snd.MaxPayloadSize = max(c.snd.MaxPayloadSize, leastPayload)
 	c.state = cc.Conn{Cwnd: c.snd.SndCwnd, Ssthresh: c.snd.Ssthresh}
 	c.left = pacer.Seq(c.snd.SndNxt)
 	c.written, c.usage.end = c.left, c.left

@@ -19,7 +19,8 @@
 //
 // CUBIC, SACK, buffers of 8 MiB, minimum RTO as Config says, and RACK off, as the RACK of
 // this netstack loses the order of segments sent at one instant. There is no delayed ACK
-// and no tail loss probe. ICMP echo is answered.
+// and no tail loss probe. ICMP echo is answered, if it fits a frame. Of ICMP errors those
+// count that quote a packet on its way.
 //
 // # Reproducible
 //

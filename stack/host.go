@@ -88,6 +88,7 @@ type Host struct {
 	ended  bool // its stack has no goroutines left to be brought to rest
 
 	listening sync.Mutex // one Listen at a time
+	paths     pathMTUs
 
 	sched      scheduler // below, if it is one
 	congestion func() cc.Controller
@@ -110,13 +111,14 @@ func newHost(h *Host, config Config) (*Host, error) {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
 	h.addrs = config.Addrs
+	h.paths.clk = h.clk
 	h.below = config.Device
 	h.sched, _ = config.Device.(scheduler)
 	h.congestion, h.pacing, h.unbounded = config.Congestion, config.Pacing, config.Unbounded
 	if err := h.checkControl(); err != nil {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
-	var link endpoint.Config
+	link := endpoint.Config{TooBig: h.paths.tooBig}
 	if h.world != nil {
 		link.Enter = h.touch
 	}

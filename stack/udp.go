@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
@@ -16,6 +17,10 @@ import (
 // UDPConn is a UDP socket of a Host. It implements net.PacketConn and, where it is
 // connected, net.Conn. Writing blocks while the socket's send buffer is full of datagrams
 // that wait for their departure.
+//
+// Where a router has said that a datagram did not fit the path, those that do not fit it
+// are refused with EMSGSIZE for ten minutes, as Linux does for sockets that set "don't
+// fragment" (IP_PMTUDISC_DO): it is set on all of them, as fragments cannot be paced.
 type UDPConn struct {
 	socket
 	remote netip.AddrPort // not valid if it is not connected
@@ -54,15 +59,18 @@ func (c *UDPConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, c.fail("write", to, fmt.Errorf("%T is no UDP address", to))
 	}
 	dst := fullAddress(u.AddrPort())
-	return c.send(b, tcpip.WriteOptions{To: &dst}, to)
+	return c.send(b, tcpip.WriteOptions{To: &dst}, to, u.AddrPort().Addr())
 }
 
 // Write implements net.Conn.
 func (c *UDPConn) Write(b []byte) (int, error) {
-	return c.send(b, tcpip.WriteOptions{}, c.RemoteAddr())
+	return c.send(b, tcpip.WriteOptions{}, c.RemoteAddr(), c.remote.Addr())
 }
 
-func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr) (int, error) {
+func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr, dst netip.Addr) (int, error) {
+	if !c.host.paths.fits(dst, len(b)) {
+		return 0, c.fail("write", to, syscall.EMSGSIZE)
+	}
 	var n int64
 	data := bytes.NewReader(b)
 	err := c.block(&c.write, func() (err tcpip.Error) {

@@ -88,8 +88,10 @@ func (w *World) Run(main func()) error {
 	return nil
 }
 
-// begin gives the world to the goroutine that calls, until end is called.
+// begin gives the world to the goroutine that calls, until end is called. What was done to
+// it before is brought to rest.
 func (w *World) begin() (end func()) {
+	w.settle()
 	owner := w.caller.Load()
 	w.take(goroutineID())
 	return func() { w.take(owner) }

@@ -54,12 +54,12 @@ func (d *waitingData) departed(end pacer.Seq) {
 	}
 }
 
-// sequence returns the sequence number of a TCP packet, given from its IP header on. The
+// tcpHeader returns the TCP header of a packet of ours, given from its IP header on. The
 // packet has been parsed before.
-func sequence(ip []byte) pacer.Seq {
+func tcpHeader(ip []byte) header.TCP {
 	length := header.IPv6MinimumSize
 	if header.IPVersion(ip) == header.IPv4Version {
 		length = int(header.IPv4(ip).HeaderLength())
 	}
-	return pacer.Seq(header.TCP(ip[length:]).SequenceNumber())
+	return header.TCP(ip[length:])
 }

@@ -19,7 +19,8 @@
 //
 // # And up
 //
-//	Receive        the clock's goroutine: check, tell the Loop of acknowledgements
+//	Receive        the clock's goroutine: check, tell the Loop of acknowledgements; an
+//	               ICMP error that is about nothing in flight is dropped
 //	DeliverNetworkPacket  UDP and ICMP are handled at once, TCP on the stack's goroutines
 //
 // # Limits
@@ -34,6 +35,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/netcaliper/caliper/link"
@@ -46,6 +48,10 @@ type Config struct {
 	// Enter, if not nil, is called on the clock's goroutine before packets are given to
 	// the stack, and before a release of packets may wake its sockets.
 	Enter func()
+
+	// TooBig, if not nil, is called on the clock's goroutine when a packet of a flow that
+	// is not TCP was larger than the MTU of its path, in bytes.
+	TooBig func(f pacer.Flow, mtu int)
 }
 
 // Endpoint implements gVisor's LinkEndpoint over a link.Device.
@@ -87,11 +93,13 @@ type Endpoint struct {
 
 // flow is one direction of a connection.
 type flow struct {
-	key     pacer.Flow
-	waiting int // frames
-	tcp     waitingData
-	loop    Loop
-	opening handshake
+	key      pacer.Flow
+	waiting  int // frames
+	largest  int // IP packet so far, in bytes
+	sequence sequence
+	tcp      waitingData
+	loop     Loop
+	opening  handshake
 }
 
 // waiting is a packet whose frame has not left.
@@ -212,18 +220,23 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 	*w = waiting{pkt: pkt, flow: fl}
 	fl.waiting++
 	f.Origin, f.Cookie = e, w
-	if f.Flow.Proto == pacer.ProtoTCP && f.Size.Payload == 0 {
-		w.syn = fl.loop == nil && opens(f.Bytes()[e.info.Header():])
+	fl.largest = max(fl.largest, f.Size.IP)
+	if f.Flow.Proto != pacer.ProtoTCP {
+		return f
 	}
-	if f.Flow.Proto == pacer.ProtoTCP && f.Size.Payload > 0 {
-		w.seq = sequence(f.Bytes()[e.info.Header():])
-		w.end = w.seq + pacer.Seq(f.Size.Payload)
-		if fl.tcp.holds(w.seq, w.end) {
-			e.Sent.Drop(f, link.Duplicate)
-			return nil
-		}
-		w.data = true
+	tcp := tcpHeader(f.Bytes()[e.info.Header():])
+	fl.sequence.sent(tcp, f.Size.Payload)
+	if f.Size.Payload == 0 {
+		w.syn = fl.loop == nil && tcp.Flags().Contains(header.TCPFlagSyn)
+		return f
 	}
+	w.seq = pacer.Seq(tcp.SequenceNumber())
+	w.end = w.seq + pacer.Seq(f.Size.Payload)
+	if fl.tcp.holds(w.seq, w.end) {
+		e.Sent.Drop(f, link.Duplicate)
+		return nil
+	}
+	w.data = true
 	return f
 }
 

@@ -55,8 +55,13 @@ func (e *Endpoint) listen(f *link.Frame) {
 	if fl == nil || fl.key != key {
 		fl = e.flows[key]
 	}
+	if fl == nil {
+		return
+	}
+	if e.segment.Flags&pacer.FlagACK != 0 {
+		fl.sequence.acked(e.segment.Ack)
+	}
 	switch {
-	case fl == nil:
 	case fl.loop != nil:
 		fl.loop.Arrived(&e.segment, e.clk.Now())
 	case e.segment.Flags&pacer.FlagACK != 0:
@@ -98,10 +103,4 @@ func (e *Endpoint) forget(fl *flow) {
 		e.opening--
 	}
 	fl.opening = handshake{}
-}
-
-// opens reports whether a TCP packet has the flag SYN. It has been parsed before.
-func opens(ip []byte) bool {
-	s, ok := pacer.ParseSegment(ip)
-	return ok && s.Flags&pacer.FlagSYN != 0
 }

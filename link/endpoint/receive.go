@@ -41,6 +41,10 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 		e.Received.Drop(f, link.OtherHost)
 		return
 	}
+	if (proto == header.IPv4ProtocolNumber || proto == header.IPv6ProtocolNumber) && !e.believable(f.Bytes()[e.info.Header():]) {
+		e.Received.Drop(f, link.Forged)
+		return
+	}
 	e.Received.Frames++
 	e.Received.Bytes += uint64(f.Len())
 	if e.loops+e.opening > 0 && kind == tcpip.PacketHost {
