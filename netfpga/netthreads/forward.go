@@ -48,6 +48,7 @@ type forward struct {
 	index   map[uint32]int // of words, by address
 
 	period   uint64
+	factor   uint64 // of the period, that the one to try next must have; 0: any
 	valid    uint64 // the comparisons are known for so many periods, the followed one included
 	failed   bool
 	skipped  uint64   // cycles, since the start
@@ -172,6 +173,9 @@ func (f *forward) leave(m *Machine) {
 func (f *forward) refute(m *Machine) {
 	f.leave(m)
 	f.least = f.period + 1
+	if f.factor > 1 && f.period*f.factor <= maxPeriod/4 {
+		f.least = f.period * f.factor
+	}
 	f.next = m.cycle + 4*f.period
 }
 
@@ -232,7 +236,7 @@ func (m *Machine) word(addr uint32) uint32 { return binary.BigEndian.Uint32(m.ra
 func (f *forward) prove(m *Machine) {
 	f.searching, f.proving = false, true
 	f.period, f.start = m.cycle-f.start, m.cycle
-	f.valid = never
+	f.valid, f.factor = never, 0
 	f.path = f.path[:0]
 	for n := range m.threads {
 		t, s := &m.threads[n], &f.threads[n]

@@ -71,6 +71,22 @@ var spinners = []struct {
 	done:	j done
 	wait:	lw $4,4($8); beq $4,$0,wait
 		addiu $5,$5,1; j wait`, 0.6},
+	{"waits for a bit of the time", `
+	main:	lui $2,0xc000; addiu $4,$26,9; addiu $5,$0,1; sllv $5,$5,$4
+	wait:	lw $3,0($2); and $3,$3,$5; beq $3,$0,wait
+	again:	lw $3,0($2); and $3,$3,$5; bne $3,$0,again
+		addiu $6,$6,1; j wait`, 0.4},
+	{"waits for the low bits of the time, which it never sees", `
+	main:	lui $2,0xc000; lui $8,0x0405
+		lw $3,0($2); andi $7,$3,0xfff; addiu $7,$7,1
+	wait:	lw $3,0($2); andi $3,$3,0xfff; bne $3,$7,wait
+	gone:	addiu $6,$6,1; j gone`, 0.8},
+	{"waits for the time in units, and for what it is not", `
+	main:	lui $2,0xc000; lw $4,0($2); srl $4,$4,13; addiu $4,$4,1
+	wait:	lw $3,0($2); srl $5,$3,13; bne $5,$4,wait
+		nor $7,$0,$3
+	more:	lw $3,0($2); nor $3,$3,$0; subu $8,$7,$3; slti $8,$8,9000; bne $8,$0,more
+		addiu $4,$4,3; addiu $6,$6,1; j wait`, 0.6},
 	{"the time is kept in bytes, which cannot be skipped", `
 	main:	lui $9,0xc000; li $8,0x04050000
 	turn:	lw $4,0($9); sb $4,0($8); j turn`, 0},
@@ -259,6 +275,7 @@ func TestBounds(t *testing.T) {
 	slope := func() uint32 { return uint32(r.IntN(9)) - 4 }
 	for range 20_000 {
 		a, sa, b, sb := near(), slope(), near(), slope()
+		wasA := a
 		check := func(name string, n uint64, holds func(a, b uint32) bool) {
 			if n == 0 {
 				t.Fatalf("%s: no period at all", name)
@@ -268,6 +285,10 @@ func TestBounds(t *testing.T) {
 					t.Fatalf("%s of %#x by %d and %#x by %d is said to hold for %d, and not for %d", name, a, int32(sa), b, int32(sb), n, k)
 				}
 			}
+		}
+		mask := []uint32{1 << r.IntN(32), ^uint32(0) << r.IntN(32), r.Uint32() << r.IntN(33), 0xff}[r.IntN(4)]
+		if n := frozen(a, sa, mask); n > 0 {
+			check(fmt.Sprintf("mask %#x", mask), n, func(a, b uint32) bool { return a&mask == wasA&mask })
 		}
 		check("equal", equal(a-b, sa-sb), func(a, b uint32) bool { return a == b })
 		check("unsigned", ordered(a, sa, b, sb), func(a, b uint32) bool { return a < b })

@@ -1,5 +1,7 @@
 package netthreads
 
+import "math/bits"
+
 // follow finds the slope of what the instruction i of thread n is about to do, and notes
 // in failed where it does not grow evenly.
 func (f *forward) follow(m *Machine, n int, i instruction) {
@@ -49,10 +51,28 @@ func (f *forward) follow(m *Machine, n int, i instruction) {
 		even = even && ss == 0
 	case opSB, opSH, opSW:
 		even = ss == 0 && f.followStore(m, i.op, s+i.imm, sv)
-	case opANDI, opORI, opXORI, opJR, opJALR:
-		even = ss == 0
+	case opAND:
+		switch {
+		case sv == 0:
+			even = f.masked(s, ss, v)
+		default:
+			even = ss == 0 && f.masked(v, sv, s)
+		}
+	case opANDI:
+		even = f.masked(s, ss, i.imm)
 	case opSRL, opSRA:
-		even = sv == 0
+		even = f.masked(v, sv, ^uint32(0)<<i.imm)
+	case opNOR:
+		switch {
+		case v == 0 && sv == 0:
+			d = -ss
+		case s == 0 && ss == 0:
+			d = -sv
+		default:
+			even = ss == 0 && sv == 0
+		}
+	case opORI, opXORI, opJR, opJALR:
+		even = ss == 0
 	default:
 		even = ss == 0 && sv == 0
 	}
@@ -99,6 +119,36 @@ func (f *forward) followStore(m *Machine, o op, addr, slope uint32) bool {
 
 // bound notes that a comparison has the same result in n periods.
 func (f *forward) bound(n uint64) { f.valid = min(f.valid, n) }
+
+// masked notes that the bits of a value that are set in a mask stay the same for some
+// periods, and reports false where they change in each.
+func (f *forward) masked(v, slope, mask uint32) bool {
+	n := frozen(v, slope, mask)
+	if n == 0 {
+		// In so many periods it grows beyond the mask.
+		f.factor = max(f.factor, 1<<max(0, bits.Len32(mask)-bits.TrailingZeros32(slope)))
+		return false
+	}
+	f.bound(n)
+	return true
+}
+
+// frozen returns for how many periods, this one included, the bits in mask of a value that
+// grows by slope stay the same, and 0 if the lowest of them can change in each.
+func frozen(v, slope, mask uint32) uint64 {
+	if mask == 0 || slope<<(32-bits.Len32(mask)) == 0 {
+		return never // it grows beyond the mask
+	}
+	unit := uint64(1) << bits.TrailingZeros32(mask)
+	below := uint64(v) & (unit - 1)
+	switch s := int64(int32(slope)); {
+	case s > 0 && uint64(s) < unit:
+		return ratio(unit-below, uint64(s))
+	case s < 0 && uint64(-s) < unit:
+		return ratio(below+1, uint64(-s))
+	}
+	return 0
+}
 
 // sign turns the order of signed values into that of unsigned ones.
 const sign = 1 << 31
