@@ -3,6 +3,8 @@ package netthreads
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -65,9 +67,49 @@ func (img *Image) Line(pc uint32) string {
 	return strings.TrimRight(fmt.Sprintf("%08x  %08x  %-24s  %s", pc, w, img.Name(pc), Disassemble(w, pc, img.Name)), " ")
 }
 
-// fail ends the simulation with what thread n is about to do. It returns false, which
-// says that an instruction is not done.
+// Ignored is what a program did wrong at a place, with Config.IgnoreFaults.
+type Ignored struct {
+	Reason string // of the first time
+	PC     uint32
+	Place  string // PC as symbol+offset, "" where there is no symbol
+	Count  uint64
+	Thread int    // that was the first
+	Cycle  uint64 // of that
+}
+
+// Ignored returns what was gone over, by place.
+func (m *Machine) Ignored() []Ignored {
+	var all []Ignored
+	for _, pc := range slices.Sorted(maps.Keys(m.ignored)) {
+		all = append(all, *m.ignored[pc])
+	}
+	return all
+}
+
+// ignore counts what thread n does wrong.
+func (m *Machine) ignore(n int, format string, args ...any) {
+	pc := min(address(m.threads[n].pc), uint32(TextBase+len(m.image.Text))) // behind the program is one place
+	i := m.ignored[pc]
+	if i == nil {
+		i = &Ignored{Reason: fmt.Sprintf(format, args...), PC: pc, Place: m.image.Name(pc), Thread: n, Cycle: m.cycle}
+		m.ignored[pc] = i
+	}
+	i.Count++
+	m.effects++ // so that it is not skipped
+}
+
+// fail ends the simulation with what thread n is about to do, and returns false. Where faults
+// are ignored it only counts it, and returns true: the caller does what the hardware would.
 func (m *Machine) fail(n int, format string, args ...any) bool {
+	if m.config.IgnoreFaults {
+		m.ignore(n, format, args...)
+		return true
+	}
+	return m.end(n, format, args...)
+}
+
+// end ends the simulation, and returns false.
+func (m *Machine) end(n int, format string, args ...any) bool {
 	t := &m.threads[n]
 	f := &Fault{
 		Reason: fmt.Sprintf(format, args...),
@@ -93,5 +135,5 @@ func (m *Machine) deadlock() {
 			fmt.Fprintf(&b, ", thread %d for lock %d of thread %d", w-1, id, m.locks[id].owner-1)
 		}
 	}
-	m.fail(0, "all threads wait for locks%s", b.String())
+	m.end(0, "all threads wait for locks%s", b.String())
 }

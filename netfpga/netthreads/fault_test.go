@@ -2,6 +2,7 @@ package netthreads
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -162,5 +163,112 @@ func TestBadImages(t *testing.T) {
 		if _, err := New(&Image{Text: make([]byte, 4096)}, &c); err == nil {
 			t.Errorf("%+v: no error", c)
 		}
+	}
+}
+
+// With IgnoreFaults the machine does what the hardware would, and counts.
+func TestIgnoreFaults(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		reg        int
+		want       uint32
+		reason     string
+		count      uint64
+	}{
+		{"unaligned load", "li $2,0x04050000; li $3,0x11223344; sw $3,4($2); lw $4,6($2)", 4, 0x11223344, "unaligned load", 1},
+		{"unaligned store", "li $2,0x04050000; li $3,0x1122; sh $3,5($2); lhu $4,4($2)", 4, 0x1122, "unaligned store", 1},
+		{"no memory", "addiu $4,$0,7; sb $4,1($0); lbu $4,1($0)", 4, 0, "store to 0x00000001", 1},
+		{"input memory", "lui $2,0x1000; addiu $4,$0,3; m: sb $3,8($2); addiu $4,$4,-1; bne $4,$0,m; addiu $3,$0,9; sw $3,8($2); lw $4,8($2)", 4, 0, "input memory", 3},
+		{"register", "lui $2,0x2000; addiu $4,$0,7; lw $4,0($2)", 4, 0, "CTRL_START", 1},
+		{"byte of a register", "lui $2,0xc000; addiu $4,$0,7; lbu $4,3($2)", 4, 0, "COMMON_TIME", 1},
+		{"jump to data", "li $2,0x04040014; jr $2; addiu $4,$0,1; nop; addiu $4,$4,5", 4, 5, "jump to 0x04040014", 1},
+		{"unknown", "addiu $4,$0,7; .word 0x70000000; addiu $4,$4,1", 4, 8, "unknown instruction", 1},
+		{"stack", "li $29,0x040f0000; addiu $29,$29,-32768; addiu $29,$29,-8; addu $4,$29,$0", 4, 0x040e7ff8, "", 0},
+		{"slot twice", "lui $2,0xe000; sw $0,0($2); sw $0,0($2); addiu $4,$0,7", 4, 7, "owns this slot already", 1},
+		{"launch of input memory", "lui $2,0x8000; lui $3,0x2000; lui $4,0x1000; sw $4,0($3); lw $4,0($2)", 4, 0x08000000, "not in the output memory", 1},
+		{"print of no text", "lui $2,0x6000; ori $2,$2,4; addiu $3,$0,256; sw $3,0($2); addiu $4,$0,7", 4, 7, "not the address of a text", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			config := one
+			config.IgnoreFaults = true
+			m, err := New(assemble(t, test.text+"; end: j end"), &config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(t, m, 10_000)
+			ignored := m.Ignored()
+			if got := m.threads[0].r[test.reg]; got != test.want {
+				t.Errorf("$%d is %#x, want %#x", test.reg, got, test.want)
+			}
+			if test.count == 0 {
+				if len(ignored) > 0 {
+					t.Errorf("ignored %+v", ignored)
+				}
+				return
+			}
+			if len(ignored) == 0 || !strings.Contains(ignored[0].Reason, test.reason) || ignored[0].Count != test.count {
+				t.Errorf("ignored %+v, want %d of %q", ignored, test.count, test.reason)
+			}
+		})
+	}
+	// Behind the program there are nops, up to the end of the instruction memory.
+	m := machine(t, Config{CPUs: 1, Threads: 1, IgnoreFaults: true}, "addiu $4,$4,1; nop")
+	run(t, m, MaxText/4*2+1)
+	if i := m.Ignored(); m.threads[0].r[4] != 3 || len(i) != 1 || i[0].PC != TextBase+8 || i[0].Count != 2*(MaxText/4-2) {
+		t.Errorf("$4 is %d, ignored %+v", m.threads[0].r[4], i)
+	}
+	// Threads that all wait for locks wait for ever.
+	m = machine(t, Config{CPUs: 1, Threads: 1, IgnoreFaults: true}, "li $2,0x20000004; sw $0,0($2); sw $0,0($2)")
+	if _, err := m.Run(10_000); err == nil || !strings.Contains(err.Error(), "all threads wait for locks") {
+		t.Error(err)
+	}
+}
+
+// What is ignored is counted the same whether cycles are skipped or not.
+func TestIgnoreFaultsIsExact(t *testing.T) {
+	text := threads(8, "main: lui $2,0x1000; lui $3,0xc000; wait: lw $4,0($3); andi $4,$4,0xc000; beq $4,$0,wait; sw $4,0($2); j wait")
+	var got []Ignored
+	for _, plain := range []bool{false, true} {
+		m := machine(t, Config{IgnoreFaults: true, Plain: plain}, text)
+		run(t, m, 200_000)
+		if got == nil {
+			got = m.Ignored()
+		} else if now := m.Ignored(); len(now) != 1 || now[0] != got[0] {
+			t.Errorf("%+v, skipping %+v", now, got)
+		}
+	}
+}
+
+// An image for one CPU has no starts for a second one, but loops: those are not where a
+// second CPU's threads begin.
+func TestOneCPU(t *testing.T) {
+	start := func(id int) string {
+		return fmt.Sprintf("nop; nop; nop; lui $28,0x0404; lui $29,0x0410; addiu $28,$28,0; addiu $29,$29,-4; addiu $26,$0,%d; nop; j main; nop; nop;", id)
+	}
+	idle := func(id int) string {
+		return fmt.Sprintf("t%d: nop; nop; j t%d; nop; lui $28,0x0404; lui $29,0x0410; addiu $28,$28,0; addiu $29,$29,-4; addiu $26,$0,%d; nop; j main; nop; nop;", id, id, id)
+	}
+	const main = "main: addiu $5,$5,1; j main"
+	text := start(0) + start(1) + start(2) + start(3)
+	img := assemble(t, text+idle(4)+idle(5)+idle(6)+idle(7)+main)
+	if !img.OneCPU() {
+		t.Error("not recognised")
+	}
+	m, err := New(img, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, m, 1000)
+	if len(m.threads) != 4 || m.threads[3].r[26] != 3 || m.threads[3].r[5] == 0 {
+		t.Errorf("%d threads", len(m.threads))
+	}
+	if m, err := New(img, &Config{CPUs: 2}); err != nil || len(m.threads) != 8 {
+		t.Error("two CPUs that were asked for are not there")
+	}
+	if assemble(t, text+start(4)+start(5)+start(6)+start(7)+main).OneCPU() {
+		t.Error("an image for two is taken for one")
+	}
+	if assemble(t, text+strings.Repeat("nop;", 40)+main).OneCPU() || assemble(t, main).OneCPU() {
+		t.Error("an image without a loop is taken for one")
 	}
 }

@@ -146,7 +146,7 @@ func (m *Machine) dump() string {
 		t := &m.threads[n]
 		fmt.Fprintf(&b, "%d: %08x at %d, %d; %v; top %x\n", n, t.r[:32], t.pc, t.next, t.wait, t.top)
 		f := *m
-		f.fail(n, "")
+		f.end(n, "")
 		fmt.Fprintf(&b, "%x\n", f.fault.Last)
 	}
 	fmt.Fprintf(&b, "%+v\n", m.Profile())

@@ -21,6 +21,7 @@ const (
 type Image struct {
 	Text    []byte   // instructions, from TextBase: at most MaxText bytes, whole words
 	Data    []byte   // initialised data, from DataBase: at most MaxData bytes
+	Zeros   int      // bytes behind Data that the program counts on being 0, MaxData with Data
 	Symbols []Symbol // by address; may be empty
 }
 
@@ -59,6 +60,25 @@ func (img *Image) Name(addr uint32) string {
 	return fmt.Sprintf("%s+0x%x", s.Name, addr-s.Addr)
 }
 
+// OneCPU reports whether the image is linked for one CPU of four threads: the start of the
+// fifth is a loop of nothing, and those behind it are elsewhere than a second CPU's.
+func (img *Image) OneCPU() bool {
+	const entry = 4 * ThreadText
+	for at := uint32(entry); at < entry+ThreadText; at += 4 {
+		w, ok := img.Word(at)
+		i := decode(w, at/4)
+		switch {
+		case !ok:
+			return false
+		case i.op == opJ, i.op == opBEQ && i.s == i.t:
+			return i.imm >= entry/4 && i.imm <= at/4
+		case w != 0:
+			return false
+		}
+	}
+	return false
+}
+
 // check says whether a machine of n threads can run the image.
 func (img *Image) check(n int) error {
 	switch {
@@ -67,10 +87,10 @@ func (img *Image) check(n int) error {
 	case len(img.Text) > MaxText:
 		return fmt.Errorf("the text has %d bytes: the instruction memory has %d", len(img.Text), MaxText)
 	case len(img.Text) <= (n-1)*ThreadText:
-		return fmt.Errorf("the text has %d bytes, and thread %d begins at 0x%x: run it with fewer threads, or link it with the start-up code first",
+		return fmt.Errorf("the text has %d bytes, and thread %d begins at 0x%x: run it with fewer threads or CPUs, or link it with the start-up code first",
 			len(img.Text), n-1, (n-1)*ThreadText)
-	case len(img.Data) > MaxData:
-		return fmt.Errorf("the data has %d bytes: there is room for %d", len(img.Data), MaxData)
+	case img.Zeros < 0 || len(img.Data)+img.Zeros > MaxData:
+		return fmt.Errorf("the data has %d bytes: there is room for %d", len(img.Data)+img.Zeros, MaxData)
 	}
 	if !sort.SliceIsSorted(img.Symbols, func(i, j int) bool { return img.Symbols[i].Addr < img.Symbols[j].Addr }) {
 		return fmt.Errorf("the symbols are not sorted by address")
@@ -81,7 +101,7 @@ func (img *Image) check(n int) error {
 // dataEnd returns where the data of the image ends, the zeroed part included as far as
 // the symbols tell.
 func (img *Image) dataEnd() uint32 {
-	end := uint32(DataBase + len(img.Data))
+	end := uint32(DataBase + len(img.Data) + img.Zeros)
 	for _, s := range img.Symbols {
 		if s.Func || s.Size == 0 || s.Size > memorySize || s.Addr < memoryBase || s.Addr-memoryBase >= memorySize {
 			continue

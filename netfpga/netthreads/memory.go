@@ -54,8 +54,11 @@ func (m *Machine) ram(addr uint32) []byte {
 // load executes the load i of thread n from address a, and reports whether it is done.
 func (m *Machine) load(n int, i instruction, a uint32) bool {
 	d := &m.threads[n].r[i.d]
-	if a&(width(i.op)-1) != 0 {
-		return m.fail(n, "unaligned load from 0x%08x", a)
+	if low := a & (width(i.op) - 1); low != 0 {
+		if !m.fail(n, "unaligned load from 0x%08x", a) {
+			return false
+		}
+		a -= low
 	}
 	p := m.ram(a)
 	if p == nil {
@@ -79,8 +82,11 @@ func (m *Machine) load(n int, i instruction, a uint32) bool {
 // store executes the store i of v by thread n to address a, and reports whether it is
 // done.
 func (m *Machine) store(n int, i instruction, a, v uint32) bool {
-	if a&(width(i.op)-1) != 0 {
-		return m.fail(n, "unaligned store to 0x%08x", a)
+	if low := a & (width(i.op) - 1); low != 0 {
+		if !m.fail(n, "unaligned store to 0x%08x", a) {
+			return false
+		}
+		a -= low
 	}
 	p := m.ram(a)
 	switch {

@@ -80,6 +80,13 @@
 // a stack of more than 32 KB or one that runs into the data, a slot given back twice, a
 // packet without an end, and all threads waiting for locks.
 //
+// With Config.IgnoreFaults the machine goes on, as the hardware does, and Ignored tells what it
+// went over. Accesses are made at the aligned address; a load from where nothing is gives 0, a
+// store to there or to the input memory does nothing; an unknown instruction does nothing, and
+// neither does what is behind the program; a jump goes where the low 18 bits of its
+// address are; a slot that cannot be is not taken; of a packet that cannot be sent nothing
+// is, and stacks may be anywhere. All threads waiting for locks is still the end.
+//
 // A thread's stack begins where its stack pointer was put when it last moved by 32 KB or
 // more at once, which must not be within the stack of another thread.
 //
@@ -103,6 +110,7 @@ package netthreads
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Tick is what a cycle takes, in nanoseconds.
@@ -118,11 +126,14 @@ const (
 
 // Config says what a Machine is to be like. The zero value is the original's.
 type Config struct {
-	CPUs    int // 0: 2
+	CPUs    int // 0: 2, but 1 if the image is linked for one: see Image.OneCPU
 	Threads int // of each CPU; 0: 4
 
 	// DelaySlots gives branches the delay slot of MIPS-I.
 	DelaySlots bool
+
+	// IgnoreFaults has the machine go on at faults where the hardware would.
+	IgnoreFaults bool
 
 	// Memory makes main memory and the fetch take time. Nil: all is there at once.
 	Memory *Memory
@@ -196,6 +207,7 @@ type Machine struct {
 	cycle   uint64
 	dataEnd uint32
 	fault   *Fault
+	ignored map[uint32]*Ignored // by PC
 
 	memory        []byte // the used part of the main memory
 	outputs       [outputSize]byte
@@ -222,6 +234,9 @@ func New(image *Image, config *Config) (*Machine, error) {
 	}
 	if m.config.CPUs == 0 {
 		m.config.CPUs = 2
+		if image.OneCPU() {
+			m.config.CPUs = 1
+		}
 	}
 	if m.config.Threads == 0 {
 		m.config.Threads = 4
@@ -234,9 +249,14 @@ func New(image *Image, config *Config) (*Machine, error) {
 		return nil, fmt.Errorf("netthreads: bad image: %w", err)
 	}
 
-	m.text = make([]instruction, len(image.Text)/4)
-	m.plain = make([]instruction, len(m.text))
-	for i := range m.text {
+	words := len(image.Text) / 4
+	m.text = make([]instruction, words)
+	if m.config.IgnoreFaults {
+		m.text = make([]instruction, MaxText/4)
+		m.ignored = make(map[uint32]*Ignored)
+	}
+	m.plain = slices.Clone(m.text)
+	for i := range words {
 		m.plain[i] = decode(binary.BigEndian.Uint32(image.Text[4*i:]), uint32(i))
 		m.text[i] = watched(m.plain[i])
 	}

@@ -153,6 +153,7 @@ func (m *Machine) launch(n int, d *uint32) bool {
 	}
 	// The registers take addresses and offsets alike.
 	start, end := e.start&^outputBase, e.end&^outputBase
+	*d = outputBase | e.before // as long as nothing is launched
 	if start >= outputSize || end >= outputSize || start%8 != 0 || end < start {
 		return m.fail(n, "launch of a packet from 0x%08x to 0x%08x, which is not in the output memory or does not begin with a word of 8 bytes", e.start, e.end)
 	}
@@ -185,7 +186,6 @@ func (m *Machine) launch(n int, d *uint32) bool {
 	}
 	e.launched, e.scheduled = true, false
 	e.busy = depart + uint64(words)
-	*d = outputBase | e.before
 	e.before = start
 	m.effects++
 	m.halt = true

@@ -31,6 +31,7 @@ func (m *Machine) Time() uint32 { return m.config.Clock + uint32(m.cycle) }
 // loadRegister reads the control register at a for thread n.
 func (m *Machine) loadRegister(n int, i instruction, a uint32, d *uint32) bool {
 	if i.op != opLW {
+		*d = 0
 		return m.badAccess(n, "load from", a)
 	}
 	switch a {
@@ -43,6 +44,7 @@ func (m *Machine) loadRegister(n int, i instruction, a uint32, d *uint32) bool {
 	case sendOut:
 		return m.launch(n, d)
 	}
+	*d = 0
 	return m.badAccess(n, "load from", a)
 }
 

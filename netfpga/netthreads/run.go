@@ -20,8 +20,11 @@ func (m *Machine) run(end uint64) {
 			}
 			pc := t.pc
 			if int(pc) >= len(text) {
-				m.fail(n, "fetch outside of the program")
-				return
+				if !m.config.IgnoreFaults {
+					m.fail(n, "fetch outside of the program")
+					return
+				}
+				t.pc, pc = 0, 0
 			}
 			if t.wait != 0 {
 				m.wake(t)
@@ -110,8 +113,7 @@ func (m *Machine) run(end uint64) {
 				*d = address(next)
 				next = i.imm
 			case opJR, opJALR:
-				if !fetchable(s) {
-					m.fail(n, "jump to 0x%08x, which is not in the instruction memory", s)
+				if !fetchable(s) && !m.fail(n, "jump to 0x%08x, which is not in the instruction memory", s) {
 					return
 				}
 				if i.op == opJALR {
@@ -165,8 +167,13 @@ func (m *Machine) run(end uint64) {
 				}
 				memory = m.memory
 			default:
-				m.fail(n, "unknown instruction")
-				return
+				reason := "unknown instruction"
+				if int(pc) >= len(m.image.Text)/4 {
+					reason = "fetch outside of the program"
+				}
+				if !m.fail(n, "%s", reason) {
+					return
+				}
 			}
 
 			t.recent[t.at&15] = uint16(pc)
@@ -179,8 +186,7 @@ func (m *Machine) run(end uint64) {
 				t.pc = next
 				continue
 			}
-			if t.next != pc+1 && i.op.branch() {
-				m.fail(n, "a branch in the delay slot of another")
+			if t.next != pc+1 && i.op.branch() && !m.fail(n, "a branch in the delay slot of another") {
 				return
 			}
 			t.pc, t.next = t.next, next
@@ -224,8 +230,8 @@ func (m *Machine) setSP(n int, next *uint32) bool {
 			return false
 		}
 	case i.op == opJALR:
-		if !fetchable(s) {
-			return m.fail(n, "jump to 0x%08x, which is not in the instruction memory", s)
+		if !fetchable(s) && !m.fail(n, "jump to 0x%08x, which is not in the instruction memory", s) {
+			return false
 		}
 		t.r[sink] = address(*next)
 		*next = s >> 2 & fetchMask
@@ -242,7 +248,7 @@ func (m *Machine) stack(n int, sp uint32, by op) bool {
 	t := &m.threads[n]
 	if moved := sp - t.r[regSP]; sp > t.top || by != opADDIU && moved >= StackBytes && -moved >= StackBytes {
 		if by != opLUI {
-			if other := m.stackAt(n, sp); other >= 0 {
+			if other := m.stackAt(n, sp); other >= 0 && !m.config.IgnoreFaults {
 				return m.fail(n, "stack overflow: the stack pointer goes to 0x%08x, into the stack of thread %d", sp, other)
 			}
 		}
@@ -252,7 +258,7 @@ func (m *Machine) stack(n int, sp uint32, by op) bool {
 	if m.dataEnd <= t.top {
 		limit = max(limit, m.dataEnd)
 	}
-	if sp < limit {
+	if sp < limit && !m.config.IgnoreFaults {
 		return m.fail(n, "stack overflow: the stack pointer goes to 0x%08x, and the stack of this thread is 0x%08x to 0x%08x", sp, limit, t.top)
 	}
 	t.r[regSP] = sp

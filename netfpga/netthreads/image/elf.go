@@ -18,8 +18,8 @@ import (
 
 // ReadELF reads an executable for 32-bit big-endian MIPS. Its sections of instructions
 // must lie from netthreads.TextBase on, and those of data from netthreads.DataBase on; of
-// what lies between two of them all bytes are zero. Zeroed data at the end is left out, as
-// the machine's memory is zero.
+// what lies between two of them all bytes are zero. Sections that are only room (.bss) become
+// the image's Zeros, as far as they lie behind the data.
 //
 // The file is not trusted: no memory is taken for what it does not have, beyond that of
 // the machine.
@@ -36,6 +36,7 @@ type segment struct {
 	base, room uint64
 	sections   []*elf.Section
 	end        uint64 // of the last section, from base
+	zeros      uint64 // the end of those that are only room
 }
 
 // holds reports whether size bytes at addr lie in the segment.
@@ -85,7 +86,17 @@ func read(r io.ReaderAt) (*netthreads.Image, error) {
 	text := &segment{base: netthreads.TextBase, room: netthreads.MaxText}
 	data := &segment{base: netthreads.DataBase, room: netthreads.MaxData}
 	for _, s := range f.Sections {
-		if s.Type != elf.SHT_PROGBITS || s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 {
+		if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 {
+			continue
+		}
+		if s.Type == elf.SHT_NOBITS {
+			// What lies outside of the data is not for the loader.
+			if data.holds(s.Addr, s.Size) {
+				data.zeros = max(data.zeros, s.Addr-data.base+s.Size)
+			}
+			continue
+		}
+		if s.Type != elf.SHT_PROGBITS {
 			continue
 		}
 		if n, err := s.ReadAt(make([]byte, 1), int64(s.Size)-1); n != 1 {
@@ -112,6 +123,7 @@ func read(r io.ReaderAt) (*netthreads.Image, error) {
 	if img.Data, err = data.load(); err != nil {
 		return nil, err
 	}
+	img.Zeros = int(max(data.zeros, data.end) - data.end)
 	img.Symbols, err = symbols(f, text, data)
 	return img, err
 }

@@ -124,3 +124,34 @@ func FuzzReadELF(f *testing.F) {
 		m.Run(1000)
 	})
 }
+
+// Sections that are only room are zeros behind the data, as far as they are there.
+func TestReadELFZeros(t *testing.T) {
+	const sectionType, nobits, alloc = 4, 8, 3
+	b := readFile(t, "hello")
+	data := binary.BigEndian.Uint32(sectionHeader(b, 2)[sectionSize:])
+	room := func(b []byte, addr, size uint32) *netthreads.Image {
+		put(put(put(put(b, 3, sectionType, nobits), 3, sectionFlags, alloc), 3, sectionAddr, addr), 3, sectionSize, size)
+		img, err := ReadELF(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	for _, c := range []struct{ addr, size, want uint32 }{
+		{netthreads.DataBase + data + 8, 100, 108},
+		{netthreads.DataBase, data, 0},
+		{netthreads.DataBase + 4, data, 4},
+		{netthreads.DataBase + data, 0, 0},
+		{0x08000000, 100, 0}, // output memory
+		{netthreads.DataBase + data, 0xffffffff, 0},
+	} {
+		img := room(bytes.Clone(b), c.addr, c.size)
+		if len(img.Data) != int(data) || img.Zeros != int(c.want) {
+			t.Errorf("%x bytes at %x: %d bytes of data and %d zeros, want %d and %d", c.size, c.addr, len(img.Data), img.Zeros, data, c.want)
+		}
+		if _, err := netthreads.New(img, nil); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -22,18 +22,18 @@ const (
 
 // Open reads a program from files: an ELF executable, or two files in MIF, of which name is
 // one or what their names have in common. The error is fs.ErrNotExist where there is none,
-// and where there is a folder.
-func Open(name string) (*netthreads.Image, error) {
+// and where there is a folder. warn is called as that of ReadMIF is.
+func Open(name string, warn func(string)) (*netthreads.Image, error) {
 	for _, end := range []string{TextFile, DataFile} {
 		if base, ok := strings.CutSuffix(name, end); ok {
-			return openMIF(base)
+			return openMIF(base, warn)
 		}
 	}
 	info, err := os.Stat(name)
 	folder := err == nil && info.IsDir()
 	if folder || errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(name + TextFile); err == nil {
-			return openMIF(name)
+			return openMIF(name, warn)
 		}
 	}
 	if folder {
@@ -56,7 +56,7 @@ func Open(name string) (*netthreads.Image, error) {
 	return img, nil
 }
 
-func openMIF(base string) (*netthreads.Image, error) {
+func openMIF(base string, warn func(string)) (*netthreads.Image, error) {
 	text, err := os.Open(base + TextFile)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,11 @@ func openMIF(base string) (*netthreads.Image, error) {
 		return nil, err
 	}
 	defer data.Close()
-	img, err := ReadMIF(text, data)
+	img, err := ReadMIF(text, data, func(what string) {
+		if warn != nil {
+			warn(base + ": " + what)
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", base, err)
 	}
@@ -85,17 +89,29 @@ const (
 )
 
 // Words returns the addresses and the values of the words that the loader writes, in its
-// order: the instructions, whose memory begins at 0 for the loader, and then the data.
+// order: the instructions, whose memory begins at 0 for the loader, and then the data with the
+// zeros behind it, as the hardware clears nothing.
 func Words(img *netthreads.Image) iter.Seq2[uint32, uint32] {
 	return func(yield func(address, value uint32) bool) {
-		for _, segment := range []struct {
-			base uint32
-			b    []byte
-		}{{0, img.Text}, {netthreads.DataBase, img.Data}} {
-			for i := 0; i < len(segment.b); i += 4 {
-				if !yield(segment.base+uint32(i), word(segment.b[i:])) {
-					return
-				}
+		for i, v := range eachWord(img.Text, 0) {
+			if !yield(uint32(4*i), v) {
+				return
+			}
+		}
+		for i, v := range eachWord(img.Data, img.Zeros) {
+			if !yield(uint32(netthreads.DataBase+4*i), v) {
+				return
+			}
+		}
+	}
+}
+
+// eachWord returns the numbers and the values of the words of b and of so many zeros behind it.
+func eachWord(b []byte, zeros int) iter.Seq2[int, uint32] {
+	return func(yield func(i int, v uint32) bool) {
+		for i := range (len(b) + zeros + 3) / 4 {
+			if !yield(i, word(b[min(4*i, len(b)):])) {
+				return
 			}
 		}
 	}

@@ -13,12 +13,12 @@ import (
 
 // TestWords has an instruction, and data that does not end with a word.
 func TestWords(t *testing.T) {
-	img := &netthreads.Image{Text: []byte{0, 0, 0, 0, 0x24, 0x1a, 0, 1}, Data: []byte("Hello")}
+	img := &netthreads.Image{Text: []byte{0, 0, 0, 0, 0x24, 0x1a, 0, 1}, Data: []byte("Hello"), Zeros: 6}
 	var got [][2]uint32
 	for address, value := range Words(img) {
 		got = append(got, [2]uint32{address, value})
 	}
-	want := [][2]uint32{{0, 0}, {4, 0x241a0001}, {0x04040000, 0x48656c6c}, {0x04040004, 0x6f000000}}
+	want := [][2]uint32{{0, 0}, {4, 0x241a0001}, {0x04040000, 0x48656c6c}, {0x04040004, 0x6f000000}, {0x04040008, 0}}
 	if len(got) != len(want) {
 		t.Fatalf("%x", got)
 	}
@@ -55,7 +55,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"a", "a.instr.mif", "a.data.mif"} {
-		img, err := Open(filepath.Join(dir, name))
+		img, err := Open(filepath.Join(dir, name), nil)
 		if err != nil || string(img.Text) != "\x12\x34\x56\x78" || string(img.Data) != "\x12\x34\x56\x78" {
 			t.Errorf("%s: %v, %v", name, img, err)
 		}
@@ -67,12 +67,12 @@ func TestOpen(t *testing.T) {
 		"short": "is neither an ELF file",
 		"elf":   "elf: reading an ELF image",
 	} {
-		if _, err := Open(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Open(filepath.Join(dir, name), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want %q, got %v", name, want, err)
 		}
 	}
 	for _, name := range []string{"none", "none.instr.mif", "half.data.mif", "folder", ""} {
-		if _, err := Open(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := Open(filepath.Join(dir, name), nil); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

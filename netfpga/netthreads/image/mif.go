@@ -18,16 +18,22 @@ import (
 //
 // The form is that of Altera's tools: all radices, ranges, several values to an address,
 // and comments. Where the header leaves something out, it is words of 32 bits and HEX.
-// The files are not trusted: no memory is taken beyond that of the machine.
-func ReadMIF(text, data io.Reader) (*netthreads.Image, error) {
-	t, err := readMIF(text, netthreads.MaxText/4)
+// The files are not trusted: no memory is taken beyond that of the machine. Lines that are
+// neither of the header nor an address and its values are passed over, as the original's
+// loader does, and warn, if it is not nil, is told of each of the first.
+func ReadMIF(text, data io.Reader, warn func(string)) (*netthreads.Image, error) {
+	if warn == nil {
+		warn = func(string) {}
+	}
+	of := func(what string) func(string) { return func(s string) { warn(what + ": " + s) } }
+	t, err := readMIF(text, netthreads.MaxText/4, of("instructions"))
 	if err == nil && len(t) == 0 {
 		err = errors.New("there are no instructions in it")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading instructions in MIF: %w", err)
 	}
-	d, err := readMIF(data, netthreads.MaxData/4)
+	d, err := readMIF(data, netthreads.MaxData/4, of("data"))
 	if err != nil {
 		return nil, fmt.Errorf("reading data in MIF: %w", err)
 	}
@@ -36,13 +42,15 @@ func ReadMIF(text, data io.Reader) (*netthreads.Image, error) {
 
 // WriteMIF writes a program as the two files. They are as the original's tools make them:
 // a word a line, without ranges, which is all that the original's loader reads. Data that
-// does not end with a word is filled up with zeros, and symbols are lost.
+// does not end with a word is filled up with zeros, the image's Zeros follow, and symbols are
+// lost.
 func WriteMIF(text, data io.Writer, img *netthreads.Image) error {
 	for _, f := range []struct {
-		w io.Writer
-		b []byte
-	}{{text, img.Text}, {data, img.Data}} {
-		if err := writeMIF(f.w, f.b); err != nil {
+		w     io.Writer
+		b     []byte
+		zeros int
+	}{{text, img.Text, 0}, {data, img.Data, img.Zeros}} {
+		if err := writeMIF(f.w, f.b, f.zeros); err != nil {
 			return fmt.Errorf("writing MIF: %w", err)
 		}
 	}
@@ -53,17 +61,17 @@ func WriteMIF(text, data io.Writer, img *netthreads.Image) error {
 // memory.
 const depth = netthreads.MaxText / 4
 
-func writeMIF(to io.Writer, b []byte) error {
+func writeMIF(to io.Writer, b []byte, zeros int) error {
 	w := bufio.NewWriter(to)
-	fmt.Fprintf(w, "WIDTH=32;\nDEPTH=%d;\n\nADDRESS_RADIX=HEX;\nDATA_RADIX=HEX;\n\nCONTENT BEGIN\n\n", max(depth, (len(b)+3)/4))
-	for i := 0; i < len(b); i += 4 {
-		fmt.Fprintf(w, "%08x : %08x;\n", i/4, word(b[i:]))
+	fmt.Fprintf(w, "WIDTH=32;\nDEPTH=%d;\n\nADDRESS_RADIX=HEX;\nDATA_RADIX=HEX;\n\nCONTENT BEGIN\n\n", max(depth, (len(b)+zeros+3)/4))
+	for i, v := range eachWord(b, zeros) {
+		fmt.Fprintf(w, "%08x : %08x;\n", i, v)
 	}
 	fmt.Fprintf(w, "END;\n")
 	return w.Flush()
 }
 
-// word returns the first word of b, which may be shorter.
+// word returns the first word of b, which may be shorter or empty.
 func word(b []byte) uint32 {
 	if len(b) >= 4 {
 		return binary.BigEndian.Uint32(b)
@@ -75,11 +83,16 @@ func word(b []byte) uint32 {
 
 // mif reads a file.
 type mif struct {
-	in    *bufio.Reader
-	line  int
-	room  uint64 // words
-	words []byte // read so far
-	work  uint64 // words written, those that were written again included
+	in     *bufio.Reader
+	line   int
+	at     int    // the line that the last token began in
+	held   string // a token that is read again, "" for none, and
+	heldAt int    // its line
+	stray  int    // lines passed over
+	warn   func(string)
+	room   uint64 // words
+	words  []byte // read so far
+	work   uint64 // words written, those that were written again included
 
 	addresses, values radix
 }
@@ -100,15 +113,37 @@ const maxWork = 4
 
 // readMIF returns the words of a file up to the last one that it gives, of which there can
 // be at most room.
-func readMIF(r io.Reader, room uint64) ([]byte, error) {
-	m := &mif{in: bufio.NewReader(r), line: 1, room: room, addresses: radices["HEX"], values: radices["HEX"]}
+func readMIF(r io.Reader, room uint64, warn func(string)) ([]byte, error) {
+	m := &mif{in: bufio.NewReader(r), line: 1, warn: warn, room: room, addresses: radices["HEX"], values: radices["HEX"]}
 	if err := m.read(); err != nil {
 		if err == io.EOF {
 			err = errors.New("it ends before its END")
 		}
 		return nil, fmt.Errorf("line %d: %w", m.line, err)
 	}
+	if m.stray > maxWarnings {
+		warn(fmt.Sprintf("%d lines are passed over in all", m.stray))
+	}
 	return m.words, nil
+}
+
+// maxWarnings is of how many lines it is told that they are passed over.
+const maxWarnings = 5
+
+// passOver skips the rest of a line that began with a token in line at. next is the token
+// behind it, if that was read and did not fit; if it stands in another line, it is kept.
+func (m *mif) passOver(first string, at int, next string) error {
+	if m.stray++; m.stray <= maxWarnings {
+		m.warn(fmt.Sprintf("line %d is passed over from %.40q on", at, first))
+	}
+	if next != "" && m.at != at {
+		m.held, m.heldAt = next, m.at
+		return nil
+	}
+	if m.line != at {
+		return nil
+	}
+	return m.skip('\n')
 }
 
 func (m *mif) read() error {
@@ -117,7 +152,7 @@ func (m *mif) read() error {
 		if err != nil {
 			return err
 		}
-		if key = strings.ToUpper(key); key == "CONTENT" {
+		if strings.EqualFold(key, "CONTENT") {
 			break
 		}
 		if err := m.header(key); err != nil {
@@ -142,7 +177,13 @@ func (m *mif) read() error {
 }
 
 // header reads what a key of the header stands for.
-func (m *mif) header(key string) error {
+func (m *mif) header(first string) error {
+	key := strings.ToUpper(first)
+	switch key {
+	case "WIDTH", "DEPTH", "ADDRESS_RADIX", "DATA_RADIX":
+	default:
+		return m.passOver(first, m.at, "")
+	}
 	if err := m.expect("="); err != nil {
 		return err
 	}
@@ -171,21 +212,38 @@ func (m *mif) header(key string) error {
 		} else {
 			m.addresses = r
 		}
-	default:
-		return fmt.Errorf("%q is not of a memory initialization file", key)
 	}
 	return m.expect(";")
 }
 
 // entry reads an address or a range, of which t is the first token, and its values. Values
-// of an address go on to the next ones, those of a range begin again until it is full.
+// of an address go on to the next ones, those of a range begin again until it is full. What
+// is neither is passed over.
 func (m *mif) entry(t string) error {
-	first, last, err := m.place(t)
-	if err != nil {
-		return err
-	}
-	if err := m.expect(":"); err != nil {
-		return err
+	var first, last uint64
+	var err error
+	if line := m.at; t == "[" {
+		if first, last, err = m.reach(); err != nil {
+			return err
+		}
+		if err := m.expect(":"); err != nil {
+			return err
+		}
+	} else {
+		if _, err := strconv.ParseUint(t, m.addresses.base, 64); errors.Is(err, strconv.ErrSyntax) || len(t) > maxToken {
+			return m.passOver(t, line, "")
+		}
+		colon, err := m.token()
+		if err != nil {
+			return err
+		}
+		if colon != ":" {
+			return m.passOver(t, line, colon)
+		}
+		if first, err = m.address(t); err != nil {
+			return err
+		}
+		last = m.room // any more may follow
 	}
 	at := first
 	for ; ; at++ {
@@ -218,16 +276,12 @@ func (m *mif) entry(t string) error {
 	return nil
 }
 
-// place reads an address or a range. After an address any more may follow, and last is
-// beyond them all.
-func (m *mif) place(t string) (first, last uint64, err error) {
-	if t != "[" {
-		first, err = m.address(t)
-		return first, m.room, err
-	}
+// reach reads a range behind its first mark.
+func (m *mif) reach() (first, last uint64, err error) {
 	var ends [2]uint64
 	for i, after := range []string{"..", "]"} {
-		if t, err = m.token(); err != nil {
+		t, err := m.token()
+		if err != nil {
 			return 0, 0, err
 		}
 		if ends[i], err = m.address(t); err != nil {
@@ -255,6 +309,9 @@ func (m *mif) address(t string) (uint64, error) {
 }
 
 func (m *mif) value(t string) (uint32, error) {
+	if len(t) > maxToken {
+		return 0, fmt.Errorf("%.20q... is too long", t)
+	}
 	if m.values.signed && strings.HasPrefix(t, "-") {
 		n, err := strconv.ParseInt(t, 10, 32)
 		if err != nil {
@@ -288,29 +345,36 @@ func (m *mif) put(at uint64, v uint32) error {
 func (m *mif) expect(want string) error {
 	t, err := m.token()
 	if err == nil && !strings.EqualFold(t, want) {
-		err = fmt.Errorf("%q stands where %q should", t, want)
+		err = fmt.Errorf("%.20q stands where %q should", t, want)
 	}
 	return err
 }
 
-// maxToken is the longest token, in bytes: a value in BIN has 32.
+// maxToken is the longest token, in bytes: a value in BIN has 32. Of a longer one a byte more
+// is kept.
 const maxToken = 64
 
 // token returns the next token: a mark, "..", or a word or number. It returns io.EOF where
 // the file ends before it.
 func (m *mif) token() (string, error) {
+	if t := m.held; t != "" {
+		m.held, m.at = "", m.heldAt
+		return t, nil
+	}
 	c, err := m.space()
 	if err != nil {
 		return "", err
 	}
+	m.at = m.line
 	if strings.IndexByte("=;:[]", c) >= 0 {
 		return string(c), nil
 	}
 	if c == '.' {
-		if c, err = m.in.ReadByte(); err == nil && c != '.' {
-			err = errors.New("a single dot")
+		if next, err := m.in.Peek(1); err != nil || next[0] != '.' {
+			return ".", nil
 		}
-		return "..", err
+		m.in.Discard(1)
+		return "..", nil
 	}
 	t := []byte{c}
 	for {
@@ -324,8 +388,8 @@ func (m *mif) token() (string, error) {
 		if c <= ' ' || strings.IndexByte("=;:[].%-", c) >= 0 {
 			return string(t), m.in.UnreadByte()
 		}
-		if t = append(t, c); len(t) > maxToken {
-			return "", fmt.Errorf("%.20q... is too long", t)
+		if len(t) <= maxToken {
+			t = append(t, c)
 		}
 	}
 }

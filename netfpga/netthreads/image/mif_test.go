@@ -14,7 +14,7 @@ import (
 // words returns a file's words.
 func words(t *testing.T, text string, room uint64) []uint32 {
 	t.Helper()
-	b, err := readMIF(strings.NewReader(text), room)
+	b, err := readMIF(strings.NewReader(text), room, func(string) {})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
@@ -72,46 +72,71 @@ func TestMIFRefuses(t *testing.T) {
 		"DEPTH=-1;":                             "a depth of -1",
 		"DEPTH=many;":                           "a depth of many",
 		"DATA_RADIX=ROMAN;":                     `no radix "ROMAN"`,
-		"\x7fELF = 1;":                          "not of a memory initialization file",
+		"\x7fELF = 1;":                          "it ends before its END",
 		"WIDTH 32;":                             `"32" stands where "=" should`,
 		"WIDTH=32 DEPTH":                        `"DEPTH" stands where ";" should`,
 		"CONTENT END;":                          `"END" stands where "BEGIN" should`,
 		begin + "\n\n10:1;END;":                 "line 3: address 10 is beyond the 16 words",
-		begin + "x:1;END;":                      `"x" is not an address`,
-		begin + "-1:1;END;":                     `"-1" is not an address`,
+		begin + "[x..1]:1;END;":                 `"x" is not an address`,
+		begin + "[0..-1]:1;END;":                `"-1" is not an address`,
+		begin + "0:x;END;":                      `"x" is not a value`,
+		begin + strings.Repeat("f", 20) + ":1":  "is not an address",
 		begin + "f:1 2;END;":                    "beyond the 16 words",
-		begin + "0 1;END;":                      `"1" stands where ":" should`,
 		begin + "0:;END;":                       "an address without a value",
 		begin + "0:123456789;END;":              "not a value of 32 bits",
 		begin + "0:-1;END;":                     `"-1" is not a value`,
 		begin + "[2..1]:0;END;":                 "a range ends before it begins",
-		begin + "[0.1]:0;END;":                  "a single dot",
+		begin + "[0.1]:0;END;":                  `"." stands where ".." should`,
+		begin + "[0..1] 1;END;":                 `"1" stands where ":" should`,
 		begin + "[0..1:0;END;":                  `":" stands where "]" should`,
 		begin + "[0..10]:0;END;":                "address 10 is beyond",
 		begin + "[0..1]:0 1 2;END;":             "more values than addresses",
 		begin + strings.Repeat("[0..f]:0;", 5):  "again and again",
-		begin + strings.Repeat("0", 100) + ":1": "is too long",
+		begin + "0:" + strings.Repeat("0", 100): "is too long",
 	} {
-		if _, err := readMIF(strings.NewReader(text), 1<<16); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := readMIF(strings.NewReader(text), 1<<16, func(string) {}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v for\n%s", want, err, text)
 		}
+	}
+}
+
+// Lines that are no entries are passed over, and it is told, of the first ones.
+func TestMIFStrayLines(t *testing.T) {
+	text := "Memory of a program, = 1.0\n\nDEPTH=16;\n9 9\nWIDTH=32;\nCONTENT BEGIN\n" +
+		"0 : 1;\n. : 5\nhello\n1 : 2;\n12\n2 : 3; 3 : 4;\nx:7; 4:8;\n0x5 : 6;\n5 6;\n" +
+		strings.Repeat("0", 100) + ": 9;\n7\nEND;\n"
+	var got []string
+	b, err := readMIF(strings.NewReader(text), 1<<10, func(w string) { got = append(got, w) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`line 1 is passed over from "Memory" on`, `line 4 is passed over from "9" on`,
+		`line 8 is passed over from "." on`, `line 9 is passed over from "hello" on`, `line 11 is passed over from "12" on`,
+		"10 lines are passed over in all",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("it warns of %q, want %q", got, want)
+	}
+	if want := []byte{0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4}; !bytes.Equal(b, want) {
+		t.Errorf("%x, want %x", b, want)
 	}
 }
 
 // TestMIFRoom has files that claim more than the machine has.
 func TestMIFRoom(t *testing.T) {
 	huge := "DEPTH=4294967296; CONTENT BEGIN [0..ffffffff]:1; END;"
-	if _, err := ReadMIF(strings.NewReader(huge), strings.NewReader(huge)); err == nil || !strings.Contains(err.Error(), "beyond the 65536 words") {
+	if _, err := ReadMIF(strings.NewReader(huge), strings.NewReader(huge), nil); err == nil || !strings.Contains(err.Error(), "beyond the 65536 words") {
 		t.Error(err)
 	}
 	none := "CONTENT BEGIN END;"
-	if _, err := ReadMIF(strings.NewReader(none), strings.NewReader(none)); err == nil || !strings.Contains(err.Error(), "no instructions") {
+	if _, err := ReadMIF(strings.NewReader(none), strings.NewReader(none), nil); err == nil || !strings.Contains(err.Error(), "no instructions") {
 		t.Error(err)
 	}
 }
 
 func TestWriteMIF(t *testing.T) {
-	img := &netthreads.Image{Text: []byte("abcdefgh"), Data: []byte("Hello")}
+	img := &netthreads.Image{Text: []byte("abcdefgh"), Data: []byte("Hello"), Zeros: 4}
 	var text, data bytes.Buffer
 	if err := WriteMIF(&text, &data, img); err != nil {
 		t.Fatal(err)
@@ -120,11 +145,11 @@ func TestWriteMIF(t *testing.T) {
 	if got, want := text.String(), header+"00000000 : 61626364;\n00000001 : 65666768;\nEND;\n"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if got, want := data.String(), header+"00000000 : 48656c6c;\n00000001 : 6f000000;\nEND;\n"; got != want {
+	if got, want := data.String(), header+"00000000 : 48656c6c;\n00000001 : 6f000000;\n00000002 : 00000000;\nEND;\n"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	again, err := ReadMIF(&text, &data)
-	if err != nil || !bytes.Equal(again.Text, img.Text) || !bytes.Equal(again.Data, []byte("Hello\x00\x00\x00")) {
+	again, err := ReadMIF(&text, &data, nil)
+	if err != nil || !bytes.Equal(again.Text, img.Text) || !bytes.Equal(again.Data, append([]byte("Hello"), make([]byte, 7)...)) {
 		t.Errorf("%v, %v", again, err)
 	}
 }
@@ -138,7 +163,7 @@ func FuzzReadMIF(f *testing.F) {
 	f.Add("DATA_RADIX=BIN;ADDRESS_RADIX=OCT;CONTENT BEGIN 17:101;END;")
 	f.Fuzz(func(t *testing.T, text string) {
 		const room = 1 << 10
-		b, err := readMIF(strings.NewReader(text), room)
+		b, err := readMIF(strings.NewReader(text), room, func(string) {})
 		if len(b) > 4*room || len(b)%4 != 0 {
 			t.Fatalf("%d bytes", len(b))
 		}
@@ -146,10 +171,10 @@ func FuzzReadMIF(f *testing.F) {
 			return
 		}
 		var again bytes.Buffer
-		if err := writeMIF(&again, b); err != nil {
+		if err := writeMIF(&again, b, 0); err != nil {
 			t.Fatal(err)
 		}
-		c, err := readMIF(io.Reader(&again), room)
+		c, err := readMIF(io.Reader(&again), room, func(w string) { t.Errorf("what was written: %s", w) })
 		if err != nil || !bytes.Equal(b, c) {
 			t.Fatalf("%v: %x, then %x", err, b, c)
 		}
