@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func readCard(c *cli.Context, kind string, virtual bool) (cardSpec, error) {
 	}
 	if c.IsSet("firmware") {
 		var err error
-		if s.image, err = netthreads.Open(c.String("firmware")); err != nil {
+		if s.image, err = netthreads.Open(c.String("firmware"), func(what string) { fmt.Fprintf(c.App.ErrWriter, "caliper: %s\n", what) }); err != nil {
 			return s, badInput(err, "--firmware %s", c.String("firmware"))
 		}
 	}

@@ -44,6 +44,9 @@ N=pcap:FILE.
 Packets wait in a queue of 8 KiB a port for the input slots of the program, and those that
 find it full are dropped. "left" are those still in it at the end.
 
+With --ignore-faults a write to input memory, for instance, does nothing and is counted. A
+program that does such things for ever has no end without --cycles.
+
 --trace, --memory cached and --no-skip need --cycles: with them it is not found out that
 nothing can happen any more.`
 
@@ -115,7 +118,9 @@ func netthreadsRunCommand(v *voice) *cli.Command {
 			&cli.BoolFlag{Name: "stamp", Usage: "put the cycle and the thread before each line of log()"},
 			&cli.StringFlag{Name: "trace", Usage: "write each instruction to `FILE`: cycle, thread, place; - is standard output"},
 			&cli.BoolFlag{Name: "profile", Usage: "show where the cycles of each thread went, and the functions"},
-			&cli.IntFlag{Name: "cpus", Value: 2, Usage: "`N` CPUs"},
+			&cli.BoolFlag{Name: "all-hosts", Usage: "packets come in by host ports 1 to 3, too, which on the card nothing is connected to"},
+			&cli.BoolFlag{Name: "ignore-faults", Usage: "go on where the program does what it must not, as the hardware does, and count it"},
+			&cli.IntFlag{Name: "cpus", Usage: "`N` CPUs", DefaultText: "2, or 1 for an image that is linked for one"},
 			&cli.IntFlag{Name: "threads", Value: 4, Usage: "`N` threads of each CPU; at most 16 in all"},
 			&cli.BoolFlag{Name: "delay-slots", Aliases: []string{"classic"}, Usage: "branches have the delay slot of MIPS-I, which NetThreads has not"},
 			&cli.StringFlag{Name: "memory", Value: "ideal", Usage: "`KIND` is ideal, or cached: memory takes time"},
@@ -172,7 +177,7 @@ func withName(v *voice, what string, do func(c *cli.Context, v *voice, name stri
 // withImage is withName for a command that reads a program.
 func withImage(v *voice, do func(c *cli.Context, v *voice, name string, img *netthreads.Image) error) cli.ActionFunc {
 	return withName(v, "image", func(c *cli.Context, v *voice, name string) error {
-		img, err := sim.Open(name)
+		img, err := sim.Open(name, v.warn)
 		if err != nil {
 			return badInput(err, "").hint("give an ELF file, NAME%s, or one of %s", mifFiles, strings.Join(programs.Names(), ", "))
 		}

@@ -106,7 +106,7 @@ func TestNetthreadsGolden(t *testing.T) {
 		"run hello --cycles 3000 --profile",
 		"run hello --cycles 20 --trace - --cpus 1",
 		"run bounce --cycles 250000 --stamp --mac 1=pcap:" + in,
-		"run bounce --cycles 250000 --memory cached --profile --host 3=pcap:" + in,
+		"run bounce --cycles 250000 --memory cached --profile --all-hosts --host 3=pcap:" + in,
 	} {
 		out := succeed(t, append([]string{"netthreads"}, strings.Fields(line)...)...).stdout
 		out = speedText.ReplaceAllString(out, "")
@@ -182,8 +182,13 @@ func TestNetthreadsPktgen(t *testing.T) {
 // returns its name.
 func program(t *testing.T, word string) string {
 	t.Helper()
+	return mifProgram(t, "DEPTH=65536; CONTENT BEGIN [0..5f]:0; 1:"+word+"; END;")
+}
+
+// mifProgram writes a program of those instructions.
+func mifProgram(t *testing.T, text string) string {
+	t.Helper()
 	name := filepath.Join(t.TempDir(), "program")
-	text := "DEPTH=65536; CONTENT BEGIN [0..5f]:0; 1:" + word + "; END;"
 	for file, text := range map[string]string{name + ".instr.mif": text, name + ".data.mif": "CONTENT BEGIN END;"} {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
@@ -215,6 +220,72 @@ func TestNetthreadsFault(t *testing.T) {
 	o = caliper(t, "netthreads", "run", program(t, "70000000"), "--cpus", "1", "--threads", "1")
 	if o.code != exitFailed || !strings.Contains(o.stderr, "unknown instruction") {
 		t.Errorf("%s", o.stderr)
+	}
+}
+
+// TestNetthreadsIgnoreFaults goes on where the hardware would, and says what was wrong.
+func TestNetthreadsIgnoreFaults(t *testing.T) {
+	// lui $2,0x1000; sw $0,8($2); end: j end
+	name := mifProgram(t, "CONTENT BEGIN [0..5f]:0; 1:3c021000 ac400008 08000003; [10..5f]: 08000003; END;")
+	if o := caliper(t, "netthreads", "run", name, "--threads", "1", "--cpus", "1"); o.code != exitFailed || !strings.Contains(o.stderr, "input memory, which is read only") {
+		t.Errorf("code %d\n%s", o.code, o.stderr)
+	}
+	args := []string{"netthreads", "run", name, "--threads", "1", "--cpus", "1", "--ignore-faults"}
+	want := "1 times ignored at 0x20000008, first by thread 0 in cycle 2: store to 0x10000008 in the input memory, which is read only\n"
+	if o := succeed(t, args...); !strings.Contains(o.stdout, want) || !strings.Contains(o.stdout, "idle: nothing can happen any more") {
+		t.Errorf("it says\n%s, and not %s", o.stdout, want)
+	}
+	var r sim.Report
+	if err := json.Unmarshal([]byte(succeed(t, append(args, "--json")...).stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Ignored) != 1 || r.Ignored[0].Count != 1 || r.Ignored[0].PC != 0x20000008 || r.Fault != nil {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestNetthreadsOneCPU runs an image that is linked for one CPU on one, and hints at it.
+func TestNetthreadsOneCPU(t *testing.T) {
+	// The fifth start is nop; nop; t4: j t4-8, and what is where the sixth would be fails.
+	name := mifProgram(t, "CONTENT BEGIN [0..7f]:0; [0..2f]:08000000; 0:0 08000000; 32:08000030; 3c:8c030010; END;")
+	o := caliper(t, "netthreads", "run", name)
+	if o.code != exitOK || !strings.Contains(o.stderr, "is linked for one CPU, and runs on one") || !strings.Contains(o.stdout, "idle") {
+		t.Errorf("%s%s", o.stdout, o.stderr)
+	}
+	if o := caliper(t, "netthreads", "run", name, "--cpus", "2"); o.code != exitFailed || !strings.Contains(o.stderr, "hint: the image is linked for one CPU: --cpus 1") {
+		t.Errorf("code %d\n%s", o.code, o.stderr)
+	}
+	short := mifProgram(t, "CONTENT BEGIN [0..1f]:08000000; 0:0; END;")
+	if o := caliper(t, "netthreads", "run", short); o.code != exitBadInput || !strings.Contains(o.stderr, "thread 7 begins at") || !strings.Contains(o.stderr, "hint: --cpus 1") {
+		t.Errorf("code %d\n%s", o.code, o.stderr)
+	}
+}
+
+// TestNetthreadsStrayLines runs a program from a file with lines that are none, and tells it.
+func TestNetthreadsStrayLines(t *testing.T) {
+	name := mifProgram(t, "Made by hand\nCONTENT BEGIN\n[0..5f]:08000000;\n-- a comment\nhello\n0:0;\nEND;\n")
+	o := caliper(t, "netthreads", "run", name)
+	if o.code != exitOK {
+		t.Errorf("exit code %d", o.code)
+	}
+	for _, line := range []string{`line 1 is passed over from "Made" on`, `line 5 is passed over from "hello" on`} {
+		if !strings.Contains(o.stderr, "caliper: "+name+": instructions: "+line+"\n") {
+			t.Errorf("there is no %q in\n%s", line, o.stderr)
+		}
+	}
+}
+
+// TestNetthreadsHosts connects the host's other ports only where it is asked for.
+func TestNetthreadsHosts(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	succeed(t, "netthreads", "run", "hello", "--host", "2=pcap:,"+out) // what goes out may
+	in := writeCapture(t, frames(1, 60, 0)...)
+	if o := caliper(t, "netthreads", "run", "bounce", "--host", "2=pcap:"+in); o.code != exitBadInput || !strings.Contains(o.stderr, "--all-hosts") {
+		t.Errorf("code %d\n%s", o.code, o.stderr)
+	}
+	r := simulate(t, "bounce", "--host", "2=pcap:"+in, "--all-hosts")
+	if len(r.Ports) != 1 || r.Ports[0].Port != "host 2" || r.Ports[0].In != 1 || r.Ports[0].Out != 1 {
+		t.Errorf("%+v", r.Ports)
 	}
 }
 
@@ -264,11 +335,11 @@ func TestNetthreadsMIF(t *testing.T) {
 	if !strings.Contains(out, base+".instr.mif: ") || !strings.Contains(out, base+".data.mif: ") {
 		t.Error(out)
 	}
-	elf, err := sim.Open("hello")
+	elf, err := sim.Open("hello", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mif, err := sim.Open(base)
+	mif, err := sim.Open(base, nil)
 	if err != nil || !bytes.Equal(mif.Text, elf.Text) || !bytes.Equal(mif.Data[:len(elf.Data)], elf.Data) || len(mif.Data) > len(elf.Data)+3 {
 		t.Fatalf("%v: not the same program", err)
 	}
@@ -301,7 +372,7 @@ func TestNetthreadsLoad(t *testing.T) {
 	if err := json.Unmarshal([]byte(succeed(t, "netthreads", "load", "hello", "--json").stdout), &l); err != nil {
 		t.Fatal(err)
 	}
-	img, err := sim.Open("hello")
+	img, err := sim.Open("hello", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,6 +447,8 @@ func TestNetthreadsBadInput(t *testing.T) {
 		"run hello --cpus 5":                          "--cpus 5 --threads 4",
 		"run hello --threads -1":                      "--threads -1",
 		"run hello --threads 4611686018427387905":     "--threads 4611686018427387905",
+		"run hello --host 1=tap:x":                    "only host 0 is connected",
+		"run hello --host 3=pcap:x,y":                 "only host 0 is connected",
 		"run hello --memory fast":                     "--memory fast",
 		"run hello --memory cached":                   "--memory cached needs --cycles",
 		"run hello --no-skip":                         "--no-skip needs --cycles",

@@ -25,6 +25,10 @@ func runProgram(c *cli.Context, v *voice, name string, img *netthreads.Image) er
 	if err != nil {
 		return simulationProblem(err)
 	}
+	oneTooMany := img.OneCPU() && config.Machine.CPUs > 1
+	if img.OneCPU() && !oneTooMany {
+		v.warn(name + " is linked for one CPU, and runs on one")
+	}
 	stop, signalled := v.watch()
 	defer stop()
 
@@ -39,6 +43,8 @@ func runProgram(c *cli.Context, v *voice, name string, img *netthreads.Image) er
 		return failed(wrote, "write the result")
 	}
 	switch {
+	case report.Fault != nil && oneTooMany:
+		return failed(nil, "%s", strings.TrimRight(report.Fault.Report, "\n")).hint("the image is linked for one CPU: --cpus 1")
 	case report.Fault != nil:
 		return failed(nil, "%s", strings.TrimRight(report.Fault.Report, "\n")).hint("caliper netthreads dis %s shows the program", name)
 	case err != nil:
@@ -58,9 +64,15 @@ func readSimulation(c *cli.Context, v *voice) (*sim.Config, error) {
 	if c.IsSet("cycles") && config.Cycles == 0 {
 		return nil, badInput(nil, "--cycles 0 is no time to run").hint("for instance --cycles 125000000, which is a second")
 	}
+	for _, p := range config.Ports {
+		if p.Host && p.Number > 0 && p.In+p.Tap != "" && !c.Bool("all-hosts") {
+			return nil, badInput(nil, "no packet comes in by %s: on the card only host 0 is connected to the processors", p.Name()).
+				hint("--all-hosts connects all four")
+		}
+	}
 	m := &config.Machine
-	m.CPUs, m.Threads = c.Int("cpus"), c.Int("threads")
-	if m.CPUs < 1 || m.Threads < 1 || max(m.CPUs, m.Threads) > netthreads.MaxThreads || m.CPUs*m.Threads > netthreads.MaxThreads {
+	m.CPUs, m.Threads, m.IgnoreFaults = c.Int("cpus"), c.Int("threads"), c.Bool("ignore-faults")
+	if m.CPUs < 1 && c.IsSet("cpus") || m.Threads < 1 || max(m.CPUs, m.Threads) > netthreads.MaxThreads || max(m.CPUs, 1)*m.Threads > netthreads.MaxThreads {
 		return nil, badInput(nil, "--cpus %d --threads %d: there can be 1 to %d threads in all", m.CPUs, m.Threads, netthreads.MaxThreads)
 	}
 	m.DelaySlots, m.Plain, m.Profile = c.Bool("delay-slots"), c.Bool("no-skip"), c.Bool("profile")
@@ -123,6 +135,8 @@ func simulationProblem(err error) error {
 		return &problem{err: err, code: exitNoRights}
 	case errors.Is(err, syscall.EBUSY):
 		return failed(err, "")
+	case errors.Is(err, netthreads.ErrShort):
+		return badInput(err, "").hint("--cpus 1 has threads 0 to 3 alone, and --threads 1 with it only thread 0")
 	}
 	return badInput(err, "")
 }

@@ -156,6 +156,9 @@ func (v *voice) remark(err error) {
 	v.draw(line)
 }
 
+// warn is remark for what is no error.
+func (v *voice) warn(what string) { v.remark(errors.New(what)) }
+
 // say writes to standard error.
 func (v *voice) say(format string, args ...any) {
 	v.stderr.Write(neutral(fmt.Appendf(nil, format, args...)))

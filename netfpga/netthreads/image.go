@@ -1,6 +1,7 @@
 package netthreads
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 )
@@ -79,6 +80,9 @@ func (img *Image) OneCPU() bool {
 	return false
 }
 
+// ErrShort is that an image has not the starts of all threads of a machine.
+var ErrShort = errors.New("too few threads")
+
 // check says whether a machine of n threads can run the image.
 func (img *Image) check(n int) error {
 	switch {
@@ -87,8 +91,8 @@ func (img *Image) check(n int) error {
 	case len(img.Text) > MaxText:
 		return fmt.Errorf("the text has %d bytes: the instruction memory has %d", len(img.Text), MaxText)
 	case len(img.Text) <= (n-1)*ThreadText:
-		return fmt.Errorf("the text has %d bytes, and thread %d begins at 0x%x: run it with fewer threads or CPUs, or link it with the start-up code first",
-			len(img.Text), n-1, (n-1)*ThreadText)
+		return fmt.Errorf("%w: the text has %d bytes, and thread %d begins at 0x%x: run it with fewer threads or CPUs, or link it with the start-up code first",
+			ErrShort, len(img.Text), n-1, (n-1)*ThreadText)
 	case img.Zeros < 0 || len(img.Data)+img.Zeros > MaxData:
 		return fmt.Errorf("the data has %d bytes: there is room for %d", len(img.Data)+img.Zeros, MaxData)
 	}

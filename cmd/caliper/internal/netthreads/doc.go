@@ -21,6 +21,9 @@
 // the hardware does it (tech doc section 3.4). With Config.Lossless they wait instead, in
 // the capture or the kernel.
 //
+// On the card only port 0 of the host's is connected to the processors (tech doc section 4.1): who
+// connects the others departs from it.
+//
 // # Packets out
 //
 // Written down, or sent into the tap, is each packet once for every port that its IOQ header

@@ -13,9 +13,9 @@ import (
 )
 
 // Open reads a program from the file or the files of a name, or where there are none, the
-// built-in one of that name.
-func Open(name string) (*machine.Image, error) {
-	img, err := image.Open(name)
+// built-in one of that name. warn, which may be nil, is told of lines that are passed over.
+func Open(name string, warn func(string)) (*machine.Image, error) {
+	img, err := image.Open(name, warn)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return img, err
 	}

@@ -15,10 +15,11 @@ type Report struct {
 	End          End          `json:"end"`
 	Cycles       uint64       `json:"cycles"` // of 8 ns
 	Instructions uint64       `json:"instructions"`
-	Skipped      uint64       `json:"skipped"` // of these, that went by without being executed
-	Seconds      float64      `json:"seconds"` // that the simulation took
-	Ports        []PortReport `json:"ports"`   // that are connected or were sent to
-	Nowhere      uint64       `json:"nowhere"` // packets sent to no port that a card has
+	Skipped      uint64       `json:"skipped"`           // of these, that went by without being executed
+	Seconds      float64      `json:"seconds"`           // that the simulation took
+	Ports        []PortReport `json:"ports"`             // that are connected or were sent to
+	Nowhere      uint64       `json:"nowhere"`           // packets sent to no port that a card has
+	Ignored      []Ignored    `json:"ignored,omitempty"` // faults that it went on at
 	Fault        *Fault       `json:"fault,omitempty"`
 	Error        string       `json:"error,omitempty"`
 
@@ -54,6 +55,16 @@ type Fault struct {
 	Report string `json:"report"` // with the last instructions, and the registers
 }
 
+// An Ignored is a place where a program did what it must not, and went on.
+type Ignored struct {
+	Reason string `json:"reason"` // of the first time
+	PC     uint32 `json:"pc"`
+	Place  string `json:"place,omitempty"` // the same by a symbol, where there is one
+	Count  uint64 `json:"count"`
+	Thread int    `json:"thread"` // that was the first
+	Cycle  uint64 `json:"cycle"`
+}
+
 // Report returns the outcome of a run that took so long and ended with an error or nil.
 func (s *Simulation) Report(took time.Duration, err error) *Report {
 	profile := s.machine.Profile()
@@ -70,6 +81,9 @@ func (s *Simulation) Report(took time.Duration, err error) *Report {
 			}
 			r.Ports = append(r.Ports, c)
 		}
+	}
+	for _, i := range s.machine.Ignored() {
+		r.Ignored = append(r.Ignored, Ignored(i))
 	}
 	var f *machine.Fault
 	switch {
@@ -117,6 +131,13 @@ func (r *Report) WriteText(to io.Writer) error {
 	}
 	if r.Nowhere > 0 {
 		fmt.Fprintf(w, "%d packets sent to no port\n", r.Nowhere)
+	}
+	for _, i := range r.Ignored {
+		place := fmt.Sprintf("0x%08x", i.PC)
+		if i.Place != "" {
+			place += " (" + i.Place + ")"
+		}
+		fmt.Fprintf(w, "%d times ignored at %s, first by thread %d in cycle %d: %s\n", i.Count, place, i.Thread, i.Cycle, i.Reason)
 	}
 	if len(r.Threads) > 0 {
 		r.writeProfile(w)

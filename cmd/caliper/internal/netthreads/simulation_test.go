@@ -80,7 +80,7 @@ func readBack(t *testing.T, name string) (all []left) {
 // bounce runs the built-in program of that name until its end.
 func bounce(t *testing.T, config Config) *Report {
 	t.Helper()
-	img, err := Open("bounce")
+	img, err := Open("bounce", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestOdd(t *testing.T) {
 
 // TestLeft has a program that takes no packets at all: its run ends nevertheless.
 func TestLeft(t *testing.T) {
-	img, err := Open("hello")
+	img, err := Open("hello", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestSame(t *testing.T) {
 
 // TestInterrupted ends with what there is.
 func TestInterrupted(t *testing.T) {
-	img, err := Open("hello")
+	img, err := Open("hello", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestInterrupted(t *testing.T) {
 
 // TestFiles has files that cannot be read or written.
 func TestFiles(t *testing.T) {
-	img, err := Open("bounce")
+	img, err := Open("bounce", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,13 +304,13 @@ func TestFiles(t *testing.T) {
 
 // TestOpen knows the built-in programs.
 func TestOpen(t *testing.T) {
-	if _, err := Open("pktgen"); err != nil {
+	if _, err := Open("pktgen", nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := Open("none"); err == nil || !strings.Contains(err.Error(), "these are bounce, hello, pktgen") {
+	if _, err := Open("none", nil); err == nil || !strings.Contains(err.Error(), "these are bounce, hello, pktgen") {
 		t.Error(err)
 	}
-	if _, err := Open("simulation_test.go"); err == nil || !strings.Contains(err.Error(), "neither an ELF file") {
+	if _, err := Open("simulation_test.go", nil); err == nil || !strings.Contains(err.Error(), "neither an ELF file") {
 		t.Error(err)
 	}
 }
