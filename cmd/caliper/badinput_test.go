@@ -113,7 +113,7 @@ var badInputs = []struct{ args, want string }{
 	{"iperf3 -c far --card gold", "--card gold"},
 	{"iperf3 -c far --mtu 575", "--mtu 575"},
 	{"iperf3 -c far --mtu 1501", "--mtu 1501"},
-	{"iperf3 -c far --mtu 1501 --card none", "--mtu 1501"},
+	{"iperf3 -c far --mtu 65536 --card none", "--mtu 65536"},
 	{"iperf3 -c far --mtu x", "-mtu"},
 	{"iperf3 -c far --mtu 1279 -6", "too small for IPv6"},
 	{"iperf3 -c fd00::2 --mtu 576", "too small for IPv6"},

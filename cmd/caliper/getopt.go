@@ -106,16 +106,26 @@ func (l *level) valued(f cli.Flag, given string, rest []string) (flags, left []s
 	return []string{"--" + f.Names()[0] + "=" + rest[0]}, rest[1:], nil
 }
 
-// find returns the flag that is given as -f or --flag.
+// find returns the flag that is given as -f or --flag, or by the beginning of its name.
 func (l *level) find(given string) (cli.Flag, error) {
-	name := strings.TrimLeft(given, "-")
+	name, long := strings.CutPrefix(given, "--")
+	name = strings.TrimPrefix(name, "-")
+	var begins []cli.Flag
 	for _, f := range append([]cli.Flag{cli.HelpFlag}, l.flags...) {
 		if slices.Contains(f.Names(), name) {
 			return f, nil
 		}
+		if long && name != "" && slices.ContainsFunc(f.Names(), func(n string) bool { return strings.HasPrefix(n, name) }) {
+			begins = append(begins, f)
+		}
 	}
-	if l.name == "caliper iperf3" && slices.Contains(notOurs, name) {
+	switch {
+	case l.name == "caliper iperf3" && slices.Contains(notOurs, name):
 		return nil, l.wrong("%s is iperf3's, and is not supported here", given)
+	case len(begins) == 1:
+		return begins[0], nil
+	case len(begins) > 1:
+		return nil, l.wrong("%s may be --%s or --%s", given, begins[0].Names()[0], begins[1].Names()[0])
 	}
 	return nil, l.wrong("there is no flag %s", given)
 }
@@ -134,7 +144,7 @@ func takesValue(f cli.Flag) bool {
 }
 
 // notOurs are the flags of iperf3 3.9 to 3.21 that caliper iperf3 has not.
-var notOurs = strings.Fields(`w window M set-mss S tos dscp L flowlabel X xbind nstreams sctp Z zerocopy
+var notOurs = strings.Fields(`linux-congestion w window M set-mss S tos dscp L flowlabel X xbind nstreams sctp Z zerocopy
 	F file A affinity B bind bind-dev cport V verbose d debug D daemon I pidfile logfile forceflush timestamps
 	json-stream-full-output rcv-timeout snd-timeout idle-timeout server-bitrate-limit server-max-duration
 	dont-fragment pacing-timer fq-rate no-fq-socket-pacing m mptcp cntl-ka gsro skip-rx-copy multithread thread-affinity

@@ -18,6 +18,7 @@ func TestArrange(t *testing.T) {
 		"iperf3 -uRt1 -cfar":                 "iperf3 --udp --reverse --time=1 --client=far",
 		"iperf3 -t=1 -t -1 -6":               "iperf3 --time=1 --time=-1 --version6",
 		"iperf3 --bandwidth=1M --time 5":     "iperf3 --bitrate=1M --time=5",
+		"iperf3 --band=1M --rev --json-s":    "iperf3 --bitrate=1M --reverse --json-stream",
 		"iperf3 --no-delay=false -N":         "iperf3 --no-delay=false --no-delay",
 		"iperf3 -c far stray -t1":            "iperf3 --client=far --time=1 -- stray",
 		"iperf3 -T -t -- -u":                 "iperf3 --title=-t -- -u",
@@ -38,16 +39,18 @@ func TestArrange(t *testing.T) {
 		}
 	}
 	for given, want := range map[string]string{
-		"iperf3 -c far -t":    "-t needs a value",
-		"iperf3 -ut":          "-t needs a value",
-		"iperf3 --client":     "--client needs a value",
-		"iperf3 -uq":          "there is no flag -q",
-		"iperf3 --reverted":   "there is no flag --reverted",
-		"iperf3 -w 1M":        "-w is iperf3's, and is not supported",
-		"iperf3 --logfile=x":  "--logfile is iperf3's, and is not supported",
-		"pktgen -w 1M":        "there is no flag -w",
-		"netthreads run --no": "there is no flag --no",
-		"-t1":                 "there is no flag -t",
+		"iperf3 -c far -t":      "-t needs a value",
+		"iperf3 -ut":            "-t needs a value",
+		"iperf3 --re":           "--re may be --reverse or --repeating-payload",
+		"iperf3 --wind 1":       "there is no flag --wind",
+		"iperf3 --client":       "--client needs a value",
+		"iperf3 -uq":            "there is no flag -q",
+		"iperf3 --reverted":     "there is no flag --reverted",
+		"iperf3 -w 1M":          "-w is iperf3's, and is not supported",
+		"iperf3 --logfile=x":    "--logfile is iperf3's, and is not supported",
+		"pktgen -w 1M":          "there is no flag -w",
+		"netthreads run --nope": "there is no flag --nope",
+		"-t1":                   "there is no flag -t",
 	} {
 		_, err := arrange(app, strings.Fields(given))
 		if err == nil || !strings.Contains(err.Error(), want) {
