@@ -108,6 +108,11 @@ func TestTraceCountsOnceWhatIsRefused(t *testing.T) {
 			t.Fatalf("%d of %d frames were taken: %v", n, len(waiting), err)
 		}
 		waiting = waiting[n:]
+		for i, f := range waiting {
+			if f.Sent.IsSet() {
+				t.Errorf("frame %d of those that were refused has left at %v", i, f.Sent)
+			}
+		}
 	}
 	trace.Attach(&linktest.Collector{Clock: clk, OnReady: send})
 	send()

@@ -90,14 +90,16 @@ func TestHandedAtDeparture(t *testing.T) {
 
 // Sched, where it is set, is what the card goes by.
 func TestScheduledDeparture(t *testing.T) {
-	clk, dev := clock.NewVirtual(), newBelow()
-	card := newCard(t, clk, dev, nil)
-	f := frame(100, 800)
-	f.Sched = clock.At(4000)
-	card.Transmit([]*link.Frame{f})
-	run(clk)
-	if len(dev.sent) != 1 || dev.sent[0] != 4000 {
-		t.Errorf("left at %v", dev.sent)
+	for _, at := range []clock.Time{4000, 0} {
+		clk, dev := clock.NewVirtual(), newBelow()
+		card := newCard(t, clk, dev, nil)
+		f := frame(100, 800)
+		f.Sched = clock.At(at)
+		card.Transmit([]*link.Frame{f})
+		run(clk)
+		if len(dev.sent) != 1 || dev.sent[0] != at {
+			t.Errorf("left at %v, want %v", dev.sent, at)
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func (c *TCPConn) takeControl() error {
 		p = h.pacing()
 	}
 	if _, needs := controller.(cc.Pacing); needs && p == nil {
-		p = new(pacer.Delivery)
+		p = h.delivery()
 	}
 	var err error
 	if c.control, err = newControl(h, ep, c.flow(), controller); err != nil {
@@ -71,9 +71,15 @@ func (c *TCPConn) takeControl() error {
 	}
 	h.ep.Before(func() {
 		h.ep.Listen(c.control.flow, c.control)
+		c.control.start()
 		c.control.setPacer(p)
 	})
 	return nil
+}
+
+// delivery returns the pacer of a controller that brings none.
+func (h *Host) delivery() pacer.Pacer {
+	return &pacer.Delivery{Rate: pacer.Rate{Line: h.Speed()}}
 }
 
 // forgetAtEnd has the connection's loop forgotten when TCP has sent all that was written
@@ -103,13 +109,14 @@ func (c *TCPConn) SetCongestion(controller cc.Controller) error {
 		return c.fail("set congestion control", err)
 	}
 	c.control.replace(controller)
-	if _, needs := controller.(cc.Pacing); needs {
-		c.host.ep.Before(func() {
-			if c.control.pacer == nil {
-				c.control.setPacer(new(pacer.Delivery))
-			}
-		})
-	}
+	_, needs := controller.(cc.Pacing)
+	c.host.ep.Before(func() {
+		if needs && c.control.pacer == nil {
+			c.control.setPacer(c.host.delivery())
+		} else {
+			c.control.repace(c.host.clk.Now())
+		}
+	})
 	return nil
 }
 
@@ -185,6 +192,20 @@ func (c *control) replace(controller cc.Controller) {
 	c.controller = controller
 	c.sampler, _ = controller.(cc.Sampler)
 	c.state.PacingRate = 0
+	c.startLocked()
+}
+
+// start has the controller say the rate of its first window, if it says rates.
+func (c *control) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.startLocked()
+}
+
+func (c *control) startLocked() {
+	if p, ok := c.controller.(cc.Pacing); ok {
+		p.Start(&c.state)
+	}
 }
 
 // Congestion returns the connection's congestion controller. It must only be looked at.

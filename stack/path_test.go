@@ -30,6 +30,8 @@ type path struct {
 	line       int64
 	faults     *link.FaultConfig
 	lose       []int // which of near's data frames are lost, counted from 0
+	syns       int   // so many of near's first SYNs are lost
+	keep       int   // the departures of so many of near's data frames are kept
 	outage     [2]clock.Time
 	farther    map[uint16]time.Duration // what a connection to this port of far has more of
 
@@ -73,7 +75,7 @@ func (p *path) open(t testing.TB, seed uint64) *path {
 	if p.faults != nil {
 		bottom = link.NewFault(bottom, clk, p.faults)
 	}
-	p.loss = &loss{Device: bottom, clk: clk, lose: p.lose, outage: p.outage, next: make(map[pacer.Flow]pacer.Seq)}
+	p.loss = &loss{Device: bottom, clk: clk, lose: p.lose, syns: p.syns, keep: p.keep, outage: p.outage, next: make(map[pacer.Flow]pacer.Seq)}
 	p.trace = link.NewTrace(p.loss, clk, &p.recorder)
 	var top link.Device = p.trace
 	if !p.bare {
@@ -251,9 +253,12 @@ type loss struct {
 	link.Device
 	clk    clock.Clock
 	lose   []int
+	syns   int
 	outage [2]clock.Time // all is lost in between
-	data   int           // frames so far
-	again  int           // of them, that were sent before
+	keep   int
+	left   []link.Departure // of the first frames
+	data   int              // frames so far
+	again  int              // of them, that were sent before
 	next   map[pacer.Flow]pacer.Seq
 	stats  link.Stats
 }
@@ -261,7 +266,16 @@ type loss struct {
 func (d *loss) Transmit(frames []*link.Frame) (int, error) {
 	for i := range frames {
 		f := frames[i]
-		if s, ok := pacer.ParseSegment(f.Bytes()[d.Info().Header():]); ok && f.Size.Payload > 0 {
+		s, ok := pacer.ParseSegment(f.Bytes()[d.Info().Header():])
+		if ok && d.syns > 0 && s.Flags&pacer.FlagSYN != 0 {
+			d.syns--
+			d.stats.Drop(f, link.LinkError)
+			continue
+		}
+		if ok && f.Size.Payload > 0 {
+			if len(d.left) < d.keep {
+				d.left = append(d.left, f.Departure())
+			}
 			if next, sent := d.next[f.Flow]; sent && s.Seq.Before(next) {
 				d.again++
 			} else {

@@ -173,7 +173,7 @@ type stepped struct {
 	changed  clock.Time
 }
 
-func (s *stepped) NeedsPacer() {}
+func (s *stepped) Start(c *cc.Conn) { c.PacingRate = s.from }
 
 func (s *stepped) Sample(c *cc.Conn, sample *pacer.Sample) {
 	c.PacingRate = s.from

@@ -36,6 +36,7 @@ type BBR struct {
 	lowEnd int64          // a round trip from then is over when what left after so much was delivered arrives
 
 	recovering bool
+	timed      bool // a round trip was known when the rate was set last without one of delivery
 
 	// After a timeout, what was sent before it is sent again, up to resent. Each of these
 	// packets is told as lost once more, when it is; what the path loses now is not known.
@@ -83,11 +84,28 @@ const (
 	spare   = 3 // packets of window more than the model asks for
 )
 
-// NeedsPacer implements Pacing.
-func (b *BBR) NeedsPacer() {}
+// Start implements Pacing: as long as nothing was delivered, the rate is Startup's with the
+// window as it is.
+func (b *BBR) Start(c *Conn) {
+	b.timed = c.SRTT > 0
+	c.PacingRate = windowRate(c, gains[startup].pacing)
+}
+
+// windowRate is so many percent of a window in a round trip, or in 1 ms where none is known
+// (BBRInitPacingRate).
+func windowRate(c *Conn, gain int64) int64 {
+	rtt := c.SRTT
+	if rtt <= 0 {
+		rtt = time.Millisecond
+	}
+	return max(percent(rateOf(int64(c.Cwnd*c.MSS), rtt), gain), 1)
+}
 
 // Sample implements Sampler: it keeps the model, the phase and the rate.
 func (b *BBR) Sample(c *Conn, s *pacer.Sample) {
+	if !b.timed && c.SRTT > 0 {
+		b.Start(c)
+	}
 	lost := s.Lost
 	if b.timedOut = b.timedOut && c.Una.Before(b.resent); b.timedOut {
 		lost = 0
@@ -100,8 +118,8 @@ func (b *BBR) Sample(c *Conn, s *pacer.Sample) {
 		gain = min(gain, gains[cruise].pacing)
 	}
 	rate := percent(b.bandwidth(), gain*pacingMargin/100)
-	if rate == 0 && c.SRTT > 0 { // no delivery rate yet: the window's
-		rate = percent(rateOf(int64(c.Cwnd*c.MSS), c.SRTT), gain)
+	if rate == 0 { // no delivery rate yet
+		rate = windowRate(c, gain)
 	}
 	if b.filled || b.recovering || rate > c.PacingRate {
 		c.PacingRate = max(rate, 1)

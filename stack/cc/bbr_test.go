@@ -112,3 +112,34 @@ func TestBBRTimeout(t *testing.T) {
 	s.ctl.Recovered(&s.c)
 	s.want(window, window-3)
 }
+
+// Before anything is delivered the rate is Startup's with the window in the handshake's round
+// trip, or in 1 ms where that gave none; and then of the first round trip that is seen.
+func TestBBRStart(t *testing.T) {
+	const bits, rtt = 277 * cc.InitialWindow * mss * 8 / 100, 20 * time.Millisecond
+	for _, srtt := range []time.Duration{0, rtt, 200 * time.Microsecond} {
+		s := newStory(t, new(cc.BBR))
+		bbr := s.ctl.(*cc.BBR)
+		s.c.SRTT = srtt
+		bbr.Start(&s.c)
+		taken := srtt
+		if srtt == 0 {
+			taken = time.Millisecond
+		}
+		want := float64(bits) / taken.Seconds()
+		if got := float64(s.c.PacingRate); got < 0.999*want || got > want {
+			t.Errorf("with a round trip of %v: %.0f bit/s, want %.0f", srtt, got, want)
+		}
+		// # something has arrived that says nothing of the rate, and the window has not grown
+		before := s.c.PacingRate
+		s.c.RTT, s.c.SRTT, s.c.MinRTT = rtt, rtt, rtt
+		bbr.Sample(&s.c, &pacer.Sample{At: s.c.Now, Acked: mss, Delivered: mss, RTT: rtt, InFlight: 9 * mss})
+		want = float64(before)
+		if srtt == 0 {
+			want = float64(bits) / rtt.Seconds()
+		}
+		if got := float64(s.c.PacingRate); got < 0.999*want || got > want {
+			t.Errorf("after a round trip of %v, with one of %v at first: %.0f bit/s, want %.0f", rtt, srtt, got, want)
+		}
+	}
+}

@@ -42,7 +42,11 @@ type Sampler interface {
 // paces, it is refused.
 type Pacing interface {
 	Controller
-	NeedsPacer()
+
+	// Start is called before the first packet leaves under the controller. It sets
+	// c.PacingRate, for the first window already, with c.SRTT that of the handshake; 0 if
+	// that gave none.
+	Start(c *Conn)
 }
 
 // Conn is what a Controller sees of its connection, and what it says. Packets are segments

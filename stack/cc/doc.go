@@ -10,8 +10,8 @@
 //   - BBR is like BBRv3 of draft-ietf-ccwg-bbr-04. It needs a pacer.
 //
 // One of your own is a type with four methods. If it is a Sampler as well, it hears of every
-// acknowledgement; if it is a Pacing controller, it says the rate. A controller serves one
-// connection and keeps what it likes from one call to the next.
+// acknowledgement; if it is a Pacing controller, it says the rate, from the first window on.
+// A controller serves one connection and keeps what it likes from one call to the next.
 //
 // All arithmetic is in integers: a run is the same on every machine.
 //

@@ -79,6 +79,9 @@ func (p *path) add(ctl cc.Controller, paced bool, start clock.Time) *flow {
 		recover: -1, done: -1, high: -1, rto: clock.Never}
 	f.conn = cc.Conn{Cwnd: cc.InitialWindow, Ssthresh: cc.NoSsthresh, MSS: mss, Limited: true, Paced: paced}
 	f.measure(p.delay)
+	if s, ok := ctl.(cc.Pacing); ok {
+		s.Start(&f.conn)
+	}
 	p.flows = append(p.flows, f)
 	return f
 }
