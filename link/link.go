@@ -8,7 +8,7 @@
 //	link/endpoint  makes frames of them
 //	link/hold      asks flows' pacers, keeps frames until (departure - horizon)
 //	netfpga.Card   sends each at its 8 ns tick          (or no card: horizon 0)
-//	Trace          writes down asked, scheduled and actual times; Capture: the bytes
+//	Trace          writes down asked, scheduled and actual times; pcap.Capture: the bytes
 //	link/wire      emulated wire and bottleneck         (or link/tun)
 //
 // # Rules

@@ -9,6 +9,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -56,7 +57,7 @@ func TestStampedByTheDevice(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.pcapng")
 	file := createCapture(t, name)
 	rec := new(link.Recorder)
-	trace := link.NewTrace(link.NewCapture(dev, clk, file), clk, rec)
+	trace := link.NewTrace(pcap.NewCapture(dev, clk, file), clk, rec)
 	trace.Attach(&linktest.Collector{Clock: clk})
 
 	told := 0
@@ -145,7 +146,7 @@ func BenchmarkToTheCall(b *testing.B) {
 			dev := &called{Null: linktest.Null{Is: link.Info{Name: "null", MTU: 1500, Stamps: bench.stamps}}, clk: clk}
 			var below link.Device = dev
 			if bench.capture {
-				below = link.NewCapture(below, clk, createCapture(b, os.DevNull))
+				below = pcap.NewCapture(below, clk, createCapture(b, os.DevNull))
 			}
 			var rec *link.Recorder
 			if bench.hash {
@@ -179,4 +180,14 @@ func (c *called) Transmit(frames []*link.Frame) (int, error) {
 	}
 	frames[0].Free()
 	return 1, nil
+}
+
+func createCapture(t testing.TB, name string) *pcap.Output {
+	t.Helper()
+	file, err := pcap.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return file
 }

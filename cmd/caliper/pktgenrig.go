@@ -8,6 +8,7 @@ import (
 	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -84,7 +85,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 	clk := g.clock()
 	top := g.port(&t.bench)
 	if g.capture != nil {
-		top = link.NewCapture(top, clk, g.capture)
+		top = pcap.NewCapture(top, clk, g.capture)
 	}
 	g.trace = link.NewTrace(top, clk, g.recorder)
 	if g.real != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/packet"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/link/tun"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
@@ -44,11 +45,11 @@ type bench struct {
 	near  *rig
 	far   *rig // nil on a real port
 
-	recorder *link.Recorder    // nil in real time, unless it was asked for
-	capture  *link.CaptureFile // nil without one
-	asked    string            // by which flag the capture is
-	wires    []*wire.End       // near's and far's end
-	out      realPort          // nil in virtual time
+	recorder *link.Recorder // nil in real time, unless it was asked for
+	capture  *pcap.Output   // nil without one
+	asked    string         // by which flag the capture is
+	wires    []*wire.End    // near's and far's end
+	out      realPort       // nil in virtual time
 }
 
 // realPort is a device that leads out of the process.
@@ -193,7 +194,7 @@ func (b *bench) openCapture(c benchConfig) (err error) {
 	if name == "" {
 		return nil
 	}
-	if b.capture, err = link.CreateCapture(name); err != nil {
+	if b.capture, err = pcap.Create(name); err != nil {
 		return badInput(err, "%s", b.asked)
 	}
 	return nil
@@ -262,7 +263,7 @@ func (b *bench) newRig(port link.Device, c benchConfig, card cardSpec, config st
 func (b *bench) chain(r *rig, port link.Device, card cardSpec, reserve bool) (link.Device, error) {
 	top := port
 	if b.capture != nil {
-		c := link.NewCapture(top, b.clock(), b.capture)
+		c := pcap.NewCapture(top, b.clock(), b.capture)
 		c.SentOnly = b.world != nil // both ends are captured
 		top = c
 	}

@@ -5,7 +5,8 @@
 //	Packet    time, direction and bytes; finds the flow and the IP packet in it
 //	Filter    says which packets are meant
 //	Timeline  makes times that do not go back out of time stamps
-//	Append... write sections, interfaces and packets of pcapng
+//	Capture   a link.Device that writes what passes it into an Output, a file of pcapng
+//	Append... write sections, interfaces and packets of pcapng into memory
 //
 // The formats are draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. pcap is read from
 // version 2.0 to 2.4, pcapng of versions 1.0 and 1.2, in either byte order, which may

@@ -280,14 +280,14 @@ func TestFiles(t *testing.T) {
 	raw := captureOf(t, layers.LinkTypeRaw, arrival{bytes: 60})
 	out := filepath.Join(t.TempDir(), "out")
 	for want, specs := range map[string][]Spec{
-		"no such file":                    {{In: "/nowhere/in"}},
-		"/nowhere/out: no such file":      {{Out: "/nowhere/out"}},
-		"mac 0: " + in + " is read":       {{In: in, Out: in}},
-		"mac 1: " + in + " is read":       {{In: in}, {Number: 1, Out: in}},
-		"is written to by another port":   {{Out: out}, {Number: 1, Out: out}},
-		"raw IP, and a MAC takes":  {{In: raw}},
+		"no such file":                  {{In: "/nowhere/in"}},
+		"/nowhere/out: no such file":    {{Out: "/nowhere/out"}},
+		"mac 0: " + in + " is read":     {{In: in, Out: in}},
+		"mac 1: " + in + " is read":     {{In: in}, {Number: 1, Out: in}},
+		"is written to by another port": {{Out: out}, {Number: 1, Out: out}},
+		"raw IP, and a MAC takes":       {{In: raw}},
 		"it is neither pcapng nor pcap": {{In: "simulation_test.go"}},
-		"no space left on device":         {{In: in, Out: "/dev/full"}},
+		"no space left on device":       {{In: in, Out: "/dev/full"}},
 	} {
 		s, err := New(img, &Config{Ports: specs})
 		if err == nil {

@@ -227,11 +227,11 @@ func TestPlayer(t *testing.T) {
 	capture := func(at string, put func(r *rig) *Player) (link.Report, []linktest.Record) {
 		clk := clock.NewVirtual()
 		sink := linktest.NewSink(clk, ethernetPort)
-		file, err := link.CreateCapture(at)
+		file, err := pcap.Create(at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRig(t, link.NewCapture(sink, clk, file), clk)
+		r := newRig(t, pcap.NewCapture(sink, clk, file), clk)
 		p := put(r)
 		r.run(t)
 		if p != nil {

@@ -1,8 +1,11 @@
-package link
+package pcap
 
-import "github.com/netcaliper/caliper/pacer/clock"
+import (
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer/clock"
+)
 
-// A Capture writes every frame that passes it into a CaptureFile, in both directions.
+// A Capture writes every frame that passes it into an Output, in both directions.
 // Put directly above the device that sends, it sees a frame at its departure: the time
 // stamp of a frame sent is Frame.Sent of a device that stamps, and then it is copied after it
 // has left, else when it was handed to the device; that of one received is when it
@@ -13,16 +16,16 @@ type Capture struct {
 	// is then in the file once, at its departure.
 	SentOnly bool
 
-	below   Device
-	handler Handler
+	below   link.Device
+	handler link.Handler
 	clk     clock.Clock
-	file    *CaptureFile
+	file    *Output
 	id      uint32 // of the interface, in the file
 	wait    bool   // for a slow disk
 	told    bool   // what is below stamps
 	scratch []byte
 	ends    []int
-	one     [1]*Frame
+	one     [1]*link.Frame
 }
 
 // NewCapture returns a capture of what passes to and from below, which appears in the
@@ -31,25 +34,25 @@ type Capture struct {
 //
 // In virtual time, where nobody waits, a slow disk is waited for. In real time it is not:
 // frames that find the file's buffer full are lost to the file, and counted.
-func NewCapture(below Device, clk clock.Clock, file *CaptureFile) *Capture {
+func NewCapture(below link.Device, clk clock.Clock, file *Output) *Capture {
 	c := &Capture{below: below, clk: clk, file: file, id: file.interfaces, told: below.Info().Stamps}
 	_, c.wait = clk.(*clock.Virtual)
 	file.interfaces++
-	file.write(appendInterface(nil, below.Info()), 0, c.wait)
+	file.write(AppendInterface(nil, interfaceOf(below.Info())), 0, c.wait)
 	return c
 }
 
-// Info implements Device.
-func (c *Capture) Info() Info { return c.below.Info() }
+// Info implements link.Device.
+func (c *Capture) Info() link.Info { return c.below.Info() }
 
-// Attach implements Device.
-func (c *Capture) Attach(h Handler) {
+// Attach implements link.Device.
+func (c *Capture) Attach(h link.Handler) {
 	c.handler = h
 	c.below.Attach(c)
 }
 
-// Transmit implements Device.
-func (c *Capture) Transmit(frames []*Frame) (int, error) {
+// Transmit implements link.Device.
+func (c *Capture) Transmit(frames []*link.Frame) (int, error) {
 	if c.told {
 		for _, f := range frames {
 			f.Watch(c)
@@ -58,44 +61,44 @@ func (c *Capture) Transmit(frames []*Frame) (int, error) {
 	}
 	// The bytes are copied before, as the frames then belong to the device, and written
 	// after it has taken them.
-	blocks, ends := c.encode(frames, flagOutbound, c.clk.Now())
+	blocks, ends := c.encode(frames, Sent, c.clk.Now())
 	n, err := c.below.Transmit(frames)
 	c.commit(blocks, ends, n)
 	return n, err
 }
 
-// Left implements Witness.
-func (c *Capture) Left(f *Frame) {
+// Left implements link.Witness.
+func (c *Capture) Left(f *link.Frame) {
 	c.one[0] = f
-	blocks, ends := c.encode(c.one[:], flagOutbound, f.Sent.Or(f.Depart))
+	blocks, ends := c.encode(c.one[:], Sent, f.Sent.Or(f.Depart))
 	c.one[0] = nil
 	c.commit(blocks, ends, 1)
 }
 
-// Receive implements Handler.
-func (c *Capture) Receive(frames []*Frame) {
+// Receive implements link.Handler.
+func (c *Capture) Receive(frames []*link.Frame) {
 	if !c.SentOnly {
-		blocks, ends := c.encode(frames, flagInbound, c.clk.Now())
+		blocks, ends := c.encode(frames, Received, c.clk.Now())
 		c.commit(blocks, ends, len(frames))
 	}
 	c.handler.Receive(frames)
 }
 
-// Ready implements Handler.
+// Ready implements link.Handler.
 func (c *Capture) Ready() { c.handler.Ready() }
 
-// Close implements Device. The file stays open.
+// Close implements link.Device. The file stays open.
 func (c *Capture) Close() error { return c.below.Close() }
 
 // encode returns a packet block for each frame and where it ends. It lends out the
 // scratch space until commit, so that a frame received while one is being sent does
 // not write over it.
-func (c *Capture) encode(frames []*Frame, direction uint32, at clock.Time) (blocks []byte, ends []int) {
+func (c *Capture) encode(frames []*link.Frame, direction Direction, at clock.Time) (blocks []byte, ends []int) {
 	blocks, ends = c.scratch[:0], c.ends[:0]
 	c.scratch, c.ends = nil, nil
-	stamp := uint64(c.clk.Wall(at).UnixNano())
+	stamp := clock.Time(c.clk.Wall(at).UnixNano())
 	for _, f := range frames {
-		blocks = appendPacket(blocks, c.id, stamp, direction, f.Bytes())
+		blocks = AppendPacket(blocks, c.id, stamp, direction, f.Bytes())
 		ends = append(ends, len(blocks))
 	}
 	return blocks, ends
@@ -109,4 +112,13 @@ func (c *Capture) commit(blocks []byte, ends []int, n int) {
 		begin = end
 	}
 	c.scratch, c.ends = blocks, ends
+}
+
+// interfaceOf describes a device.
+func interfaceOf(info link.Info) Interface {
+	face := Interface{Name: info.Name, Link: Raw, Speed: info.Speed}
+	if info.Address != nil {
+		face.Link = Ethernet
+	}
+	return face
 }

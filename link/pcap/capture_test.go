@@ -1,4 +1,4 @@
-package link_test
+package pcap_test
 
 import (
 	"bytes"
@@ -20,12 +20,13 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-func createCapture(t testing.TB, name string) *link.CaptureFile {
+func createCapture(t testing.TB, name string) *pcap.Output {
 	t.Helper()
-	file, err := link.CreateCapture(name)
+	file, err := pcap.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func createCapture(t testing.TB, name string) *link.CaptureFile {
 
 func TestCaptureConformance(t *testing.T) {
 	linktest.RunOver(t, func(clk *clock.Virtual, below link.Device) link.Device {
-		return link.NewCapture(below, clk, createCapture(t, filepath.Join(t.TempDir(), "a.pcapng")))
+		return pcap.NewCapture(below, clk, createCapture(t, filepath.Join(t.TempDir(), "a.pcapng")))
 	})
 }
 
@@ -46,9 +47,9 @@ func writeCapture(t *testing.T, name string) {
 	t.Helper()
 	clk := clock.NewVirtual()
 	file := createCapture(t, name)
-	capture := func(info link.Info) (*linktest.Sink, *link.Capture) {
+	capture := func(info link.Info) (*linktest.Sink, *pcap.Capture) {
 		sink := linktest.NewSink(clk, info)
-		c := link.NewCapture(sink, clk, file)
+		c := pcap.NewCapture(sink, clk, file)
 		c.Attach(&linktest.Collector{Clock: clk})
 		return sink, c
 	}
@@ -193,7 +194,7 @@ func TestCaptureLarge(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.pcapng")
 	clk := clock.NewVirtual()
 	file := createCapture(t, name)
-	c := link.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 65535}}, clk, file)
+	c := pcap.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 65535}}, clk, file)
 	const frames = 1000
 	for range frames {
 		c.Transmit([]*link.Frame{link.NewFrame(60_000)})
@@ -215,8 +216,8 @@ func TestCaptureErrors(t *testing.T) {
 		filepath.Join(t.TempDir(), "no", "such", "dir"): os.ErrNotExist,
 		t.TempDir(): syscall.EISDIR,
 	} {
-		if _, err := link.CreateCapture(name); !errors.Is(err, want) || !strings.Contains(err.Error(), name) {
-			t.Errorf("CreateCapture(%s): %v", name, err)
+		if _, err := pcap.Create(name); !errors.Is(err, want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("Create(%s): %v", name, err)
 		}
 	}
 }
@@ -226,7 +227,7 @@ func TestCaptureDiskFull(t *testing.T) {
 		linktest.Skip(t, "there is no /dev/full")
 	}
 	file := createCapture(t, "/dev/full")
-	c := link.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 1500}}, clock.NewVirtual(), file)
+	c := pcap.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 1500}}, clock.NewVirtual(), file)
 	for range 1000 {
 		if n, err := c.Transmit([]*link.Frame{link.NewFrame(1500)}); n != 1 || err != nil {
 			t.Fatalf("Transmit = %d, %v", n, err)
@@ -247,7 +248,7 @@ func TestCaptureDiskFull(t *testing.T) {
 func TestCaptureNoAllocs(t *testing.T) {
 	clk := clock.NewVirtual()
 	file := createCapture(t, os.DevNull)
-	linktest.NoAllocs(t, clk, link.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 1500}}, clk, file))
+	linktest.NoAllocs(t, clk, pcap.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 1500}}, clk, file))
 }
 
 // BenchmarkCapture writes 1500-byte frames to /dev/null, and the same with gopacket's
@@ -255,7 +256,7 @@ func TestCaptureNoAllocs(t *testing.T) {
 func BenchmarkCapture(b *testing.B) {
 	b.Run("capture", func(b *testing.B) {
 		file := createCapture(b, os.DevNull)
-		c := link.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 1500}}, clock.NewVirtual(), file)
+		c := pcap.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 1500}}, clock.NewVirtual(), file)
 		batch := make([]*link.Frame, 1)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -296,7 +297,7 @@ func FuzzCapture(f *testing.F) {
 		name := filepath.Join(t.TempDir(), "a.pcapng")
 		clk := clock.NewVirtual()
 		file := createCapture(t, name)
-		c := link.NewCapture(&linktest.Null{Is: link.Info{Name: face, MTU: 65535}}, clk, file)
+		c := pcap.NewCapture(&linktest.Null{Is: link.Info{Name: face, MTU: 65535}}, clk, file)
 		clk.RunUntil(clock.Time(at))
 		c.Transmit([]*link.Frame{linktest.FrameOf(frame), linktest.FrameOf(frame)})
 		if err := file.Close(); err != nil {
@@ -328,7 +329,7 @@ func TestCaptureSentOnly(t *testing.T) {
 	file := createCapture(t, name)
 	clk := clock.NewVirtual()
 	sink := linktest.NewSink(clk, link.Info{Name: "sink", MTU: 1500})
-	c := link.NewCapture(sink, clk, file)
+	c := pcap.NewCapture(sink, clk, file)
 	c.SentOnly = true
 	c.Attach(&linktest.Null{})
 	sink.Arrive([]byte("arrives"))

@@ -1,4 +1,4 @@
-package link
+package pcap
 
 import (
 	"fmt"
@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// A CaptureFile is a pcapng file with time stamps in nanoseconds. In virtual time its
+// An Output is a pcapng file with time stamps in nanoseconds. In virtual time its
 // bytes are the same in every run.
 //
 // The captures fill chunks of memory on the clock's goroutine, and another goroutine
 // writes them to the disk, so that a slow disk does not delay a departure.
-type CaptureFile struct {
+type Output struct {
 	file       *os.File
 	tooSlow    error // what is wrong when there is no chunk
 	interfaces uint32
@@ -37,17 +37,17 @@ type chunk struct {
 // What a file holds in memory at most, 32 MiB: at 1 Gbit/s, a quarter of a second. A chunk
 // is made when none is empty, and with a disk that keeps up there are two or three.
 const (
-	chunkSize = 1 << 17 // more than a block of MaxFrame
+	chunkSize = 1 << 17 // more than a block of link.MaxFrame
 	maxChunks = 1 << 8
 )
 
-// CreateCapture creates the file, or empties it if there is one. Close must be called.
-func CreateCapture(name string) (*CaptureFile, error) {
+// Create creates the file, or empties it if there is one. Close must be called.
+func Create(name string) (*Output, error) {
 	file, err := os.Create(name)
 	if err != nil {
 		return nil, fmt.Errorf("capture file: %w", err)
 	}
-	c := &CaptureFile{
+	c := &Output{
 		file:    file,
 		tooSlow: fmt.Errorf("write %s: the disk did not keep up", name),
 		full:    make(chan chunk, maxChunks),
@@ -55,13 +55,13 @@ func CreateCapture(name string) (*CaptureFile, error) {
 		done:    make(chan struct{}),
 	}
 	c.chunk, _ = c.next(false)
-	c.write(appendSection(nil), 0, false)
+	c.write(AppendSection(nil), 0, false)
 	go c.save()
 	return c, nil
 }
 
 // write adds a block, in which there are so many packets.
-func (c *CaptureFile) write(block []byte, frames uint64, wait bool) {
+func (c *Output) write(block []byte, frames uint64, wait bool) {
 	if c.closed {
 		c.fail(os.ErrClosed, frames)
 		return
@@ -80,7 +80,7 @@ func (c *CaptureFile) write(block []byte, frames uint64, wait bool) {
 }
 
 // next returns an empty chunk, if there is one or wait is true.
-func (c *CaptureFile) next(wait bool) (chunk, bool) {
+func (c *Output) next(wait bool) (chunk, bool) {
 	select {
 	case next := <-c.empty:
 		return next, true
@@ -98,7 +98,7 @@ func (c *CaptureFile) next(wait bool) (chunk, bool) {
 
 // save writes chunks to the disk until there are no more. After an error it only counts:
 // the file is cut back to the last whole chunk, so that it can be read.
-func (c *CaptureFile) save() {
+func (c *Output) save() {
 	defer close(c.done)
 	size := int64(0)
 	var err error
@@ -117,7 +117,7 @@ func (c *CaptureFile) save() {
 }
 
 // fail notes an error, if it is the first, and frames that are not in the file.
-func (c *CaptureFile) fail(err error, frames uint64) {
+func (c *Output) fail(err error, frames uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {
@@ -128,7 +128,7 @@ func (c *CaptureFile) fail(err error, frames uint64) {
 
 // Err returns the first error, with the number of frames that are not in the file for it
 // or a later one, or nil. It may be called from any goroutine.
-func (c *CaptureFile) Err() error {
+func (c *Output) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {
@@ -138,7 +138,7 @@ func (c *CaptureFile) Err() error {
 }
 
 // Lost returns how many frames are not in the file. It may be called from any goroutine.
-func (c *CaptureFile) Lost() uint64 {
+func (c *Output) Lost() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lost
@@ -147,7 +147,7 @@ func (c *CaptureFile) Lost() uint64 {
 // Close writes out what is in memory, closes the file and returns what Err does. It is
 // called when the captures are closed, and may wait for the disk. A second Close does
 // nothing but return the same.
-func (c *CaptureFile) Close() error {
+func (c *Output) Close() error {
 	if !c.closed {
 		c.closed = true
 		c.full <- c.chunk

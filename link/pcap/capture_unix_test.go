@@ -1,6 +1,6 @@
 //go:build unix
 
-package link_test
+package pcap_test
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -31,7 +32,7 @@ func TestCaptureSlowDisk(t *testing.T) {
 	clk := clock.NewReal()
 	defer clk.Close()
 	file := createCapture(t, name)
-	c := link.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 65535}}, clk, file)
+	c := pcap.NewCapture(&linktest.Null{Is: link.Info{Name: "null", MTU: 65535}}, clk, file)
 	const frames = 1000
 	clk.Do(func() {
 		for range frames {
