@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -350,6 +351,62 @@ func bytesOf(write func(*file)) []byte {
 	f := little()
 	write(f)
 	return f.Bytes()
+}
+
+// TestHostile has files that promise more than they have: reading them ends, and takes no
+// memory for what is not there.
+func TestHostile(t *testing.T) {
+	start := func() *file {
+		f := little()
+		f.section()
+		f.iface(Raw, "near")
+		return f
+	}
+	for name, b := range map[string][]byte{
+		"a block of 4 GiB":     bytesOf(func(f *file) { *f = *start(); f.u32(0xbad, 0xfffffffc); f.Write(make([]byte, 100)) }),
+		"a packet of 16 MiB":   bytesOf(func(f *file) { *f = *start(); f.u32(6, 1<<24+32, 0, 0, 0, 1<<24, 1<<24) }),
+		"a packet of 4 GiB":    bytesOf(func(f *file) { *f = *start(); f.u32(6, 0xfffffffc, 0, 0, 0, 0xffffff00, 0xffffff00) }),
+		"a snap length of all": classicOf(4, int(Raw), 0, 1<<24, 1<<24, nil),
+		"options without end": bytesOf(func(f *file) {
+			f.section()
+			f.u32(1, 0x7ffffffc, int(Raw), 0)
+			f.u16(2, 65535)
+			f.Write(make([]byte, 1<<16))
+		}),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _, err := readAll(b)
+		runtime.ReadMemStats(&after)
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+			t.Errorf("%s takes %d bytes", name, took)
+		}
+	}
+}
+
+// TestLongComments passes over comments of many kinds and lengths.
+func TestLongComments(t *testing.T) {
+	f := big()
+	f.section()
+	f.iface(Raw, "near", 9)
+	for i := range 3 {
+		f.block(blockPacket, func(f *file) {
+			f.u32(0, 0, i, 1028, 1028)
+			f.Write(udp4(1000))
+			for range 20 {
+				f.option(1, bytes.Repeat([]byte("long "), 13000))
+			}
+			f.option(optionFlags, f.order.AppendUint32(nil, 2))
+		})
+	}
+	got, _, err := readAll(f.Bytes())
+	if err != nil {
+		t.Error(err)
+	}
+	check(t, "behind comments", got, 2, 2, Sent)
 }
 
 // TestAgainstGopacket reads what another program writes, and reads what we write with it.

@@ -409,3 +409,53 @@ func BenchmarkGenerator(b *testing.B) {
 		})
 	}
 }
+
+// loser is a device that stamps, and drops every other frame, as an interface that is down.
+type loser struct {
+	linktest.Null
+	clk clock.Clock
+	n   int
+}
+
+func (l *loser) Info() link.Info {
+	i := l.Null.Info()
+	i.Stamps = true
+	return i
+}
+
+func (l *loser) Transmit(frames []*link.Frame) (int, error) {
+	for _, f := range frames {
+		if l.n++; l.n%2 == 0 {
+			f.LeftDuring(l.clk.Now(), l.clk.Now())
+		}
+		f.Free()
+	}
+	return len(frames), nil
+}
+
+// What the device of a replay drops is counted once.
+func TestPlayerDrops(t *testing.T) {
+	c, err := pcap.Open("../../../../link/pcap/testdata/07-fcs-small.pcap", pcap.MaxKept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clk := clock.NewVirtual()
+	tally := NewTally()
+	meter := NewMeter(&loser{Null: linktest.Null{Is: ethernetPort}, clk: clk}, clk, 1e9, tally)
+	h := hold.New(meter, clk, nil)
+	h.Attach(new(linktest.Null))
+	p := NewPlayer(clk, h, c, Replay{Tempo: Tempo{Speed: Recorded}, Passes: 1, MTU: 1500, Ethernet: true}, tally)
+	p.Start(0)
+	for clk.Step() {
+	}
+	h.Close()
+	p.Close()
+	if tally.Left() != 10 || tally.dropped != 10 || tally.given != 20 {
+		t.Errorf("given %d, left %d, dropped %d", tally.given, tally.Left(), tally.dropped)
+	}
+	select {
+	case <-tally.Over():
+	default:
+		t.Error("it is not over")
+	}
+}

@@ -19,7 +19,7 @@ type Meter struct {
 	tally *Tally
 	free  clock.Time // when the line is free of what has left
 	left  []leaving  // what is in Transmit now
-	told  int        // how many of that have left, by a device that stamps
+	told  int        // of how many of that the end is known, where the device stamps
 }
 
 // leaving is what is kept of a frame that belongs to the device below.
@@ -51,7 +51,20 @@ func (m *Meter) Transmit(frames []*link.Frame) (int, error) {
 			}
 		}
 		m.left = append(m.left, leaving{f.Depart, f.Size})
+		if _, ok := f.Origin.(*Player); ok {
+			f.Cookie = m
+		}
 	}
+	n, err := m.transmit(frames, now)
+	for _, f := range frames[n:] {
+		if f.Cookie == m {
+			f.Cookie = nil
+		}
+	}
+	return n, err
+}
+
+func (m *Meter) transmit(frames []*link.Frame, now clock.Time) (int, error) {
 	if m.below.Info().Stamps {
 		return m.transmitStamped(frames)
 	}
@@ -74,6 +87,14 @@ func (m *Meter) transmitStamped(frames []*link.Frame) (int, error) {
 		m.tally.drop()
 	}
 	return n, err
+}
+
+// dropped is told by the Player of a frame that it was dropped below.
+func (m *Meter) dropped() {
+	if m.below.Info().Stamps { // else it counts as left
+		m.told++
+		m.tally.drop()
+	}
 }
 
 // Left implements link.Witness.

@@ -169,7 +169,9 @@ func (p *Player) next() (f *link.Frame, more, ok bool) {
 // Departed implements link.Origin. When half of what the device may have is gone it gets
 // more, from the clock, as it must not from here.
 func (p *Player) Departed(f *link.Frame) {
-	if !f.Sent.IsSet() {
+	if m, ok := f.Cookie.(*Meter); ok && !f.Sent.IsSet() {
+		m.dropped()
+	} else if !f.Sent.IsSet() { // above the Meter
 		p.tally.drop()
 	}
 	if p.tally.waiting() <= ahead/2 && !p.tally.ended && !p.called {
