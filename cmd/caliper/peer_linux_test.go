@@ -234,3 +234,32 @@ func TestHugeClient(t *testing.T) {
 		t.Errorf("it says\n%s", o.stderr)
 	}
 }
+
+// TestCrowd has connections that are reset at once, and more silent ones than the server
+// looks after: who comes then is served.
+func TestCrowd(t *testing.T) {
+	namespace(t)
+	server := ourServer(t)
+	for n := range 440 {
+		c, err := net.Dial("tcp", our4+":5201")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < 40 {
+			c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+			continue
+		}
+		defer c.Close()
+	}
+	for range 2 {
+		client := start(t, realIperf3(t, "-c", our4, "-n", "1M", "-J")).end()
+		plausible(t, decode(t, client.stdout), false, 1<<20)
+	}
+	server.signal(os.Interrupt)
+	o := server.end()
+	interrupted(t, o)
+	if !strings.Contains(o.stderr, "320 connections came after it") {
+		t.Errorf("it says\n%s", o.stderr)
+	}
+}

@@ -143,3 +143,62 @@ func TestClientStates(t *testing.T) {
 		})
 	}
 }
+
+// TestServerLeaves has a server go, or go silent, in each phase: the client says so after a
+// bounded time.
+func TestServerLeaves(t *testing.T) {
+	phases := []state{paramExchange, createStreams, testStart, testRunning, -128, exchangeResults, displayResults}
+	for _, silent := range []bool{false, true} {
+		for reached, want := range phases {
+			e := newEncounter(t, Params{Duration: time.Second, UDP: true, Bitrate: 1e6})
+			ln, _ := e.far.Listen("tcp", ":5201")
+			pc, _ := e.far.ListenPacket("udp", "10.0.0.2:5201")
+			e.w.spawn(func() {
+				var b [2000]byte
+				for {
+					_, from, err := pc.ReadFrom(b[:])
+					if err != nil {
+						return
+					}
+					pc.WriteTo(answer, from)
+				}
+			})
+			e.w.spawn(func() {
+				ctl, _ := ln.Accept()
+				for _, s := range phases[:reached] {
+					switch {
+					case s < 0: // the test runs
+						e.far.Sleep(1500 * time.Millisecond)
+						continue
+					case s == testStart:
+						e.far.Sleep(100 * time.Millisecond)
+					}
+					ctl.Write([]byte{byte(s)})
+					if s == exchangeResults {
+						ctl.Write([]byte(framed(someResults)))
+					}
+				}
+				if !silent {
+					ctl.Close()
+				}
+			})
+			e.w.spawn(func() {
+				begun := e.w.now
+				e.result, e.err = e.client.Run(context.Background())
+				if d := e.w.now.Sub(begun); d > patience+5*time.Second {
+					t.Errorf("before %v: it took %v", want, d)
+				}
+				ln.Close()
+				pc.Close()
+			})
+			e.w.run()
+			words := "the server has gone away"
+			if silent {
+				words = "the server has not answered for 30s"
+			}
+			if e.err == nil || !strings.Contains(e.err.Error(), words) {
+				t.Errorf("before %v, silent %v: the client got %v", want, silent, e.err)
+			}
+		}
+	}
+}
