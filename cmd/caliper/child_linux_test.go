@@ -109,6 +109,23 @@ func tryStart(t *testing.T, cmd *exec.Cmd) (*child, error) {
 	return c, nil
 }
 
+// startDeaf starts a process of whose output nobody reads a byte.
+func startDeaf(t *testing.T, cmd *exec.Cmd) *child {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	c := &child{t: t, cmd: cmd, stderr: tempFile(t, "stderr"), lines: bufio.NewReader(strings.NewReader(""))}
+	cmd.Stdout, cmd.Stderr = w, c.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // until reads what the process prints up to a line that contains text.
 func (c *child) until(text string) {
 	c.t.Helper()

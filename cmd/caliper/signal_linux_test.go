@@ -177,9 +177,7 @@ func TestClosedOutput(t *testing.T) {
 	}
 	for _, args := range []string{"pktgen -N -i 10.0.0.2 -d 13560 -n 10", "gaps " + record(t, "-n", "1M"), "card --port pcap:" + filepath.Join(t.TempDir(), "out.pcapng"), "netthreads load hello"} {
 		t.Run(args, func(t *testing.T) {
-			c := start(t, command(t, strings.Fields(args)...))
-			c.hangUp()
-			closed(t, c)
+			closed(t, startDeaf(t, command(t, strings.Fields(args)...)))
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -38,6 +39,9 @@ func Command(t testing.TB, name string, args ...string) *exec.Cmd {
 // after two minutes: it waits for what will not come.
 func Bound(t testing.TB) {
 	name := t.Name()
-	timer := time.AfterFunc(patience, func() { panic(fmt.Sprintf("%s has not ended in %v", name, patience)) })
+	timer := time.AfterFunc(patience, func() {
+		debug.SetTraceback("all")
+		panic(fmt.Sprintf("%s has not ended in %v", name, patience))
+	})
 	t.Cleanup(func() { timer.Stop() })
 }
