@@ -43,11 +43,14 @@ type control struct {
 	following  bool      // the pacer is a Follower
 	recovering bool      // netstack sets the window
 	bound      int       // of what waits for its departure, in bytes of payload; 0 for none
+	lead       int       // how far a writer may be ahead of what has left, in bytes of payload
 	left       pacer.Seq // what comes before it has left
 	window     int       // what netstack's window was last set to
 	clamped    bool      // which was less than the controller's
 	written    pacer.Seq // what comes before it was given to netstack
 	full       bool      // a writer waits until more of that has left
+	acked      pacer.Seq // what comes before it has been acknowledged
+	out        outgoing
 
 	// Of the clock's goroutine.
 	pacer pacer.Pacer
@@ -78,6 +81,7 @@ func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Contro
 	c.state = cc.Conn{Cwnd: c.snd.SndCwnd, Ssthresh: c.snd.Ssthresh}
 	c.left = pacer.Seq(c.snd.SndNxt)
 	c.written, c.usage.end = c.left, c.left
+	c.acked, c.lead = pacer.Seq(c.snd.SndUna), mostLead
 	c.window = c.snd.SndCwnd
 	c.look()
 	c.firstMSS = c.state.MSS
@@ -136,7 +140,11 @@ func (c *control) Arrived(s *pacer.Segment, now clock.Time) {
 	if c.sampler != nil {
 		c.sampler.Sample(&c.state, &sample)
 	}
+	all := c.acknowledged(s.Ack)
 	c.mu.Unlock()
+	if all {
+		c.writers.Notify(waiter.WritableEvents)
+	}
 	c.repace(now)
 }
 
@@ -148,6 +156,7 @@ func (c *control) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int)
 		limited := waiting == 0 && !c.recovering && !end.Before(c.written)
 		c.meter.Sent(seq, end, at, limited)
 	}
+	c.departed(seq, end, sent.IsSet())
 	c.left = c.left.Later(end)
 	writable := c.full && !c.ahead()
 	if writable {
@@ -166,32 +175,51 @@ func (c *control) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int)
 	}
 }
 
-// A writer may be ahead of what has left by aheadOf bounds, and half a MiB at least.
-const (
-	leastAhead = 512 << 10
-	aheadOf    = 2
-)
+// mayLead returns how far a writer may be ahead of what has left, in bytes: no further than
+// the window lets go in windowLead, and two windows for what it may grow. mu is held.
+func (c *control) mayLead() int {
+	s := &c.state
+	if s.SRTT <= 0 || c.bound == 0 {
+		return c.lead
+	}
+	window := s.Cwnd * s.MSS
+	return max(2*c.bound, min(c.lead, 2*window+int(int64(window)*int64(windowLead)/int64(s.SRTT))))
+}
 
 // ahead returns whether a writer is too far ahead, or, where it waits already, has not come
-// near enough yet. mu is held.
+// near enough yet: one that is stopped goes on when half of that is left. mu is held.
 func (c *control) ahead() bool {
-	most := max(leastAhead, aheadOf*c.bound)
+	most := c.mayLead()
 	if c.full {
 		most /= 2
 	}
 	return c.written.From(c.left) >= most
 }
 
-// writerWaits reports whether a writer has to wait until more has left. netstack alone
-// takes what its send buffer has room for, and wakes a writer when half of it is free. What
-// is not acknowledged is in there, and so with a buffer of two windows nothing would be
-// left to send while a loss is repaired. Here the buffer is large, and what counts is what
-// has not left (TCP_NOTSENT_LOWAT on Linux).
-func (c *control) writerWaits() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.full = c.ahead()
-	return c.full
+// room returns how many of n bytes a writer may write now; with 0 of them it has to wait
+// until more has left. netstack alone takes what its send buffer has room for, and wakes a
+// writer when half of it is free. What is not acknowledged is in there, and so with a buffer
+// of two windows nothing would be left to send while a loss is repaired. Here the buffer is
+// large, and what counts is what has not left (TCP_NOTSENT_LOWAT on Linux). A part of a
+// block is whole segments, so that it is cut as all of it would be.
+func (c *TCPConn) room(n int) int {
+	if c.toSelf {
+		return n
+	}
+	t := c.control
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.full = t.ahead(); t.full {
+		return 0
+	}
+	room := t.mayLead() - t.written.From(t.left)
+	if n <= room || t.state.MSS == 0 {
+		return n
+	}
+	if room /= t.state.MSS; room == 0 {
+		t.full = true
+	}
+	return room * t.state.MSS
 }
 
 // wrote notes that n bytes were given to netstack.
@@ -199,6 +227,7 @@ func (c *control) wrote(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.written += pacer.Seq(n)
+	c.out.written += int64(n)
 }
 
 // runPush has netstack send what the window allows now. It waits for the connection's

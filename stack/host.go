@@ -244,6 +244,11 @@ func (h *Host) setUp(config Config, ep gstack.LinkEndpoint) error {
 	return nil
 }
 
+// owns tells whether a is one of the host's addresses.
+func (h *Host) owns(a netip.Addr) bool {
+	return slices.ContainsFunc(h.addrs, func(p netip.Prefix) bool { return p.Addr() == a })
+}
+
 // Addrs returns the host's addresses.
 func (h *Host) Addrs() []netip.Prefix { return h.addrs }
 

@@ -234,34 +234,6 @@ func (h *Host) Pace(c any, remote net.Addr, p pacer.Pacer) error {
 	return fmt.Errorf("stack: pace: %T is no connection of a Host", c)
 }
 
-// SetPacing says who asks for the departures of what the socket sends to remote, from the
-// next datagram on; nil means nobody. Of a connected socket remote is not looked at. p
-// belongs to the host from then on. It returns an error if the host's device is no
-// hold.Hold.
-func (c *UDPConn) SetPacing(remote net.Addr, p pacer.Pacer) error {
-	h, to := c.host, c.remote
-	if !to.IsValid() {
-		u, ok := remote.(*net.UDPAddr)
-		if !ok {
-			return errors.New("stack: pace: a UDP socket is paced by where it sends to: give a remote address")
-		}
-		to = u.AddrPort()
-	}
-	if h.sched == nil {
-		return c.fail("pace", remote, errNoHold)
-	}
-	from, err := h.sourceOf(c.localPort(), to)
-	if err != nil {
-		return c.fail("pace", remote, err)
-	}
-	flow := pacer.FlowOf(pacer.ProtoUDP, from, to)
-	if err := c.pace(flow); err != nil {
-		return c.fail("pace", remote, err)
-	}
-	h.ep.Before(func() { h.sched.SetPacer(flow, p) })
-	return nil
-}
-
 // sourceOf returns the address and port that packets to remote carry.
 func (h *Host) sourceOf(local netip.AddrPort, remote netip.AddrPort) (netip.AddrPort, error) {
 	if local.Addr().IsValid() && !local.Addr().IsUnspecified() {

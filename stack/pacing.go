@@ -26,6 +26,15 @@ const (
 	mostBound = 1 << 20 // bytes
 )
 
+// Bounds of how far a writer may be ahead of what has left: what is sent in that time, twice
+// as much as may wait, and no more than mostLead beyond that. Where the window leads, much
+// may be sent at once behind a loss.
+const (
+	rateLead   = 20 * time.Millisecond // at a rate that is given
+	windowLead = 100 * time.Millisecond
+	mostLead   = 512 << 10 // bytes
+)
+
 // setPacer says who asks for the departures. It is called on the clock's goroutine.
 func (c *control) setPacer(p pacer.Pacer) {
 	c.pacer = p
@@ -63,12 +72,18 @@ func (c *control) rebound() {
 	if r := bitRate(c.pacer); r > 0 {
 		rate = r
 	}
-	bound := int64(mostBound)
+	bound, lead := int64(mostBound), int64(mostLead)
+	c.mu.Lock()
 	if rate > 0 {
 		bound = min(bound, rate/8/int64(time.Second/boundTime))
+		ahead := windowLead
+		if c.pacer != nil && !c.following {
+			ahead = rateLead
+		}
+		lead = min(lead, rate/8/int64(time.Second/ahead))
 	}
-	c.mu.Lock()
 	c.bound = max(int(bound), 2*c.state.MSS)
+	c.lead = max(int(lead), 2*c.bound)
 	c.mu.Unlock()
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -34,7 +33,7 @@ func (c *TCPConn) connected() error {
 		return syscall.ECONNRESET
 	}
 	c.local, c.remote = addrPort(local), addrPort(remote)
-	c.toSelf = slices.ContainsFunc(c.host.addrs, func(p netip.Prefix) bool { return p.Addr() == c.remote.Addr() })
+	c.toSelf = c.host.owns(c.remote.Addr())
 	c.ep.SocketOptions().SetDelayOption(false) // no Nagle, as package net
 	if err := c.takeControl(); err == errNoSender {
 		return syscall.ECONNRESET
@@ -66,11 +65,9 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 	for err == nil && (n < len(b) || len(b) == 0) {
 		var wrote int64
 		err = c.block(&c.write, func() (err tcpip.Error) {
-			data.Reset(b[n:])
-			full := !c.toSelf && c.control.writerWaits()
-			if full {
-				data.Reset(nil) // is the connection still there?
-			}
+			room := c.room(len(b) - n)
+			full := room == 0 && len(b) > 0
+			data.Reset(b[n : n+room]) // with no room: is the connection still there?
 			// Counted before, as it may leave before Write returns.
 			given := data.Len()
 			c.control.wrote(given)

@@ -5,13 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
-	"sync"
 	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-
-	"github.com/netcaliper/caliper/pacer"
 )
 
 // UDPConn is a UDP socket of a Host. It implements net.PacketConn and, where it is
@@ -20,13 +16,13 @@ import (
 //
 // Where a router has said that a datagram did not fit the path, those that do not fit it
 // are refused with EMSGSIZE for ten minutes, as Linux does for sockets that set "don't
-// fragment" (IP_PMTUDISC_DO): it is set on all of them, as fragments cannot be paced.
+// fragment" (IP_PMTUDISC_DO): it is set on all of them until a datagram is longer than the
+// interface's MTU, and has to be sent in fragments.
 type UDPConn struct {
 	socket
 	remote netip.AddrPort // not valid if it is not connected
 
-	pacedMu sync.Mutex
-	paced   []pacer.Flow // have a pacer
+	outlets outlets
 }
 
 // ReadFrom implements net.PacketConn. What of a datagram does not fit b is lost.
@@ -59,21 +55,34 @@ func (c *UDPConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, c.fail("write", to, fmt.Errorf("%T is no UDP address", to))
 	}
 	dst := fullAddress(u.AddrPort())
-	return c.send(b, tcpip.WriteOptions{To: &dst}, to, u.AddrPort().Addr())
+	return c.send(b, tcpip.WriteOptions{To: &dst}, u, u.AddrPort())
 }
 
 // Write implements net.Conn.
 func (c *UDPConn) Write(b []byte) (int, error) {
-	return c.send(b, tcpip.WriteOptions{}, c.RemoteAddr(), c.remote.Addr())
+	return c.send(b, tcpip.WriteOptions{}, c.RemoteAddr(), c.remote)
 }
 
-func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr, dst netip.Addr) (int, error) {
-	if !c.host.paths.fits(dst, len(b)) {
+func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr, remote netip.AddrPort) (int, error) {
+	if !c.host.paths.fits(remote.Addr(), len(b)) {
 		return 0, c.fail("write", to, syscall.EMSGSIZE)
 	}
 	var n int64
 	data := bytes.NewReader(b)
+	o := c.writes(len(b), remote)
 	err := c.block(&c.write, func() (err tcpip.Error) {
+		if o != nil {
+			if o.Full(len(b), o.limit) {
+				return &tcpip.ErrWouldBlock{}
+			}
+			// Counted before, as it may leave before Write returns.
+			c.wrote(o, 1, len(b))
+			defer func() {
+				if err != nil {
+					c.wrote(o, -1, -len(b))
+				}
+			}()
+		}
 		data.Reset(b)
 		n, err = c.ep.Write(data, options)
 		return err
@@ -88,15 +97,7 @@ func (c *UDPConn) Close() error {
 	}
 	c.host.touch()
 	c.ep.Close()
-	c.pacedMu.Lock()
-	defer c.pacedMu.Unlock()
-	if paced := c.paced; len(paced) > 0 {
-		c.host.ep.After(func() {
-			for _, f := range paced {
-				c.host.sched.Forget(f)
-			}
-		})
-	}
+	c.closeOutlets()
 	return nil
 }
 
@@ -124,17 +125,4 @@ func (c *UDPConn) fail(op string, to net.Addr, err error) error {
 		return nil
 	}
 	return fail(op, "udp", c.LocalAddr(), to, err)
-}
-
-// pace notes that a flow of the socket gets a pacer, to be forgotten with the socket.
-func (c *UDPConn) pace(f pacer.Flow) error {
-	c.pacedMu.Lock()
-	defer c.pacedMu.Unlock()
-	if c.closed.Load() {
-		return net.ErrClosed
-	}
-	if !slices.Contains(c.paced, f) {
-		c.paced = append(c.paced, f)
-	}
-	return nil
 }

@@ -123,6 +123,8 @@ type socket struct {
 	toSelf bool // the peer is on the same host
 	read   side
 	write  side
+
+	drained side // of those who wait until all has left
 }
 
 func (s *socket) init(h *Host, ep tcpip.Endpoint, queue *waiter.Queue) {
@@ -133,6 +135,7 @@ func (s *socket) init(h *Host, ep tcpip.Endpoint, queue *waiter.Queue) {
 		}
 		if e&^waiter.ReadableEvents != 0 {
 			s.write.wake()
+			s.drained.wake()
 		}
 	})
 	queue.EventRegister(&entry)
@@ -214,7 +217,7 @@ func (s *socket) shut() error {
 	if !s.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
-	for _, d := range []*side{&s.read, &s.write} {
+	for _, d := range []*side{&s.read, &s.write, &s.drained} {
 		d.mu.Lock()
 		d.wakeLocked()
 		if d.timer != nil {

@@ -76,6 +76,30 @@ func (n *node) Pace(c any, remote net.Addr, bps int64) error {
 	return n.Host.Pace(c, remote, p)
 }
 
+// Outgoing implements iperf3.Host.
+func (n *node) Outgoing(c any, remote net.Addr) (o iperf3.Outgoing, ok bool) {
+	switch c := c.(type) {
+	case *stack.TCPConn:
+		out := c.Outgoing()
+		return iperf3.Outgoing{Bytes: out.Left.Bytes, Acknowledged: out.Acknowledged}, true
+	case *stack.UDPConn:
+		out, err := c.Outgoing(remote)
+		return iperf3.Outgoing{Bytes: out.Left.Bytes, Packets: out.Left.Packets}, err == nil
+	}
+	return o, false
+}
+
+// Drain implements iperf3.Host.
+func (n *node) Drain(c any, remote net.Addr, until time.Time) error {
+	switch c := c.(type) {
+	case *stack.TCPConn:
+		return c.Drain(until)
+	case *stack.UDPConn:
+		return c.Drain(remote, until)
+	}
+	return nil
+}
+
 // SetCongestion implements iperf3.Host.
 func (n *node) SetCongestion(c net.Conn, name string) error {
 	t, ok := c.(*stack.TCPConn)

@@ -64,7 +64,8 @@ type Endpoint struct {
 	wake clock.Timer // runs Flush
 
 	mu       sync.Mutex // for the fields that follow, which other goroutines use
-	queue    []*gstack.PacketBuffer
+	queue    []written
+	accounts accounts
 	before   []func() // to be run on the clock's goroutine, before the queue is sent
 	after    []func() // and behind it
 	mtu      uint32
@@ -74,9 +75,9 @@ type Endpoint struct {
 	detached bool
 
 	// What follows belongs to the clock's goroutine.
-	taken   []*gstack.PacketBuffer // the queue's other half
-	ops     []func()               // before's or after's
-	frames  []*link.Frame          // to be transmitted, the oldest first
+	taken   []written     // the queue's other half
+	ops     []func()      // before's or after's
+	frames  []*link.Frame // to be transmitted, the oldest first
 	full    bool
 	flows   map[pacer.Flow]*flow
 	last    *flow
@@ -102,9 +103,15 @@ type flow struct {
 	opening  handshake
 }
 
+// written is a packet that the stack has written.
+type written struct {
+	pkt    *gstack.PacketBuffer
+	parcel parcel
+}
+
 // waiting is a packet whose frame has not left.
 type waiting struct {
-	pkt      *gstack.PacketBuffer
+	written
 	flow     *flow
 	data     bool      // it is TCP data that the flow keeps account of,
 	seq, end pacer.Seq // and these its sequence numbers: the first, and the one behind it
@@ -153,7 +160,7 @@ func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error)
 	}
 	first := len(e.queue) == 0
 	for _, pkt := range pkts.AsSlice() {
-		e.queue = append(e.queue, pkt.IncRef())
+		e.queue = append(e.queue, written{pkt.IncRef(), e.parcel(pkt)})
 	}
 	e.mu.Unlock()
 	if first {
@@ -170,9 +177,9 @@ func (e *Endpoint) Flush() {
 	e.mu.Lock()
 	e.taken, e.queue = e.queue, e.taken[:0]
 	e.mu.Unlock()
-	for i, pkt := range e.taken {
-		e.taken[i] = nil
-		if f := e.frame(pkt, now); f != nil {
+	for i, out := range e.taken {
+		e.taken[i] = written{}
+		if f := e.frame(out, now); f != nil {
 			e.frames = append(e.frames, f)
 		}
 	}
@@ -198,10 +205,12 @@ func (e *Endpoint) run(list *[]func()) {
 }
 
 // frame makes a frame of a packet, or drops it.
-func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
+func (e *Endpoint) frame(out written, now clock.Time) *link.Frame {
+	pkt := out.pkt
 	size := pkt.Size()
 	if size > e.info.MTU+e.info.Header() {
 		e.Sent.Drops[link.TooLong]++
+		out.parcel.gone(false)
 		e.enter()
 		pkt.DecRef()
 		return nil
@@ -209,6 +218,7 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 	f := link.NewFrame(size)
 	fill(f.Bytes(), pkt)
 	f.Measure(e.info.Header())
+	out.parcel.measure(f)
 	f.Tag.Mark = pkt.Mark
 	if pkt.Owner != nil {
 		f.Tag.Owner = pkt.Owner.KUID()
@@ -217,7 +227,7 @@ func (e *Endpoint) frame(pkt *gstack.PacketBuffer, now clock.Time) *link.Frame {
 
 	fl := e.flow(f.Flow)
 	w := e.newWaiting()
-	*w = waiting{pkt: pkt, flow: fl}
+	*w = waiting{written: out, flow: fl}
 	fl.waiting++
 	f.Origin, f.Cookie = e, w
 	fl.largest = max(fl.largest, f.Size.IP)
@@ -338,6 +348,7 @@ func (e *Endpoint) Departed(f *link.Frame) {
 	if sent, ok := f.Sent.Get(); ok && w.syn {
 		e.opened(fl, sent)
 	}
+	w.parcel.gone(f.Sent.IsSet())
 	e.enter()
 	w.pkt.DecRef()
 	*w = waiting{}

@@ -175,7 +175,7 @@ func (c *Client) converse(ctx context.Context, t *test) error {
 		return err
 	}
 	st, heard, err := t.measure()
-	t.halt()
+	t.halt(err == nil && st == 0)
 	if heard {
 		err = t.refused(st, testEnd)
 	}

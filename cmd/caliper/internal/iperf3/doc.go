@@ -34,9 +34,16 @@
 // # Rate
 //
 // A rate is iperf3's: payload bit/s of one stream. Where the Host paces, it spaces the
-// frames, and the writer stays a few milliseconds ahead of the schedule so that the pacer
-// is never idle and a socket buffer is not counted as sent. Otherwise the writer keeps to
-// the schedule itself, block by block.
+// frames and holds the writer back: there is one schedule, the pacer's. Otherwise the writer
+// keeps to the rate itself, block by block.
+//
+// # What is sent
+//
+// Where the Host knows, the sender's lines count what has left, not what was written. A
+// client that sends has ended its test when that is the same: what it has written has left
+// and, over TCP, the server has acknowledged it, or it does not go on any more and is
+// lost. That is some milliseconds after the time that was asked for, and part of the last
+// interval.
 //
 // # Limitations
 //
@@ -45,7 +52,7 @@
 //   - A client's UDP datagrams carry 1448 bytes over IPv4 and 1428 over IPv6 unless told
 //     otherwise, what an Ethernet path takes whole; iperf3 asks the control connection for
 //     its MSS.
-//   - At the end the server counts what has arrived when it hears of the end, as iperf3
-//     does: what is on its way, or in the sender's socket buffer, is not counted.
+//   - At the end a receiver counts what has arrived when it hears of the end, or says so,
+//     as iperf3 does: what is on its way then is not counted.
 //   - Where time is virtual, processor time is reported as 0.
 package iperf3

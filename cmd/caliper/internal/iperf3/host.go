@@ -41,6 +41,15 @@ type Host interface {
 	// space it as it likes. It returns ErrNotPaced where it does not.
 	Pace(c any, remote net.Addr, bps int64) error
 
+	// Outgoing tells what has become of what was written to c, as for Pace, for remote;
+	// ok is false if the Host does not know.
+	Outgoing(c any, remote net.Addr) (o Outgoing, ok bool)
+
+	// Drain waits until all that was written to c for remote has left or was dropped, and
+	// over TCP has been acknowledged; until that time at most, when it returns an error
+	// that is os.ErrDeadlineExceeded. A Host that does not know returns at once.
+	Drain(c any, remote net.Addr, until time.Time) error
+
 	// SetCongestion has the TCP connection c use the congestion control of that name.
 	SetCongestion(c net.Conn, name string) error
 
@@ -54,6 +63,13 @@ type Host interface {
 
 // ErrNotPaced is returned by Host.Pace where the sender must keep to the rate itself.
 var ErrNotPaced = errors.New("this host does not pace")
+
+// Outgoing is what has become of what was written to a connection, since it was made or
+// since somebody asked for the first time.
+type Outgoing struct {
+	Bytes, Packets int64 // that have left, of payload and of datagrams
+	Acknowledged   int64 // bytes, of TCP
+}
 
 // TCPInfo is the state of a TCP connection at one moment. What is unknown is 0.
 type TCPInfo struct {

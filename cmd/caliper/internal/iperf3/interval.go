@@ -31,7 +31,7 @@ func (t *test) interval(now time.Time) {
 
 // streamInterval returns what has passed s since the last interval.
 func (t *test) streamInterval(s *stream, now time.Time) Measure {
-	total := s.snapshot()
+	total := t.passed(s)
 	c := total.since(s.last)
 	s.last = total
 	m := measure(t.last.Sub(t.start), now.Sub(t.start), c.bytes)

@@ -47,6 +47,12 @@ func (KernelHost) Go(f func()) (wait func()) {
 // Pace implements Host.
 func (KernelHost) Pace(any, net.Addr, int64) error { return ErrNotPaced }
 
+// Outgoing implements Host: what the kernel has taken counts as sent, as for iperf3.
+func (KernelHost) Outgoing(any, net.Addr) (Outgoing, bool) { return Outgoing{}, false }
+
+// Drain implements Host.
+func (KernelHost) Drain(any, net.Addr, time.Time) error { return nil }
+
 // SetCongestion implements Host.
 func (KernelHost) SetCongestion(c net.Conn, name string) error { return setCongestion(c, name) }
 

@@ -74,7 +74,7 @@ func (s *Server) converse(t *test) error {
 		return err
 	}
 	st, _, err := t.measure()
-	t.halt()
+	t.halt(false)
 	if err != nil && !errors.Is(err, ErrInterrupted) {
 		return err
 	}

@@ -12,13 +12,15 @@ import (
 // A stream is one flow of data. Its task counts what passes; everything else here is the
 // test's own, in the task that reads the control connection.
 type stream struct {
-	id     int // in the protocol: 1, 3, 4, 5 ...
-	socket int // in reports: 5, 7, 9 ...; iperf3 prints its file descriptors
-	sends  bool
-	conn   outlet
-	reader io.Reader // nil if a server's datagrams come by the socket of all streams
-	paced  bool      // the Host spaces the frames
-	wait   func()    // for the task; nil if there is none
+	id      int // in the protocol: 1, 3, 4, 5 ...
+	socket  int // in reports: 5, 7, 9 ...; iperf3 prints its file descriptors
+	sends   bool
+	conn    outlet
+	reader  io.Reader // nil if a server's datagrams come by the socket of all streams
+	paced   bool      // the Host spaces the frames, and holds the writer back
+	opening Outgoing  // what had left before the test began
+	settled time.Time // when the wait for the rest of it was over, if there was one
+	wait    func()    // for the task; nil if there is none
 
 	mu      sync.Mutex
 	total   counts
@@ -93,11 +95,11 @@ func (s *stream) snapshot() counts {
 
 // reset begins the count anew, when the omitted time is over. What was omitted stays in
 // total, as the protocol wants it.
-func (s *stream) reset() {
+func (s *stream) reset(total counts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.total.jitter, s.arrival.known = 0, false
-	s.base, s.last = s.total, s.total
+	s.total.jitter, s.arrival.known, total.jitter = 0, false, 0
+	s.base, s.last = total, total
 	s.baseResent, s.peaks, s.rttSum, s.rttSamples = s.info.Retransmits, SenderPeaks{}, 0, 0
 }
 

@@ -12,8 +12,7 @@ const readBlock = 128 << 10
 func (t *test) sendTCP(s *stream) error {
 	th := throttle{rate: t.params.rate(), start: t.host.Now()}
 	for {
-		if _, ok := t.pace(s, &th); !ok || !t.take() {
-			t.settle(s, &th)
+		if !t.pace(s, &th) || !t.take() {
 			return nil
 		}
 		n, err := s.conn.Write(t.payload)

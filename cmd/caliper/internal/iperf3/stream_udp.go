@@ -59,20 +59,18 @@ func (t *test) greet(conn net.Conn) error {
 }
 
 // sendUDP writes datagrams until the test is over or the amount is written. The stamp of a
-// datagram that the Host spaces is the time for which it is due, because it waits for
-// that after it was written.
+// datagram that the Host spaces at a rate is the time for which it is due, because it
+// waits for that after it was written.
 func (t *test) sendUDP(s *stream) error {
 	b := bytes.Clone(t.payload)
 	th := throttle{rate: t.params.rate(), start: t.host.Now()}
 	for n := int64(1); ; n++ {
-		due, ok := t.pace(s, &th)
-		if !ok || !t.take() {
-			t.settle(s, &th)
+		if !t.pace(s, &th) || !t.take() {
 			return nil
 		}
 		stamp := t.host.Now()
-		if s.paced {
-			stamp = due
+		if s.paced && th.rate > 0 {
+			stamp = th.restart(stamp)
 		}
 		putHead(b, stamp.Sub(t.epoch), n, t.params.UDPCounters64)
 		if _, err := s.conn.Write(b); err != nil {
@@ -115,14 +113,6 @@ type peer struct {
 
 func (p peer) Write(b []byte) (int, error) { return p.WriteTo(b, p.remote) }
 func (p peer) RemoteAddr() net.Addr        { return p.remote }
-
-// pacedConn returns the connection by which the Host knows an outlet.
-func pacedConn(o outlet) any {
-	if p, ok := o.(peer); ok {
-		return p.PacketConn
-	}
-	return o
-}
 
 // serve reads everything that comes to the socket until it is closed. A hello from the
 // client's host opens a stream while some are missing. Data that an earlier test left in

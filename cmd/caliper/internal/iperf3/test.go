@@ -38,7 +38,6 @@ type test struct {
 	payload  []byte    // what TCP streams send and datagrams begin as
 	epoch    time.Time // that datagrams' stamps count from
 	start    time.Time // of the measurement; moved when the omitted time is over
-	ends     time.Time // what is due later is not written ahead; zero if time does not end the test
 	last     time.Time // end of the last interval
 	end      time.Time // of the measurement
 	cpu      cpuMeter
@@ -48,6 +47,7 @@ type test struct {
 	started  bool // the server has sent TEST_START ahead of its turn
 	omitting atomic.Bool
 	stopping atomic.Bool  // senders shall stop
+	aborted  atomic.Bool  // and what has not left does not matter
 	over     atomic.Bool  // the amount asked for has passed
 	senders  atomic.Int32 // that have something left to write
 	blocks   atomic.Int64 // left to be written
@@ -109,16 +109,14 @@ func (t *test) begin() error {
 		switch {
 		case err == nil:
 			t.report.result.Paced = true
-			s.paced = p.rate() > 0
+			s.paced = true
 		case !errors.Is(err, ErrNotPaced):
 			return fmt.Errorf("cannot pace stream %d at %d bit/s: %w", s.id, p.rate(), err)
 		}
+		s.opening, _ = t.host.Outgoing(pacedConn(s.conn), s.conn.RemoteAddr())
 	}
 	t.cpu = startCPU(t.host)
 	t.start = t.host.Now()
-	if p.Duration > 0 {
-		t.ends = t.start.Add(p.Omit + p.Duration)
-	}
 	for _, s := range t.streams {
 		t.run(s)
 	}
@@ -142,6 +140,9 @@ func (t *test) run(s *stream) {
 	}
 	s.wait = t.host.Go(func() {
 		err := task(s)
+		if s.sends && (err == nil || t.stopping.Load()) {
+			t.settle(s)
+		}
 		switch {
 		case t.stopping.Load():
 		case err != nil:
@@ -256,7 +257,7 @@ func (t *test) restart(now time.Time) {
 		if !t.params.UDP {
 			s.ask(t.host)
 		}
-		s.reset()
+		s.reset(t.passed(s))
 	}
 	t.omitting.Store(false)
 	t.start, t.last = now, now
@@ -286,7 +287,7 @@ func (t *test) patience() time.Duration {
 func (t *test) moving(now time.Time) bool {
 	var sum int64
 	for _, s := range t.streams {
-		sum += s.snapshot().bytes
+		sum += t.passed(s).bytes
 	}
 	if sum != t.quietest {
 		t.quietest, t.progress = sum, now
@@ -294,9 +295,13 @@ func (t *test) moving(now time.Time) bool {
 	return now.Before(t.progress.Add(t.patience()))
 }
 
-// halt ends the measurement: the senders stop, and the rest is reported as the last
-// interval. Receivers go on, uncounted, so that the peer is not stuck on a full pipe.
-func (t *test) halt() {
+// halt ends the measurement: the senders stop, and if it is to be settled the test is over
+// when what they have written has left and was acknowledged. The rest is reported as the
+// last interval. Receivers go on, uncounted, so that the peer is not stuck on a full pipe.
+func (t *test) halt(settle bool) {
+	if !settle {
+		t.aborted.Store(true)
+	}
 	t.end = t.host.Now()
 	t.stopping.Store(true)
 	for _, s := range t.streams {
@@ -307,14 +312,21 @@ func (t *test) halt() {
 	for _, s := range t.streams {
 		if s.sends {
 			s.join()
+			if s.settled.After(t.end) {
+				t.end = s.settled
+			}
 		}
 	}
 	t.interval(t.end)
 	t.cpu.stop(t.host)
 }
 
+// cutShort tells whether nobody waits for the end of the test any more.
+func (t *test) cutShort() bool { return t.aborted.Load() || t.ctl.stopped.Load() }
+
 // close ends all tasks and connections of the streams.
 func (t *test) close() {
+	t.aborted.Store(true)
 	t.stopping.Store(true)
 	t.mu.Lock()
 	streams := t.streams

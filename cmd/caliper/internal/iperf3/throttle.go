@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// How a writer keeps to its rate.
-const (
-	// lead is how far ahead of the schedule a writer runs whose frames the Host spaces.
-	lead = 5 * time.Millisecond
-	// nap is the longest sleep, so that the end of the test is not slept through.
-	nap = 10 * time.Millisecond
-)
+// nap is the longest sleep of a writer, so that the end of the test is not slept through.
+const nap = 10 * time.Millisecond
 
 // A throttle says when the blocks of a stream are due: at a constant rate from its start.
 // It is computed from all bytes so far, so that nothing is lost in rounding.
+//
+// Where the Host does not pace, the writer keeps to it. Where it does, the pacer's
+// schedule is the only one and holds the writer back; then a throttle tells only for what
+// time a datagram is written.
 type throttle struct {
 	rate  int64 // bit/s; 0: everything is due at once
 	start time.Time
@@ -35,35 +34,25 @@ func (t *throttle) due() time.Time {
 	return t.start.Add(time.Duration(min(d, math.MaxInt64)))
 }
 
-// pace sleeps until the next block of s may be written and returns when it is due, or
-// false if the test is over.
-func (t *test) pace(s *stream, th *throttle) (due time.Time, ok bool) {
-	due = th.due()
-	for !t.stopping.Load() {
-		ahead := due.Sub(t.host.Now())
-		if s.paced && (t.ends.IsZero() || due.Before(t.ends)) {
-			ahead -= lead
-		}
-		if ahead <= 0 {
-			return due, true
-		}
-		if s.paced {
-			// Half of the lead at once: one sleep for many frames.
-			ahead = max(ahead, lead/2)
-		}
-		t.host.Sleep(min(ahead, nap))
+// restart returns when the next block is due of what a pacer sends, which does not make up
+// for time in which nothing was there to be sent.
+func (t *throttle) restart(now time.Time) time.Time {
+	due := t.due()
+	if due.Before(now) {
+		t.start, t.sent, due = now, 0, now
 	}
-	return due, false
+	return due
 }
 
-// settle waits, when the amount is written, until what the writer is ahead has left: or
-// else the peer would hear of the end before it has the data.
-func (t *test) settle(s *stream, th *throttle) {
-	for s.paced && !t.stopping.Load() {
+// pace sleeps until the next block of a stream may be written, and returns false if the
+// test is over.
+func (t *test) pace(s *stream, th *throttle) bool {
+	for !t.stopping.Load() {
 		ahead := th.due().Sub(t.host.Now())
-		if ahead <= 0 {
-			return
+		if s.paced || ahead <= 0 {
+			return true
 		}
 		t.host.Sleep(min(ahead, nap))
 	}
+	return false
 }

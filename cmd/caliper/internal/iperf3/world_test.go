@@ -191,9 +191,53 @@ func (h *worldHost) Pace(c any, remote net.Addr, bps int64) error {
 	}
 	switch c := c.(type) {
 	case *worldConn:
+		if c.datagrams {
+			return h.Pace(c.worldPacketConn, remote, bps)
+		}
 		c.paced = bps
 	case *worldPacketConn:
 		c.paced[addrPort(remote)] = &pacing{bps: bps}
+	}
+	return nil
+}
+
+// Outgoing is known where the host paces; it counts everything since the connection began.
+func (h *worldHost) Outgoing(c any, remote net.Addr) (Outgoing, bool) {
+	switch c := c.(type) {
+	case *worldConn:
+		if c.datagrams {
+			return h.Outgoing(c.worldPacketConn, remote)
+		}
+		return Outgoing{Bytes: c.sent, Acknowledged: c.acked}, h.paces
+	case *worldPacketConn:
+		if p := c.paced[addrPort(remote)]; p != nil {
+			return p.out, true
+		}
+	}
+	return Outgoing{}, false
+}
+
+func (h *worldHost) Drain(c any, remote net.Addr, until time.Time) error {
+	if !h.paces {
+		return nil
+	}
+	var ev *event
+	var done func() bool
+	switch c := c.(type) {
+	case *worldConn:
+		if c.datagrams {
+			return h.Drain(c.worldPacketConn, remote, until)
+		}
+		ev, done = &c.ev, func() bool { return c.acked == c.written }
+	case *worldPacketConn:
+		p := c.paced[addrPort(remote)]
+		ev, done = &c.event, func() bool { return p == nil || p.waiting == 0 }
+	}
+	for !done() {
+		if passed(h.w, until) {
+			return os.ErrDeadlineExceeded
+		}
+		ev.wait(until)
 	}
 	return nil
 }

@@ -24,9 +24,14 @@ const sendBuffer = 64 << 10
 
 // A pacing is a flow whose packets leave at a rate.
 type pacing struct {
-	bps  int64
-	next time.Time
+	bps     int64
+	next    time.Time
+	waiting int // datagrams
+	out     Outgoing
 }
+
+// mostWaiting is how many datagrams of a flow may wait for their departure.
+const mostWaiting = 2
 
 func (p *pacing) at(now time.Time, n int) time.Time {
 	if p.next.Before(now) {
@@ -48,6 +53,7 @@ type worldConn struct {
 	in                      []byte
 	eof, reset, closed      bool
 	unsent                  int
+	written, sent, acked    int64
 	paced                   int64
 	pace                    pacing
 	readUntil, writtenUntil time.Time
@@ -91,9 +97,6 @@ func (c *worldConn) Read(p []byte) (int, error) {
 
 func (c *worldConn) Write(p []byte) (n int, err error) {
 	if c.datagrams {
-		if c.paced > 0 && c.worldPacketConn.paced[c.remote] == nil {
-			c.worldPacketConn.paced[c.remote] = &pacing{bps: c.paced}
-		}
 		return c.WriteTo(p, net.UDPAddrFromAddrPort(c.remote))
 	}
 	w := c.ev.w
@@ -113,14 +116,16 @@ func (c *worldConn) Write(p []byte) (n int, err error) {
 		p = p[len(part):]
 		n += len(part)
 		c.unsent += len(part)
+		c.written += int64(len(part))
 		ready := w.now
 		if c.paced > 0 {
 			c.pace.bps = c.paced
 			ready = c.pace.at(w.now, len(part))
 		}
 		left, arrives := w.depart(c.local.Addr(), len(part), ready)
-		w.at(left, func() { c.unsent -= len(part); c.ev.fire() })
+		w.at(left, func() { c.unsent -= len(part); c.sent += int64(len(part)); c.ev.fire() })
 		w.at(arrives, func() { c.peer.arrive(part) })
+		w.at(arrives.Add(w.delay), func() { c.acked += int64(len(part)); c.ev.fire() })
 	}
 	return n, nil
 }
@@ -178,7 +183,7 @@ func (c *worldConn) SetReadDeadline(t time.Time) error {
 
 func (c *worldConn) SetWriteDeadline(t time.Time) error {
 	if c.datagrams {
-		return nil
+		return c.worldPacketConn.SetWriteDeadline(t)
 	}
 	c.writtenUntil = t
 	c.ev.fire()
@@ -193,7 +198,9 @@ type worldPacketConn struct {
 	in     []datagram
 	closed bool
 	until  time.Time
-	paced  map[netip.AddrPort]*pacing
+
+	writtenUntil time.Time
+	paced        map[netip.AddrPort]*pacing
 }
 
 type datagram struct {
@@ -223,10 +230,26 @@ func (c *worldPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	}
 	to := addrPort(addr)
 	ready := c.w.now
-	if pc := c.paced[to]; pc != nil && len(p) > len(hello) {
+	pc := c.paced[to]
+	if pc != nil && len(p) > len(hello) {
+		for pc.waiting >= mostWaiting {
+			if passed(c.w, c.writtenUntil) {
+				return 0, os.ErrDeadlineExceeded
+			}
+			c.wait(c.writtenUntil)
+		}
 		ready = pc.at(c.w.now, len(p))
 	}
-	_, arrives := c.w.depart(c.local.Addr(), len(p), ready)
+	left, arrives := c.w.depart(c.local.Addr(), len(p), ready)
+	if pc != nil && len(p) > len(hello) {
+		pc.waiting++
+		c.w.at(left, func() {
+			pc.waiting--
+			pc.out.Packets++
+			pc.out.Bytes += int64(len(p))
+			c.fire()
+		})
+	}
 	if c.w.hellos != nil && len(p) == len(hello) && c.w.hellos(p) {
 		return len(p), nil
 	}
@@ -266,5 +289,13 @@ func (c *worldPacketConn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (c *worldPacketConn) SetWriteDeadline(time.Time) error { return nil }
-func (c *worldPacketConn) SetDeadline(t time.Time) error    { return c.SetReadDeadline(t) }
+func (c *worldPacketConn) SetWriteDeadline(t time.Time) error {
+	c.writtenUntil = t
+	c.fire()
+	return nil
+}
+
+func (c *worldPacketConn) SetDeadline(t time.Time) error {
+	c.SetReadDeadline(t)
+	return c.SetWriteDeadline(t)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/netcaliper/caliper/pacer"
+)
+
+// onWire is what a capture has of one flow's data: bytes of TCP counted once, however often
+// they were sent, or datagrams.
+type onWire struct {
+	bytes, packets int64
+	began          bool
+	first, next    uint32 // sequence numbers
+}
+
+// dataOnWire returns what a run has put on its wire from either host, of all streams
+// together and without the control connection, cookies and hellos.
+func dataOnWire(t *testing.T, name string) (near, far onWire) {
+	t.Helper()
+	const cookie, shortest = 37, 16
+	flows := make(map[pacer.Flow]*onWire)
+	control := uint16(0) // the port of the connection that is opened first
+	for _, frame := range readCapture(t, name) {
+		ip := frame.bytes[14:]
+		flow, size := pacer.Parse(ip)
+		port := flow.SrcPort
+		if port == 5201 {
+			port = flow.DstPort
+		}
+		sum := &near
+		if flow.SrcPort == 5201 {
+			sum = &far
+		}
+		switch flow.Proto {
+		case pacer.ProtoUDP:
+			if size.Payload >= shortest {
+				sum.packets++
+				sum.bytes += int64(size.Payload)
+			}
+		case pacer.ProtoTCP:
+			if control == 0 {
+				control = port
+			}
+			if port == control || size.Payload == 0 {
+				continue
+			}
+			s, ok := pacer.ParseSegment(ip)
+			if !ok {
+				t.Fatalf("no segment of %v", flow)
+			}
+			seq := uint32(s.Seq)
+			f := flows[flow]
+			if f == nil {
+				f = &onWire{first: seq, next: seq}
+				flows[flow] = f
+				if flow.DstPort == 5201 { // the client's streams begin with the cookie
+					sum.bytes -= cookie
+				}
+			}
+			if end := seq + uint32(size.Payload); int32(end-f.next) > 0 {
+				sum.bytes += int64(int32(end - f.next))
+				f.next = end
+			}
+		}
+	}
+	return near, far
+}
+
+// TestSentIsWhatLeft compares what the sender's line says with the frames on the wire, and
+// with what the receiver has: in every mode, over several seeds, with the pacer, the window
+// or a bottleneck as what holds the writer back.
+func TestSentIsWhatLeft(t *testing.T) {
+	type end struct {
+		Start, End, Seconds float64
+		Bytes, Packets      int64
+		Lost                int64 `json:"lost_packets"`
+	}
+	ports := []string{
+		"-b 20M", "-b 20M -P 3", "-b 0 --pace rate:5M", "-b 0 --port wire:rate=10M,line=1G,queue=20",
+		"-b 30M --port wire:rate=20M,line=1G,delay=5ms,queue=10", "-b 8M --pace none", "-b 0 --port wire:rate=10M --card none",
+	}
+	for i, port := range ports {
+		for _, protocol := range []string{"", "-u"} {
+			for j, direction := range []string{"", "-R", "--bidir"} {
+				for k, until := range []string{"-t 1", "-n 300K", "-k 40 -l 1400"} {
+					args := fmt.Sprintf("-c far %s %s %s %s --seed %d", port, protocol, direction, until, 1+(i+j+k)%5)
+					t.Run(args, func(t *testing.T) {
+						name := filepath.Join(t.TempDir(), "capture.pcapng")
+						o := succeed(t, append([]string{"iperf3", "-J", "--pcap", name}, strings.Fields(args)...)...)
+						var r struct {
+							End struct {
+								Sent            end `json:"sum_sent"`
+								Received        end `json:"sum_received"`
+								ReverseSent     end `json:"sum_sent_bidir_reverse"`
+								ReverseReceived end `json:"sum_received_bidir_reverse"`
+							}
+							Caliper findings
+						}
+						if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+							t.Fatal(err)
+						}
+						near, far := dataOnWire(t, name)
+						forward := direction != "-R"
+						udp := protocol != ""
+						if forward {
+							// # all that was written has left, and the server has it but for losses
+							if s := r.End.Sent; s.Bytes != near.bytes || udp && s.Packets != near.packets {
+								t.Errorf("%+v was sent, and %+v is on the wire", s, near)
+							}
+							if got := r.End.Received; udp && got.Packets-got.Lost != got.Bytes/(near.bytes/near.packets) || !udp && got.Bytes != near.bytes {
+								t.Errorf("%+v is on the wire, and %+v was received", near, got)
+							}
+							// With both directions either amount ends the test, as with iperf3.
+							if want := []int64{0, 300 << 10, 40 * 1400}[k]; direction == "" && near.bytes < want {
+								t.Errorf("%d bytes were asked for, and %d are on the wire", want, near.bytes)
+							}
+						}
+						back, got := r.End.Sent, r.End.Received
+						if direction == "--bidir" {
+							back, got = r.End.ReverseSent, r.End.ReverseReceived
+						}
+						// # the server goes on until it hears of the end
+						if !forward || direction == "--bidir" {
+							if back.Bytes > far.bytes || got.Bytes > back.Bytes || got.Bytes == 0 && !forward {
+								t.Errorf("the other way %+v was sent, %+v is on the wire, and %+v was received", back, far, got)
+							}
+						}
+						if d := r.Caliper.Departures.Dropped; d != 0 {
+							t.Errorf("%d frames were dropped before they left", d)
+						}
+					})
+				}
+			}
+		}
+	}
+}

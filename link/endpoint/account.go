@@ -1,0 +1,256 @@
+package endpoint
+
+import (
+	"net/netip"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
+)
+
+// An Account counts what becomes of the datagrams that a UDP flow has given to the
+// endpoint: each of them waits for its departure, then has left or was dropped. One that
+// is sent in fragments waits until the last of them has left, and was dropped if one of
+// them was. The methods may be called from any goroutine.
+type Account struct {
+	mu                     sync.Mutex
+	left, dropped, waiting Datagrams
+	limit                  int // a writer who has so many bytes waiting is told to stop
+	full                   bool
+	changed                func()
+}
+
+// Datagrams is a number of UDP datagrams, and the bytes of payload in them.
+type Datagrams struct{ Packets, Bytes int64 }
+
+func (d *Datagrams) add(packets int, bytes int) {
+	d.Packets += int64(packets)
+	d.Bytes += int64(bytes)
+}
+
+// NewAccount returns an Account. changed is called on the clock's goroutine when a writer
+// who was told to stop may go on, and when nothing waits any more; it must not block.
+func NewAccount(changed func()) *Account { return &Account{changed: changed} }
+
+// Counts returns how many datagrams have left, were dropped before that, and wait.
+func (a *Account) Counts() (left, dropped, waiting Datagrams) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.left, a.dropped, a.waiting
+}
+
+// Full reports whether a writer of n more bytes has to wait: so that limit bytes wait at
+// most, and always as much as two such datagrams. One who was stopped goes on when half of
+// it has left.
+func (a *Account) Full(n, limit int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.limit = max(limit, 2*n)
+	most := int64(a.limit)
+	if a.full {
+		most = int64(a.limit/2 + n)
+	}
+	a.full = a.waiting.Bytes > 0 && a.waiting.Bytes+int64(n) > most
+	return a.full
+}
+
+// A parcel is a packet of an Account.
+type parcel struct {
+	account *Account // nil if nobody keeps one
+	whole   *datagram
+	payload int  // bytes
+	first   bool // it has the UDP header
+}
+
+// A datagram is one that is sent in fragments.
+type datagram struct {
+	flow    pacer.Flow
+	account *Account
+
+	// Of the account's lock.
+	payload, waiting  int // bytes so far; fragments
+	complete, dropped bool
+}
+
+// wrote notes that a packet waits from now on.
+func (p *parcel) wrote(last bool) {
+	a := p.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d := p.whole; d != nil {
+		d.waiting++
+		d.payload += p.payload
+		d.complete = d.complete || last
+		a.waiting.add(0, p.payload)
+		if !p.first {
+			return
+		}
+		a.waiting.add(1, 0)
+		return
+	}
+	a.waiting.add(1, p.payload)
+}
+
+// measure has a fragment belong to the flow of its datagram, which is paced as a whole.
+func (p *parcel) measure(f *link.Frame) {
+	if p.whole != nil {
+		f.Flow, f.Size.Payload = p.whole.flow, p.payload
+	}
+}
+
+// gone notes that a packet waits no longer.
+func (p *parcel) gone(left bool) {
+	a := p.account
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	payload := p.payload
+	if d := p.whole; d != nil {
+		d.waiting--
+		d.dropped = d.dropped || !left
+		if d.waiting > 0 || !d.complete {
+			a.mu.Unlock()
+			return
+		}
+		left, payload = !d.dropped, d.payload
+	}
+	a.waiting.add(-1, -payload)
+	if left {
+		a.left.add(1, payload)
+	} else {
+		a.dropped.add(1, payload)
+	}
+	free := a.full && a.waiting.Bytes <= int64(a.limit/2) || a.waiting.Bytes == 0
+	if free {
+		a.full = false
+	}
+	a.mu.Unlock()
+	if free {
+		a.changed()
+	}
+}
+
+// accounts finds the Account of a packet. It belongs to the endpoint's lock.
+type accounts struct {
+	of    map[pacer.Flow]*Account
+	parts map[fragmented]*datagram // that are not complete
+}
+
+// fragmented is what the fragments of a datagram have in common.
+type fragmented struct {
+	src, dst [16]byte
+	id       uint32
+}
+
+// Account has a count what becomes of the datagrams of the UDP flow f from now on; nil
+// ends it. It may be called from any goroutine.
+func (e *Endpoint) Account(f pacer.Flow, a *Account) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if a == nil {
+		delete(e.accounts.of, f)
+		return
+	}
+	if e.accounts.of == nil {
+		e.accounts.of = make(map[pacer.Flow]*Account)
+		e.accounts.parts = make(map[fragmented]*datagram)
+	}
+	e.accounts.of[f] = a
+}
+
+// headSize is what has to be seen of a packet: the longest IPv4 header, or IPv6's with a
+// fragment header, and the ports of UDP, which all fit.
+const headSize = 64
+
+// parcel takes a packet that was written into its account, if it has one. mu is held.
+func (e *Endpoint) parcel(pkt *gstack.PacketBuffer) parcel {
+	if len(e.accounts.of) == 0 {
+		return parcel{}
+	}
+	var buf [headSize]byte
+	b := buf[:peek(buf[:], pkt, e.info.Header())]
+	var f pacer.Flow
+	var key fragmented
+	var length, offset int
+	var more bool
+	var l4 []byte
+	switch header.IPVersion(b) {
+	case header.IPv4Version:
+		ip := header.IPv4(b)
+		if len(b) < header.IPv4MinimumSize || ip.Protocol() != pacer.ProtoUDP || len(b) < int(ip.HeaderLength()) {
+			return parcel{}
+		}
+		f = pacer.FlowOf(pacer.ProtoUDP, portless(ip.SourceAddress()), portless(ip.DestinationAddress()))
+		length, offset, more = int(ip.PayloadLength()), int(ip.FragmentOffset()), ip.More()
+		key.id, l4 = uint32(ip.ID()), b[ip.HeaderLength():]
+	case header.IPv6Version:
+		ip := header.IPv6(b)
+		if len(b) < header.IPv6MinimumSize {
+			return parcel{}
+		}
+		next := ip.NextHeader()
+		length, l4 = int(ip.PayloadLength()), b[header.IPv6MinimumSize:]
+		if next == header.IPv6FragmentHeader && len(l4) >= header.IPv6FragmentHeaderSize {
+			part := header.IPv6Fragment(l4)
+			next, offset, more, key.id = part.NextHeader(), int(part.FragmentOffset()), part.More(), part.ID()
+			length, l4 = length-header.IPv6FragmentHeaderSize, l4[header.IPv6FragmentHeaderSize:]
+		}
+		if next != pacer.ProtoUDP {
+			return parcel{}
+		}
+		f = pacer.FlowOf(pacer.ProtoUDP, portless(ip.SourceAddress()), portless(ip.DestinationAddress()))
+	default:
+		return parcel{}
+	}
+	key.src, key.dst = f.Src, f.Dst
+	p := parcel{payload: length, first: offset == 0}
+	if p.first && len(l4) < header.UDPMinimumSize {
+		return parcel{}
+	}
+	if p.first {
+		udp := header.UDP(l4)
+		f.SrcPort, f.DstPort = udp.SourcePort(), udp.DestinationPort()
+		p.account = e.accounts.of[f]
+		p.payload -= header.UDPMinimumSize
+		if more && p.account != nil {
+			p.whole = &datagram{flow: f, account: p.account}
+			e.accounts.parts[key] = p.whole
+		}
+	} else if p.whole = e.accounts.parts[key]; p.whole != nil {
+		p.account = p.whole.account
+		if !more {
+			delete(e.accounts.parts, key)
+		}
+	}
+	if p.account != nil {
+		p.wrote(!more)
+	}
+	return p
+}
+
+func portless(a tcpip.Address) netip.AddrPort {
+	n, _ := netip.AddrFromSlice(a.AsSlice())
+	return netip.AddrPortFrom(n, 0)
+}
+
+// peek copies the first bytes of a packet behind a link header of the given length to b,
+// and returns how many there are.
+func peek(b []byte, pkt *gstack.PacketBuffer, header int) (n int) {
+	views, skip := pkt.AsViewList()
+	skip += header
+	for v := views.Front(); v != nil && n < len(b); v = v.Next() {
+		data := v.AsSlice()
+		if skip >= len(data) {
+			skip -= len(data)
+			continue
+		}
+		n += copy(b[n:], data[skip:])
+		skip = 0
+	}
+	return n
+}

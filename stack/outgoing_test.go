@@ -1,0 +1,255 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/wire"
+	"github.com/netcaliper/caliper/pacer"
+)
+
+// lossyWorld is near and far, joined by 100 Mbit/s without an end to its queue, where some
+// of near's frames are dropped before they leave.
+func lossyWorld(t *testing.T, seed uint64, drop float64) (w *World, near, far *Host, h *hold.Hold) {
+	t.Helper()
+	w = NewWorld(seed)
+	a, b := wire.New(w.Clock(), &wire.Config{Rate: 100e6, Delay: time.Millisecond}, &wire.Config{Rate: 100e6})
+	h = hold.New(link.NewFault(a, w.Clock(), &link.FaultConfig{Seed: seed, Sent: link.Faults{Drop: drop}}), w.Clock(), nil)
+	addrs := func(last string) []netip.Prefix {
+		return []netip.Prefix{netip.MustParsePrefix("10.0.0." + last + "/24"), netip.MustParsePrefix("fd00::" + last + "/64")}
+	}
+	near, err := w.NewHost(Config{Device: h, Addrs: addrs("1"), MinRTO: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if far, err = w.NewHost(Config{Device: b, Addrs: addrs("2")}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w, near, far, h
+}
+
+// Whatever is written to a UDP socket has left, was dropped, or waits, and what has left
+// is what the other side has: datagrams of all sizes, in fragments or not, paced or not.
+func TestDatagramsAreAccountedFor(t *testing.T) {
+	for seed := range uint64(8) {
+		for _, remote := range []string{"10.0.0.2:9", "[fd00::2]:9"} {
+			for _, connected := range []bool{true, false} {
+				w, near, far, h := lossyWorld(t, seed, 0.05)
+				sink, err := far.ListenPacket("udp", ":9")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got Outgoing
+				w.Go(func() {
+					b := make([]byte, 1<<16)
+					for {
+						n, _, err := sink.ReadFrom(b)
+						if err != nil {
+							return
+						}
+						got.Left.Packets++
+						got.Left.Bytes += int64(n)
+					}
+				})
+				random := rand.New(rand.NewPCG(seed, 1))
+				err = w.Run(func() {
+					to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(remote))
+					var c *UDPConn
+					if connected {
+						conn, err := near.Dial("udp", remote)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						c = conn.(*UDPConn)
+					} else {
+						conn, err := near.ListenPacket("udp", ":0")
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						c = conn.(*UDPConn)
+					}
+					check := func() Outgoing {
+						t.Helper()
+						o, err := c.Outgoing(to)
+						account, _ := c.ask(to)
+						left, dropped, waiting := account.Counts()
+						if err != nil || o.Left != left || o.Dropped != dropped || o.Waiting != waiting {
+							t.Fatalf("seed %d, %s: %+v, and the account has left %v, dropped %v, waiting %v; %v", seed, remote, o, left, dropped, waiting, err)
+						}
+						return o
+					}
+					check()
+					most := 0
+					for i := range 300 {
+						switch {
+						case i%100 == 50:
+							rate, _ := pacer.NewRate(int64(1e6+random.IntN(50e6)), pacer.Payload)
+							if err := c.SetPacing(to, rate); err != nil {
+								t.Error(err)
+							}
+						case i%100 == 0:
+							if err := c.SetPacing(to, nil); err != nil {
+								t.Error(err)
+							}
+						}
+						n := 1 + random.IntN(6000)
+						if _, err := c.send2(make([]byte, n), to); err != nil {
+							t.Errorf("%d bytes: %v", n, err)
+						}
+						check()
+						if random.IntN(10) == 0 {
+							w.Sleep(time.Duration(random.IntN(3e6)))
+						}
+						most = max(most, h.Waiting())
+					}
+					if err := c.Drain(to, near.Now().Add(time.Minute)); err != nil {
+						t.Error(err)
+					}
+					o := check()
+					w.Sleep(time.Second)
+					if o.Written.Packets != 300 || o.Waiting.Packets != 0 || o.Dropped.Packets == 0 || o.Left != got.Left {
+						t.Errorf("seed %d, %s: %+v, and %+v have arrived", seed, remote, o, got.Left)
+					}
+					if most > 250 {
+						t.Errorf("%d frames waited at once", most)
+					}
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+}
+
+// send2 is Write of a socket that is connected, and else WriteTo.
+func (c *UDPConn) send2(b []byte, to net.Addr) (int, error) {
+	if c.remote.IsValid() {
+		return c.Write(b)
+	}
+	return c.WriteTo(b, to)
+}
+
+// A writer whose datagrams are sent in fragments is held back by what waits, as any other,
+// without having asked for it.
+func TestFragmentsHoldTheWriterBack(t *testing.T) {
+	for _, remote := range []string{"10.0.0.2:9", "[fd00::2]:9"} {
+		w, near, far, h := lossyWorld(t, 1, 0)
+		sink, err := far.ListenPacket("udp", ":9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		w.Go(func() {
+			b := make([]byte, 1<<16)
+			for {
+				if n, _, err := sink.ReadFrom(b); err != nil || n != 8000 {
+					return
+				}
+				got++
+			}
+		})
+		err = w.Run(func() {
+			c, err := near.ListenPacket("udp", ":0")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			start, most := near.Now(), 0
+			for range 2000 {
+				if _, err := c.WriteTo(make([]byte, 8000), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(remote))); err != nil {
+					t.Error(err)
+					return
+				}
+				most = max(most, h.Waiting())
+			}
+			// # 16 MB at 100 Mbit/s, but for what may wait
+			if d := near.Now().Sub(start); d < 1200*time.Millisecond || most > 200 {
+				t.Errorf("%s: written within %v, and up to %d frames waited", remote, d, most)
+			}
+			w.Sleep(time.Second)
+		})
+		if err != nil || got != 2000 || h.Stats.Dropped() > 0 {
+			t.Errorf("%s: %d of 2000 datagrams arrived, %d frames dropped, %v", remote, got, h.Stats.Dropped(), err)
+		}
+	}
+}
+
+// What is written to a connection has left and was acknowledged when Drain returns, however
+// much is lost on the way and before it.
+func TestDrain(t *testing.T) {
+	for seed := range uint64(6) {
+		for _, drop := range []float64{0, 0.03} {
+			w, near, far, _ := lossyWorld(t, seed, drop)
+			ln, err := far.Listen("tcp", ":80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := int64(0)
+			w.Go(func() {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				b := make([]byte, 1<<16)
+				for err == nil {
+					var n int
+					n, err = c.Read(b)
+					got += int64(n)
+				}
+			})
+			err = w.Run(func() {
+				conn, err := near.Dial("tcp", "10.0.0.2:80")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c := conn.(*TCPConn)
+				if seed%2 == 1 {
+					c.SetPacingRate(5e6, pacer.Payload)
+				}
+				random := rand.New(rand.NewPCG(seed, 2))
+				total := int64(0)
+				for range 5 {
+					n := 1 + random.IntN(300e3)
+					c.Write(make([]byte, n))
+					total += int64(n)
+					o := c.Outgoing()
+					if o.Written.Bytes != total || o.Left.Bytes+o.Waiting.Bytes != total || o.Acknowledged > o.Left.Bytes {
+						t.Errorf("seed %d: %+v after %d bytes", seed, o, total)
+					}
+					if err := c.Drain(near.Now().Add(time.Microsecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("seed %d: within a microsecond: %v", seed, err)
+					}
+					if err := c.Drain(near.Now().Add(time.Hour)); err != nil {
+						t.Errorf("seed %d: %v", seed, err)
+					}
+					if o := c.Outgoing(); o.Left.Bytes != total || o.Acknowledged != total || got != total {
+						t.Errorf("seed %d: %+v after %d bytes, and %d have arrived", seed, o, total, got)
+					}
+				}
+				// # nobody takes it any more
+				w.Go(func() { w.Sleep(time.Second); c.Close() })
+				far.Close()
+				c.Write(make([]byte, 1000))
+				if err := c.Drain(near.Now().Add(time.Hour)); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("seed %d: the connection was closed, and Drain says %v", seed, err)
+				}
+			})
+			if err != nil {
+				t.Error(fmt.Errorf("seed %d: %w", seed, err))
+			}
+		}
+	}
+}
