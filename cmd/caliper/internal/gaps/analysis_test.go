@@ -165,7 +165,7 @@ func TestSetBack(t *testing.T) {
 	times := append(every(10, 1e9, 1000), every(10, 1e8, 1000)...)
 	config := Config{Asked: &Schedule{Gaps: []pacer.Gap{1000 * pacer.Nanosecond}}, Pause: time.Millisecond}
 	f := analyse(t, capture(times...), config).Flows[0]
-	if f.Backwards != 1 || f.Gaps != 18 || f.Gap.Min != 1000 || f.Gap.Max != 1000 || f.Pauses != 0 || f.Asked.Drift != (Drift{}) {
+	if f.Backwards != 1 || f.Gaps != 18 || f.Gap.Min != 1000 || f.Gap.Max != 1000 || f.Pauses != 0 || f.Bursts.Length.Max != 10 || f.Asked.Drift != (Drift{}) {
 		t.Errorf("%+v, %+v", f, f.Asked)
 	}
 }

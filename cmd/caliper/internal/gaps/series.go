@@ -114,7 +114,7 @@ func (s *series) compare(a *Analysis, at clock.Time, gap, asked time.Duration) {
 // burst makes the packet behind a gap a part of the burst that goes on, or the first of
 // another. wire is the size of the packet before the gap.
 func (s *series) burst(a *Analysis, gap time.Duration, wire, iface int) {
-	if gap <= a.close(wire, iface) {
+	if close := a.close(wire, iface); gap <= close && gap >= -close {
 		s.run++
 		return
 	}
