@@ -19,7 +19,6 @@ type Inbox struct {
 	mu      sync.Mutex
 	waiting []*Frame
 	stats   Stats
-	err     error // the first
 }
 
 // What may wait in an Inbox: so many frames, and of large ones so many that they hold no
@@ -85,22 +84,6 @@ func (q *Inbox) deliver() {
 	}
 	clear(batch)
 	q.batch = batch
-}
-
-// Fail notes the interface's first error.
-func (q *Inbox) Fail(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.err == nil {
-		q.err = err
-	}
-}
-
-// Err returns the first error, or nil.
-func (q *Inbox) Err() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.err
 }
 
 // Stats returns what arrived, and what of it went no further.

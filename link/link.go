@@ -146,9 +146,10 @@ const (
 	Duplicate              // a TCP retransmission whose original still waited for its departure
 	OtherHost              // it arrived here and was addressed to another machine
 	Forged                 // an ICMP error about nothing that is on its way
+	LinkDown               // the interface was down, or had no carrier
 	NumCauses
 )
 
-var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "duplicate", "other host", "forged"}
+var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "duplicate", "other host", "forged", "link down"}
 
 func (c Cause) String() string { return causes[c] }

@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/nic"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -51,11 +52,17 @@ type Config struct {
 	// MTU is the largest IP packet to send and to receive, in bytes, from 68 to what
 	// the interface has. 0 stands for the latter.
 	MTU int
+	// Tell, if it is not nil, is told on the clock's goroutine of what happens to the
+	// interface and does not end the device.
+	Tell func(error)
 }
 
-// retryAfter is when to look again whether a card without room has some. At 1 Gbit/s it
-// sends four full frames in the meantime, and its queue holds hundreds.
-const retryAfter = 50 * time.Microsecond
+// When to look again whether a card without room has some. At 1 Gbit/s it sends four full
+// frames in the shortest time, and its queue holds hundreds. Each look in vain doubles it.
+const (
+	retryAfter = 50 * time.Microsecond
+	retryMost  = 10 * time.Millisecond
+)
 
 // A Device is a station on an Ethernet, a link.Device.
 type Device struct {
@@ -63,21 +70,22 @@ type Device struct {
 	clk     clock.Clock
 	port    port
 	handler link.Handler
-	sent    link.Stats
-	inbox   *link.Inbox // what the reading goroutine has read
+	line    *nic.Line
+	watcher *nic.Watcher // nil for one that nobody watches
+	inbox   *link.Inbox  // what the reading goroutine has read
 	closed  bool
 	retry   clock.Timer
+	after   time.Duration // when it is set next
 	done    chan struct{} // closed when the reading goroutine has ended, nil before it runs
 }
 
 // A port is the system's half of a device.
 type port interface {
 	// read waits for a frame and returns its length, with the offload's header before
-	// it. After close it returns os.ErrClosed. It returns errDown once when the interface
+	// it. After close it returns os.ErrClosed. It returns nic.ErrDown when the interface
 	// goes down, and errUnknown for a frame that the kernel cannot describe.
 	read(b []byte) (int, error)
-	// write sends a frame, without waiting. It returns errNoRoom if the card has no
-	// room for it now.
+	// write sends a frame, without waiting. It returns package nic's errors.
 	write(b []byte) error
 	// lost returns how many frames arrived since the last call that the kernel had no
 	// room for.
@@ -85,11 +93,7 @@ type port interface {
 	close() error
 }
 
-var (
-	errNoRoom  = errors.New("the card has no room for the frame now")
-	errUnknown = errors.New("the frame is of a kind that the kernel cannot describe")
-	errDown    = errors.New("the interface went down")
-)
+var errUnknown = errors.New("the frame is of a kind that the kernel cannot describe")
 
 // Open joins an interface. Where it returns an error, it has left nothing behind. The
 // interface is looked for in the calling thread's network namespace.
@@ -98,21 +102,46 @@ func Open(clk clock.Clock, config *Config) (*Device, error) {
 	err := c.check()
 	var p port
 	var info link.Info
+	var index int
 	if err == nil {
-		p, info, err = open(&c)
+		p, info, index, err = open(&c)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("packet socket on %q: %w", c.Interface, err)
 	}
-	return newDevice(clk, p, info), nil
+	d := newDevice(clk, p, info, c.Tell)
+	if d.watcher, err = nic.Watch(index, d.changed); err != nil {
+		d.Close()
+		return nil, d.wrap(err)
+	}
+	return d, nil
 }
 
-func newDevice(clk clock.Clock, p port, info link.Info) *Device {
-	d := &Device{info: info, clk: clk, port: p, inbox: link.NewInbox(clk, info.MTU)}
+func newDevice(clk clock.Clock, p port, info link.Info, tell func(error)) *Device {
+	info.Stamps = true
+	d := &Device{info: info, clk: clk, port: p, inbox: link.NewInbox(clk, info.MTU), after: retryAfter}
+	d.line = nic.NewLine(clk, info, p.write, func(err error) {
+		if tell != nil {
+			tell(d.wrap(err))
+		}
+	})
 	// A timer can only be made running.
 	d.retry = clk.AfterFunc(time.Duration(clock.Never), d.ready)
 	d.retry.Stop()
 	return d
+}
+
+func (d *Device) wrap(err error) error {
+	return fmt.Errorf("packet socket on %q: %w", d.info.Name, err)
+}
+
+// changed takes the interface's state to the clock's goroutine.
+func (d *Device) changed(s nic.State) {
+	d.clk.AfterFunc(0, func() {
+		if !d.closed {
+			d.line.Changed(s)
+		}
+	})
 }
 
 // check tests what can be known without asking the kernel.
@@ -164,40 +193,14 @@ func (d *Device) Transmit(frames []*link.Frame) (int, error) {
 		return 0, net.ErrClosed
 	}
 	for i, f := range frames {
-		if !d.write(f) {
-			d.retry.Reset(retryAfter)
+		if !d.line.Send(f) {
+			d.retry.Reset(d.after)
+			d.after = min(2*d.after, retryMost)
 			return i, link.ErrFull
 		}
+		d.after = retryAfter
 	}
 	return len(frames), nil
-}
-
-// write sends a frame and ends it, but returns false if there is no room for it.
-func (d *Device) write(f *link.Frame) bool {
-	n := f.Len()
-	switch {
-	case !d.info.Fits(f.Bytes()):
-		d.sent.Drop(f, link.TooLong)
-		return true
-	case n < link.EthernetHeader:
-		d.sent.Drop(f, link.Malformed)
-		return true
-	}
-	begin := d.clk.Now()
-	err := d.port.write(f.Bytes())
-	if err == errNoRoom {
-		return false
-	}
-	if err != nil {
-		d.sent.Drop(f, link.LinkError)
-		d.inbox.Fail(err)
-		return true
-	}
-	f.LeftDuring(begin, d.clk.Now())
-	d.sent.Frames++
-	d.sent.Bytes += uint64(n)
-	f.Free()
-	return true
 }
 
 // ready lets what is above try again.
@@ -230,10 +233,9 @@ func (d *Device) read() {
 			return
 		case errUnknown:
 			d.inbox.Lose(link.Malformed, 1)
-		case errDown:
-			d.inbox.Fail(err) // it may come up again
+		case nic.ErrDown: // it may come up again
 		default:
-			d.inbox.Fail(err)
+			d.line.Fail(err)
 			return
 		}
 	}
@@ -265,14 +267,21 @@ func (d *Device) Stats() (sent, received link.Stats) {
 	if !d.closed {
 		d.inbox.Lose(link.QueueFull, int(d.port.lost()))
 	}
-	return d.sent, d.inbox.Stats()
+	return d.line.Stats(), d.inbox.Stats()
 }
 
-// Err returns the first error of sending or receiving, such as when somebody took the
-// interface down, or nil. It may be called from any goroutine.
+// Changes counts what became of the interface. It is called on the clock's goroutine.
+func (d *Device) Changes() nic.Changes { return d.line.Changes() }
+
+// Failed is closed when the device has failed, such as when somebody has removed the
+// interface: nothing more leaves or arrives. It may be called from any goroutine.
+func (d *Device) Failed() <-chan struct{} { return d.line.Failed() }
+
+// Err returns why the device has failed, nil if it has not. It may be called from any
+// goroutine.
 func (d *Device) Err() error {
-	if err := d.inbox.Err(); err != nil {
-		return fmt.Errorf("packet socket on %q: %w", d.info.Name, err)
+	if err := d.line.Err(); err != nil {
+		return d.wrap(err)
 	}
 	return nil
 }
@@ -285,6 +294,9 @@ func (d *Device) Close() error {
 	}
 	d.inbox.Lose(link.QueueFull, int(d.port.lost()))
 	d.closed = true
+	if d.watcher != nil {
+		d.watcher.Close()
+	}
 	err := d.port.close()
 	if d.done != nil {
 		<-d.done
@@ -292,7 +304,7 @@ func (d *Device) Close() error {
 	d.retry.Stop()
 	d.inbox.Close()
 	if err != nil {
-		return fmt.Errorf("packet socket on %q: close: %w", d.info.Name, err)
+		return d.wrap(fmt.Errorf("close: %w", err))
 	}
 	return nil
 }

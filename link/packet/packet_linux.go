@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/nic"
 )
 
 // needs is which right a packet socket takes, and two ways to get it.
@@ -17,17 +18,17 @@ const needs = "it needs CAP_NET_RAW: run it as root, or in a namespace of its ow
 	" which `unshare -Urn` opens, or allow it once with `sudo setcap cap_net_raw+ep $(which caliper)`"
 
 // open joins the interface. All that it changes there ends with the sockets.
-func open(c *Config) (port, link.Info, error) {
+func open(c *Config) (port, link.Info, int, error) {
 	face, err := net.InterfaceByName(c.Interface)
 	if err != nil {
-		return nil, link.Info{}, fmt.Errorf("%w: `ip link` lists those that there are", err)
+		return nil, link.Info{}, 0, fmt.Errorf("%w: `ip link` lists those that there are", err)
 	}
 	if face.Flags&net.FlagUp == 0 {
-		return nil, link.Info{}, fmt.Errorf("the interface is down: bring it up with `ip link set %s up`", c.Interface)
+		return nil, link.Info{}, 0, fmt.Errorf("the interface is down: bring it up with `ip link set %s up`", c.Interface)
 	}
 	p, err := newSockets(face)
 	if err != nil {
-		return nil, link.Info{}, err
+		return nil, link.Info{}, 0, err
 	}
 	if err = p.isEthernet(); err == nil {
 		err = c.settle(face.HardwareAddr, face.MTU)
@@ -37,9 +38,9 @@ func open(c *Config) (port, link.Info, error) {
 	}
 	if err != nil {
 		p.close()
-		return nil, link.Info{}, err
+		return nil, link.Info{}, 0, err
 	}
-	return p, link.Info{Name: face.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send, face.Name), Stamps: true}, nil
+	return p, link.Info{Name: face.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send, face.Name)}, face.Index, nil
 }
 
 // sockets is the port to Linux: one socket for each direction, as only the frames that
@@ -176,23 +177,12 @@ func (p *sockets) read(b []byte) (int, error) {
 	case errors.Is(err, unix.EINVAL):
 		return 0, errUnknown
 	case errors.Is(err, unix.ENETDOWN):
-		return 0, errDown
+		return 0, nic.ErrDown
 	}
 	return 0, err
 }
 
-func (p *sockets) write(b []byte) error {
-	for {
-		_, err := unix.Write(p.send, b)
-		switch err {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN, unix.ENOBUFS:
-			return errNoRoom
-		}
-		return err
-	}
-}
+func (p *sockets) write(b []byte) error { return nic.Write(p.send, b) }
 
 // lost asks for the kernel's counter, which starts afresh with that.
 func (p *sockets) lost() uint64 {

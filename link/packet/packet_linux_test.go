@@ -10,12 +10,14 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/nic"
 	"github.com/netcaliper/caliper/link/packet"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -212,42 +214,101 @@ func TestLeavesNothing(t *testing.T) {
 	}
 }
 
-// The interface can go down and come up again. What is sent meanwhile is counted as an
-// error; afterwards frames arrive as before.
-func TestDown(t *testing.T) {
+// The interface can go down and come up again, lose its carrier, and have a smaller MTU. What
+// is sent meanwhile is counted by cause, and it is told; afterwards frames leave and arrive as
+// before. When it is removed, the device fails at once.
+func TestInterfaceChanges(t *testing.T) {
 	veth(t)
 	clk := clock.NewReal()
 	defer clk.Close()
-	d := open(t, clk, &packet.Config{Interface: "cal0"})
+	var told []string // on the clock's goroutine
+	d := open(t, clk, &packet.Config{Interface: "cal0", Tell: func(err error) { told = append(told, err.Error()) }})
 	above := &linktest.Collector{Clock: clk}
 	clk.Do(func() { d.Attach(above) })
 	tap := newTap(t, "peer0")
-	one := func() {
-		clk.Do(func() { d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, 100))}) })
+	await := func(what string, now func() bool) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			ok := false
+			clk.Do(func() { ok = now() })
+			if ok {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("not yet: %s; told %q", what, told)
+			}
+		}
 	}
-	ip(t, "link", "set", "cal0", "down")
-	for d.Err() == nil {
-		runtime.Gosched() // the reader is told
+	hears := func(what string) {
+		t.Helper()
+		await(what, func() bool { return len(told) > 0 && strings.Contains(told[len(told)-1], what) })
 	}
-	one()
-	ip(t, "link", "set", "cal0", "up")
-	one()
+	one := func(size int) {
+		clk.Do(func() { d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, size))}) })
+	}
+	drops := func(why link.Cause, n uint64) {
+		t.Helper()
+		clk.Do(func() {
+			if sent, _ := d.Stats(); sent.Drops[why] != n {
+				t.Errorf("sent %+v, want %d drops for %v", sent, n, why)
+			}
+		})
+	}
 	arrives := append(append(net.HardwareAddr{}, d.Info().Address...), make([]byte, 54)...)
-	for n := 0; n == 0; {
-		tap.Arrive(arrives) // until the pair's carrier is there again
-		clk.Do(func() { n = len(above.Records) })
+	works := func(frames uint64) {
+		t.Helper()
+		one(100)
+		await("a frame leaves", func() bool { sent, _ := d.Stats(); return sent.Frames == frames })
+		await("a frame arrives", func() bool {
+			tap.Arrive(arrives)
+			return len(above.Records) > 0
+		})
+		clk.Do(func() { above.Records = nil })
 	}
+	works(1)
+
+	ip(t, "link", "set", "cal0", "down")
+	hears("was taken down")
+	one(100)
+	drops(link.LinkDown, 1)
+	ip(t, "link", "set", "cal0", "up")
+	hears("up again")
+	works(2)
+
+	ip(t, "link", "set", "peer0", "down")
+	hears("no carrier")
+	one(100)
+	drops(link.LinkDown, 2)
+	ip(t, "link", "set", "peer0", "up")
+	hears("up again")
+	tap = newTap(t, "peer0") // the other one has the error
+	works(3)
+
+	ip(t, "link", "set", "cal0", "mtu", "1000")
+	hears("MTU is 1000")
+	one(1400)
+	drops(link.TooLong, 1)
+	ip(t, "link", "set", "cal0", "mtu", "1500")
+	hears("MTU is 1500 again")
+	works(4)
+
 	clk.Do(func() {
-		if sent, _ := d.Stats(); sent.Drops[link.LinkError] != 1 || sent.Frames != 1 {
-			t.Errorf("sent %+v", sent)
+		if c := d.Changes(); c.Downs != 2 || c.Down <= 0 || c.MTUs != 2 || d.Err() != nil {
+			t.Errorf("%+v, %v", c, d.Err())
 		}
 	})
 	ip(t, "link", "del", "cal0")
-	one()
+	select {
+	case <-d.Failed():
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody tells that the interface was removed")
+	}
+	if err := d.Err(); !errors.Is(err, nic.ErrGone) {
+		t.Errorf("Err = %v", err)
+	}
+	one(100)
+	drops(link.LinkError, 1)
 	clk.Do(func() {
-		if sent, _ := d.Stats(); sent.Drops[link.LinkError] != 2 {
-			t.Errorf("sent %+v", sent)
-		}
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}

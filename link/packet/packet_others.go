@@ -10,6 +10,6 @@ import (
 	"github.com/netcaliper/caliper/link"
 )
 
-func open(*Config) (port, link.Info, error) {
-	return nil, link.Info{}, fmt.Errorf("%s: %w: packet sockets need Linux", runtime.GOOS, errors.ErrUnsupported)
+func open(*Config) (port, link.Info, int, error) {
+	return nil, link.Info{}, 0, fmt.Errorf("%s: %w: packet sockets need Linux", runtime.GOOS, errors.ErrUnsupported)
 }

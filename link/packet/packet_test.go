@@ -10,6 +10,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/nic"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -21,7 +22,6 @@ type fakePort struct {
 	frames   [][]byte
 	errors   []error
 	writeErr error
-	writing  func()
 	drops    uint64
 }
 
@@ -39,14 +39,8 @@ func (p *fakePort) read(b []byte) (int, error) {
 	return 0, os.ErrClosed
 }
 
-func (p *fakePort) write([]byte) error {
-	if p.writing != nil {
-		p.writing()
-	}
-	return p.writeErr
-}
-
-func (p *fakePort) close() error { return nil }
+func (p *fakePort) write([]byte) error { return p.writeErr }
+func (p *fakePort) close() error       { return nil }
 
 func (p *fakePort) lost() uint64 {
 	n := p.drops
@@ -59,7 +53,7 @@ var testInfo = link.Info{Name: "fake", MTU: 1500, Address: net.HardwareAddr{2, 0
 // read lets a device read all that the port has.
 func read(p port) (*Device, *linktest.Collector) {
 	clk := clock.NewVirtual()
-	d := newDevice(clk, p, testInfo)
+	d := newDevice(clk, p, testInfo, nil)
 	above := &linktest.Collector{Clock: clk}
 	d.Attach(above)
 	<-d.done
@@ -112,20 +106,21 @@ func TestReceived(t *testing.T) {
 // Reading goes on after what passes, and ends with what does not.
 func TestReadErrors(t *testing.T) {
 	broken := errors.New("broken")
-	d, _ := read(&fakePort{errors: []error{errUnknown, errDown, broken, errUnknown}})
+	d, _ := read(&fakePort{errors: []error{errUnknown, nic.ErrDown, broken, errUnknown}})
 	_, received := d.Stats()
 	if received.Drops[link.Malformed] != 1 {
 		t.Errorf("received %+v, want that nothing was read behind the error that stays", received)
 	}
-	if err := d.Err(); !errors.Is(err, errDown) || !strings.Contains(err.Error(), "fake") {
-		t.Errorf("Err = %v, want the first, that the interface went down", err)
+	if err := d.Err(); !errors.Is(err, broken) || !strings.Contains(err.Error(), "fake") {
+		t.Errorf("Err = %v, want the one that stays", err)
 	}
+	<-d.Failed()
 }
 
 // What waits for the clock's goroutine when the device closes is counted.
 func TestCloseWaiting(t *testing.T) {
 	clk := clock.NewVirtual()
-	d := newDevice(clk, &fakePort{frames: [][]byte{segment{payload: noise(100), size: 10}.bytes()}, drops: 5}, testInfo)
+	d := newDevice(clk, &fakePort{frames: [][]byte{segment{payload: noise(100), size: 10}.bytes()}, drops: 5}, testInfo, nil)
 	above := &linktest.Collector{Clock: clk}
 	d.Attach(above)
 	<-d.done
@@ -144,68 +139,31 @@ func TestWriteErrors(t *testing.T) {
 		len  int
 		want link.Cause
 	}{
+		{nic.ErrDown, 100, link.LinkDown},
+		{nic.ErrTooLong, 100, link.TooLong},
+		{nic.ErrGone, 100, link.LinkError},
 		{broken, 100, link.LinkError},
 		{nil, 1515, link.TooLong},
 		{nil, 13, link.Malformed},
 	} {
-		d := newDevice(clock.NewVirtual(), &fakePort{writeErr: c.err}, testInfo)
+		d := newDevice(clock.NewVirtual(), &fakePort{writeErr: c.err}, testInfo, nil)
 		if n, err := d.Transmit([]*link.Frame{link.NewFrame(c.len)}); n != 1 || err != nil {
 			t.Errorf("Transmit = %d, %v", n, err)
 		}
 		if sent, _ := d.Stats(); sent.Drops[c.want] != 1 || sent.Frames != 0 {
 			t.Errorf("%v: sent %+v", c.want, sent)
 		}
-		if c.err == broken && !errors.Is(d.Err(), broken) {
-			t.Errorf("Err = %v", d.Err())
+		if (d.Err() != nil) != (c.err == nic.ErrGone) {
+			t.Errorf("after %v the device has %v", c.err, d.Err())
 		}
 	}
-}
-
-// TestStamp has a frame stamped directly before the write, and its Origin told after it; of
-// one that was refused it hears that it was dropped.
-func TestStamp(t *testing.T) {
-	for _, broken := range []error{nil, errors.New("broken")} {
-		clk := clock.NewVirtual()
-		o := &origin{}
-		p := &fakePort{writeErr: broken, writing: func() {
-			o.early = o.told > 0
-			clk.RunUntil(300)
-		}}
-		d := newDevice(clk, p, testInfo)
-		clk.RunUntil(100)
-		f := link.NewFrame(100)
-		f.Origin = o
-		if n, err := d.Transmit([]*link.Frame{f}); n != 1 || err != nil {
-			t.Fatal(n, err)
-		}
-		want := origin{told: 1, sent: clock.At(100), call: 200}
-		if broken != nil {
-			want = origin{told: 1}
-		}
-		if *o != want {
-			t.Errorf("a write that ends with %v: %+v, want %+v", broken, *o, want)
-		}
-	}
-}
-
-// origin notes what it is told of a frame.
-type origin struct {
-	told  int
-	early bool
-	sent  clock.Optional
-	call  time.Duration
-}
-
-func (o *origin) Departed(f *link.Frame) {
-	o.told++
-	o.sent, o.call = f.Sent, f.Call
 }
 
 // A card without room makes the device full, and soon it looks again, once.
 func TestFull(t *testing.T) {
 	clk := clock.NewVirtual()
-	p := &fakePort{writeErr: errNoRoom}
-	d := newDevice(clk, p, testInfo)
+	p := &fakePort{writeErr: nic.ErrNoRoom}
+	d := newDevice(clk, p, testInfo, nil)
 	ready := 0
 	d.Attach(&linktest.Collector{Clock: clk, OnReady: func() { ready++ }})
 	frames := []*link.Frame{link.NewFrame(100), link.NewFrame(100)}
@@ -221,7 +179,7 @@ func TestFull(t *testing.T) {
 	if n, err := d.Transmit(frames); n != 2 || err != nil {
 		t.Errorf("Transmit = %d, %v", n, err)
 	}
-	p.writeErr = errNoRoom
+	p.writeErr = nic.ErrNoRoom
 	d.Transmit([]*link.Frame{link.NewFrame(100)})
 	d.Close()
 	for clk.Step() {
@@ -229,6 +187,36 @@ func TestFull(t *testing.T) {
 	if sent, _ := d.Stats(); ready != 1 || sent.Frames != 2 || sent.Dropped() != 0 {
 		t.Errorf("ready %d times, sent %+v", ready, sent)
 	}
+}
+
+// A card that stays without room is looked at ever less often.
+func TestBackOff(t *testing.T) {
+	clk := clock.NewVirtual()
+	p := &fakePort{writeErr: nic.ErrNoRoom}
+	d := newDevice(clk, p, testInfo, nil)
+	frames := []*link.Frame{link.NewFrame(100)}
+	looks := 0
+	d.Attach(&linktest.Collector{Clock: clk, OnReady: func() {
+		looks++
+		d.Transmit(frames)
+	}})
+	d.Transmit(frames)
+	clk.RunUntil(clock.Time(time.Second))
+	if most := int(time.Second/retryMost) + 10; looks > most || looks < most/2 {
+		t.Errorf("it looked %d times in a second, want up to %d", looks, most)
+	}
+	p.writeErr = nil
+	clk.RunUntil(clk.Now().Add(retryMost))
+	p.writeErr = nic.ErrNoRoom
+	before, now := looks, clk.Now()
+	frames[0] = link.NewFrame(100)
+	d.Transmit(frames)
+	clk.RunUntil(now.Add(retryAfter))
+	if sent, _ := d.Stats(); sent.Frames != 1 || looks != before+1 {
+		t.Errorf("sent %+v; %d looks", sent, looks-before)
+	}
+	frames[0].Free()
+	d.Close()
 }
 
 func TestCheck(t *testing.T) {

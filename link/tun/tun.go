@@ -28,6 +28,7 @@ import (
 	"strings"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/nic"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -43,30 +44,31 @@ type Config struct {
 	// KernelAddrs are the addresses of the kernel's end, with the networks that it
 	// shall reach through the interface.
 	KernelAddrs []netip.Prefix
+	// Tell, if it is not nil, is told on the clock's goroutine of what happens to the
+	// interface and does not end the device.
+	Tell func(error)
 }
 
 // A Device is a tun interface, a link.Device.
 type Device struct {
-	info   link.Info
-	clk    clock.Clock
-	port   port
-	sent   link.Stats
-	inbox  *link.Inbox // what the reading goroutine has read
-	closed bool
-	done   chan struct{} // closed when the reading goroutine has ended, nil before it runs
+	clk     clock.Clock
+	info    link.Info
+	port    port
+	line    *nic.Line
+	watcher *nic.Watcher // nil for one that nobody watches
+	inbox   *link.Inbox  // what the reading goroutine has read
+	closed  bool
+	done    chan struct{} // closed when the reading goroutine has ended, nil before it runs
 }
 
 // A port is the system's half of a device.
 type port interface {
 	// read waits for a packet and returns its length. After close it returns os.ErrClosed.
 	read(b []byte) (int, error)
-	// write hands the kernel a packet, without waiting. It returns errNoRoom if the
-	// kernel has none now.
+	// write hands the kernel a packet, without waiting. It returns package nic's errors.
 	write(b []byte) error
 	close() error
 }
-
-var errNoRoom = errors.New("the kernel has no room for the packet now")
 
 // Open makes a tun interface and brings it up. Where it returns an error, it has left
 // nothing behind. The calling thread's network namespace is where the interface is.
@@ -80,14 +82,42 @@ func Open(clk clock.Clock, config *Config) (*Device, error) {
 	}
 	err := c.check()
 	var name string
+	var index int
 	var p port
 	if err == nil {
-		p, name, err = open(&c)
+		p, name, index, err = open(&c)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tun interface %q: %w", c.Name, err)
 	}
-	return &Device{info: link.Info{Name: name, MTU: c.MTU, Stamps: true}, clk: clk, port: p, inbox: link.NewInbox(clk, c.MTU)}, nil
+	d := newDevice(clk, p, name, &c)
+	if d.watcher, err = nic.Watch(index, d.changed); err != nil {
+		d.Close()
+		return nil, d.wrap(err)
+	}
+	return d, nil
+}
+
+func newDevice(clk clock.Clock, p port, name string, c *Config) *Device {
+	d := &Device{clk: clk, port: p, inbox: link.NewInbox(clk, c.MTU)}
+	d.info = link.Info{Name: name, MTU: c.MTU, Stamps: true}
+	d.line = nic.NewLine(clk, d.info, p.write, func(err error) {
+		if c.Tell != nil {
+			c.Tell(d.wrap(err))
+		}
+	})
+	return d
+}
+
+func (d *Device) wrap(err error) error { return fmt.Errorf("tun interface %q: %w", d.info.Name, err) }
+
+// changed takes the interface's state to the clock's goroutine.
+func (d *Device) changed(s nic.State) {
+	d.clk.AfterFunc(0, func() {
+		if !d.closed {
+			d.line.Changed(s)
+		}
+	})
 }
 
 // check tests what can be known without asking the kernel.
@@ -130,30 +160,11 @@ func (d *Device) Transmit(frames []*link.Frame) (int, error) {
 		return 0, net.ErrClosed
 	}
 	for _, f := range frames {
-		d.write(f)
+		if !d.line.Send(f) {
+			d.line.Drop(f, link.QueueFull)
+		}
 	}
 	return len(frames), nil
-}
-
-func (d *Device) write(f *link.Frame) {
-	n := f.Len()
-	if n > d.info.MTU {
-		d.sent.Drop(f, link.TooLong)
-		return
-	}
-	begin := d.clk.Now()
-	switch err := d.port.write(f.Bytes()); {
-	case err == nil:
-		f.LeftDuring(begin, d.clk.Now())
-		d.sent.Frames++
-		d.sent.Bytes += uint64(n)
-		f.Free()
-	case err == errNoRoom:
-		d.sent.Drop(f, link.QueueFull)
-	default:
-		d.sent.Drop(f, link.LinkError)
-		d.inbox.Fail(err)
-	}
 }
 
 // Attach implements link.Device. From now on the device reads. As all methods it is called
@@ -175,7 +186,7 @@ func (d *Device) read() {
 			return
 		}
 		if err != nil {
-			d.inbox.Fail(err)
+			d.line.Fail(err)
 			return
 		}
 		f := link.NewFrame(n)
@@ -187,14 +198,21 @@ func (d *Device) read() {
 // Stats returns what was sent to the kernel and received from it. It is called on the
 // clock's goroutine.
 func (d *Device) Stats() (sent, received link.Stats) {
-	return d.sent, d.inbox.Stats()
+	return d.line.Stats(), d.inbox.Stats()
 }
 
-// Err returns the first error of reading or writing, such as when somebody else took the
-// interface down, or nil. It may be called from any goroutine.
+// Changes counts what became of the interface. It is called on the clock's goroutine.
+func (d *Device) Changes() nic.Changes { return d.line.Changes() }
+
+// Failed is closed when the device has failed, such as when somebody else has removed the
+// interface: nothing more leaves or arrives. It may be called from any goroutine.
+func (d *Device) Failed() <-chan struct{} { return d.line.Failed() }
+
+// Err returns why the device has failed, nil if it has not. It may be called from any
+// goroutine.
 func (d *Device) Err() error {
-	if err := d.inbox.Err(); err != nil {
-		return fmt.Errorf("tun interface %q: %w", d.info.Name, err)
+	if err := d.line.Err(); err != nil {
+		return d.wrap(err)
 	}
 	return nil
 }
@@ -206,13 +224,16 @@ func (d *Device) Close() error {
 		return nil
 	}
 	d.closed = true
+	if d.watcher != nil {
+		d.watcher.Close() // before the interface is gone by our own doing
+	}
 	err := d.port.close()
 	if d.done != nil {
 		<-d.done
 	}
 	d.inbox.Close()
 	if err != nil {
-		return fmt.Errorf("tun interface %q: close: %w", d.info.Name, err)
+		return d.wrap(fmt.Errorf("close: %w", err))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/netcaliper/caliper/link/nic"
 )
 
 const device = "/dev/net/tun"
@@ -24,19 +26,19 @@ const needs = "it needs CAP_NET_ADMIN: run it in a namespace of its own with `un
 	" or allow it once with `sudo setcap cap_net_admin+ep $(which caliper)`"
 
 // open makes the interface and sets it up. The interface ends with the descriptor.
-func open(c *Config) (port, string, error) {
+func open(c *Config) (port, string, int, error) {
 	if err := allowed(); err != nil {
-		return nil, "", err
+		return nil, "", 0, err
 	}
 	if c.Name != "" {
 		// The kernel would not refuse a tun interface that somebody made before, but
 		// join us to it.
 		_, err := netlink.LinkByName(c.Name)
 		if err == nil {
-			return nil, "", fmt.Errorf("there is an interface of that name: choose another, or remove it with `ip link del %s`", c.Name)
+			return nil, "", 0, fmt.Errorf("there is an interface of that name: choose another, or remove it with `ip link del %s`", c.Name)
 		}
 		if !errors.As(err, new(netlink.LinkNotFoundError)) {
-			return nil, "", fmt.Errorf("look up: %w", err)
+			return nil, "", 0, fmt.Errorf("look up: %w", err)
 		}
 	}
 	wc := water.Config{DeviceType: water.TUN}
@@ -47,18 +49,19 @@ func open(c *Config) (port, string, error) {
 	face, err := water.New(wc)
 	if err != nil {
 		syscall.ForkLock.RUnlock()
-		return nil, "", err
+		return nil, "", 0, err
 	}
 	p, err := newKernel(face)
 	syscall.ForkLock.RUnlock()
+	index := 0
 	if err == nil {
-		err = setUp(face.Name(), c)
+		index, err = setUp(face.Name(), c)
 	}
 	if err != nil {
 		face.Close()
-		return nil, "", err
+		return nil, "", 0, err
 	}
-	return p, face.Name(), nil
+	return p, face.Name(), index, nil
 }
 
 // allowed tells whether this process may make a tun interface. The kernel is asked on a
@@ -85,35 +88,35 @@ func allowed() error {
 	return nil
 }
 
-// setUp gives the interface its MTU and addresses, and brings it up.
-func setUp(name string, c *Config) error {
+// setUp gives the interface its MTU and addresses, brings it up, and returns its index.
+func setUp(name string, c *Config) (index int, err error) {
 	face, err := netlink.LinkByName(name)
 	if err != nil {
-		return fmt.Errorf("look up: %w", err)
+		return 0, fmt.Errorf("look up: %w", err)
 	}
 	if err := netlink.LinkSetMTU(face, c.MTU); err != nil {
-		return fmt.Errorf("set the MTU to %d: %w", c.MTU, err)
+		return 0, fmt.Errorf("set the MTU to %d: %w", c.MTU, err)
 	}
 	if err := netlink.LinkSetTxQLen(face, queue); err != nil {
-		return fmt.Errorf("set its queue to %d packets: %w", queue, err)
+		return 0, fmt.Errorf("set its queue to %d packets: %w", queue, err)
 	}
 	// Without a link-local address of its own making the kernel does not look for
 	// routers. Kernels without IPv6 refuse this, and need it not.
 	_ = netlink.LinkSetIP6AddrGenMode(face, addrGenModeNone)
 	for _, a := range c.KernelAddrs {
 		if err := netlink.AddrAdd(face, address(a)); err != nil {
-			return fmt.Errorf("set the address %v: %w", a, err)
+			return 0, fmt.Errorf("set the address %v: %w", a, err)
 		}
 	}
 	if err := netlink.LinkSetUp(face); err != nil {
-		return fmt.Errorf("bring it up: %w", err)
+		return 0, fmt.Errorf("bring it up: %w", err)
 	}
 	for _, a := range c.KernelAddrs {
 		if err := awaitUse(a.Addr()); err != nil {
-			return fmt.Errorf("set the address %v: %w", a, err)
+			return 0, fmt.Errorf("set the address %v: %w", a, err)
 		}
 	}
-	return nil
+	return face.Attrs().Index, nil
 }
 
 // awaitUse waits until the kernel takes packets to the address as its own. With an IPv6
@@ -172,19 +175,20 @@ func newKernel(face *water.Interface) (*kernel, error) {
 	return k, nil
 }
 
-func (k *kernel) read(b []byte) (int, error) { return k.face.Read(b) }
+func (k *kernel) read(b []byte) (int, error) {
+	n, err := k.face.Read(b)
+	if errors.Is(err, unix.EBADFD) {
+		err = nic.ErrGone
+	}
+	return n, err
+}
 
 func (k *kernel) write(b []byte) error {
-	for {
-		_, err := unix.Write(k.fd, b)
-		switch err {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN, unix.ENOBUFS: // the clock must not wait
-			return errNoRoom
-		}
-		return err
+	err := nic.Write(k.fd, b)
+	if err == unix.EIO {
+		return nic.ErrDown
 	}
+	return err
 }
 
 func (k *kernel) close() error { return k.face.Close() }

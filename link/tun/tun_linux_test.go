@@ -11,12 +11,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/nic"
 	"github.com/netcaliper/caliper/link/tun"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -251,19 +253,57 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// The interface can be taken away by others. Then sending is counted as an error.
+// The interface can go down and come up again, and be taken away by others.
 func TestTakenAway(t *testing.T) {
 	namespace(t)
 	clk := clock.NewReal()
 	defer clk.Close()
-	d := openTun(t, clk, &tun.Config{Name: "cal0"})
+	told := make(chan string, 100)
+	d := openTun(t, clk, &tun.Config{Name: "cal0", Tell: func(err error) { told <- err.Error() }})
 	clk.Do(func() { d.Attach(new(linktest.Null)) })
-	ip(t, "link", "del", "cal0")
-	clk.Do(func() {
-		d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, 100))})
-		if sent, _ := d.Stats(); sent.Drops[link.LinkError] != 1 || d.Err() == nil {
-			t.Errorf("sent %+v, Err = %v", sent, d.Err())
+	hears := func(what string) {
+		t.Helper()
+		select {
+		case s := <-told:
+			if !strings.Contains(s, what) || !strings.Contains(s, "cal0") {
+				t.Errorf("told %q, want %q", s, what)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("nobody tells %q", what)
 		}
+	}
+	one := func(want link.Cause, dropped, sent uint64) {
+		t.Helper()
+		clk.Do(func() {
+			d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, 100))})
+			if s, _ := d.Stats(); s.Drops[want] != dropped || s.Frames != sent {
+				t.Errorf("sent %+v, want %d, and %d dropped for %v", s, sent, dropped, want)
+			}
+		})
+	}
+	one(link.LinkDown, 0, 1)
+	ip(t, "link", "set", "cal0", "down")
+	hears("was taken down")
+	one(link.LinkDown, 1, 1)
+	ip(t, "link", "set", "cal0", "up")
+	hears("up again")
+	one(link.LinkDown, 1, 2)
+	ip(t, "link", "set", "cal0", "mtu", "900")
+	hears("MTU is 900")
+	if err := d.Err(); err != nil {
+		t.Error(err)
+	}
+	ip(t, "link", "del", "cal0")
+	select {
+	case <-d.Failed():
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody tells that the interface was removed")
+	}
+	if err := d.Err(); !errors.Is(err, nic.ErrGone) {
+		t.Errorf("Err = %v", err)
+	}
+	one(link.LinkError, 1, 2)
+	clk.Do(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}

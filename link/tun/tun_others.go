@@ -8,6 +8,6 @@ import (
 	"runtime"
 )
 
-func open(*Config) (port, string, error) {
-	return nil, "", fmt.Errorf("%s: %w: tun needs Linux", runtime.GOOS, errors.ErrUnsupported)
+func open(*Config) (port, string, int, error) {
+	return nil, "", 0, fmt.Errorf("%s: %w: tun needs Linux", runtime.GOOS, errors.ErrUnsupported)
 }

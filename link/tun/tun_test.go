@@ -9,6 +9,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/nic"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -30,7 +31,7 @@ func (p *fakePort) write([]byte) error { return p.err }
 func (p *fakePort) close() error       { return nil }
 
 func fakeDevice(clk clock.Clock, p port) *Device {
-	return &Device{info: link.Info{Name: "fake", MTU: 1500}, clk: clk, port: p, inbox: link.NewInbox(clk, 1500)}
+	return newDevice(clk, p, "fake", &Config{MTU: 1500})
 }
 
 // maxArrived is how many frames wait for the clock's goroutine.
@@ -76,7 +77,9 @@ func TestWriteErrors(t *testing.T) {
 		len  int
 		want link.Cause
 	}{
-		{errNoRoom, 100, link.QueueFull},
+		{nic.ErrNoRoom, 100, link.QueueFull},
+		{nic.ErrDown, 100, link.LinkDown},
+		{nic.ErrGone, 100, link.LinkError},
 		{broken, 100, link.LinkError},
 		{nil, 1501, link.TooLong},
 	} {
@@ -87,8 +90,8 @@ func TestWriteErrors(t *testing.T) {
 		if sent, _ := d.Stats(); sent.Drops[c.want] != 1 || sent.Frames != 0 {
 			t.Errorf("%v: sent %+v", c.want, sent)
 		}
-		if c.err == broken && !errors.Is(d.Err(), broken) {
-			t.Errorf("Err = %v", d.Err())
+		if (d.Err() != nil) != (c.err == nic.ErrGone) {
+			t.Errorf("after %v the device has %v", c.err, d.Err())
 		}
 	}
 }

@@ -1,0 +1,124 @@
+package nic
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// A Watcher hears from the kernel what becomes of an interface.
+type Watcher struct {
+	index  int
+	socket *nl.NetlinkSocket
+	told   func(State)
+	done   chan struct{}
+}
+
+// Watch tells the state of an interface of the calling thread's network namespace, now and
+// whenever it changes, on a goroutine of its own, until Close.
+func Watch(index int, told func(State)) (*Watcher, error) {
+	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
+	if err != nil {
+		return nil, fmt.Errorf("watch the interface: %w", err)
+	}
+	w := &Watcher{index: index, socket: s, told: told, done: make(chan struct{})}
+	if err := w.ask(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("watch the interface: %w", err)
+	}
+	go w.watch()
+	return w, nil
+}
+
+// ask asks the kernel for the state, which comes as a change does.
+func (w *Watcher) ask() error {
+	r := nl.NewNetlinkRequest(unix.RTM_GETLINK, 0)
+	m := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	m.Index = int32(w.index)
+	r.AddData(m)
+	return w.socket.Send(r)
+}
+
+func (w *Watcher) watch() {
+	defer close(w.done)
+	for {
+		messages, from, err := w.socket.Receive()
+		switch {
+		case errors.Is(err, unix.ENOBUFS): // some were lost
+			if w.ask() != nil {
+				return
+			}
+			continue
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil: // os.ErrClosed
+			return
+		case from.Pid != nl.PidKernel:
+			continue
+		}
+		for _, m := range messages {
+			h := unix.NlMsghdr(m.Header)
+			w.take(&h, m.Data)
+		}
+	}
+}
+
+// take tells of a message that is of our interface.
+func (w *Watcher) take(h *unix.NlMsghdr, b []byte) {
+	switch h.Type {
+	case unix.NLMSG_ERROR: // the answer to ask, when there is none of that index
+		if len(b) >= 4 && nl.NativeEndian().Uint32(b) != 0 {
+			w.told(State{Gone: true})
+		}
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		if len(b) < unix.SizeofIfInfomsg {
+			return
+		}
+		m := nl.DeserializeIfInfomsg(b)
+		// A bridge sends messages of its ports' state in it, under their index.
+		if int(m.Index) != w.index || m.Family != unix.AF_UNSPEC {
+			return
+		}
+		face, err := netlink.LinkDeserialize(h, b)
+		if err != nil {
+			return
+		}
+		a := face.Attrs()
+		w.told(State{
+			Gone:    h.Type == unix.RTM_DELLINK,
+			Up:      a.RawFlags&unix.IFF_UP != 0,
+			Carrier: a.RawFlags&unix.IFF_LOWER_UP != 0,
+			MTU:     a.MTU,
+		})
+	}
+}
+
+// Close ends the watching, and returns when it has ended.
+func (w *Watcher) Close() {
+	w.socket.Close()
+	<-w.done
+}
+
+// Write writes a frame to a descriptor without waiting, and returns the errors of this
+// package where they are meant.
+func Write(fd int, b []byte) error {
+	for {
+		_, err := unix.Write(fd, b)
+		switch err {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN, unix.ENOBUFS:
+			return ErrNoRoom
+		case unix.EMSGSIZE:
+			return ErrTooLong
+		case unix.ENETDOWN:
+			return ErrDown
+		case unix.ENODEV, unix.ENXIO, unix.EBADFD:
+			return ErrGone
+		}
+		return err
+	}
+}
