@@ -81,17 +81,25 @@ type cardReport struct {
 	Denied     uint64      `json:"denied"` // of these, those of users who may not send
 	Departures link.Report `json:"departures"`
 	TraceHash  string      `json:"trace_hash,omitempty"`
+
+	Interface *interfaceReport `json:"interface,omitempty"` // where there is something to report
 }
 
 func (t *cardTest) run() error {
 	defer tuneRuntime(false)()
 	stop, signalled := t.rig.voice.watch()
 	defer stop()
+	t.rig.bench.tell = t.rig.voice.remark
 	g, err := newPktgenRig(&t.rig)
 	if err != nil {
 		return err
 	}
-	err = t.serve(g, signalled)
+	up, cancel := g.whileUp(signalled)
+	defer cancel()
+	err = t.serve(g, up)
+	if lost := g.lost(); lost != nil {
+		err = lost
+	}
 	if closed := g.close(); err == nil {
 		err = closed
 	}
@@ -101,8 +109,8 @@ func (t *cardTest) run() error {
 	return err
 }
 
-// serve serves the card until a signal comes, and prints what left.
-func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
+// serve serves the card until the context ends, and prints what left.
+func (t *cardTest) serve(g *pktgenRig, ctx context.Context) error {
 	server, err := nl.Listen(g.real, g.card, &t.config)
 	if err != nil {
 		return failed(err, "").hint("is there another card? give this one another --netlink ID")
@@ -111,7 +119,7 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 	if !t.rig.json {
 		fmt.Fprintf(v, "the card serves netlink port id %d to %s; its port is %v\n", server.Address().Port, whoMaySend(), t.rig.bench.port)
 	}
-	<-signalled.Done()
+	<-ctx.Done()
 
 	s := cardReport{Port: t.rig.bench.port.String(), Netlink: server.Address().Port}
 	g.onClock(func() {
@@ -119,10 +127,14 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 		s.Messages, s.Refused, s.Denied = stats.Messages, stats.Refused, stats.Denied
 		server.Close()
 	})
-	left := g.drain(lastDepartures)
+	var left uint64
+	if g.lost() == nil {
+		left = g.drain(lastDepartures)
+	}
 	g.onClock(func() {
 		g.trace.Departures.Dropped = g.dropped() + left
 		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.traceHash()
+		s.Interface = g.interfaceReport()
 	})
 	if t.rig.json {
 		err = writeJSON(v, s)
@@ -131,8 +143,12 @@ func (t *cardTest) serve(g *pktgenRig, signalled context.Context) error {
 		if s.Denied > 0 {
 			denied = fmt.Sprintf(", of these %d of users who may not send", s.Denied)
 		}
-		_, err = fmt.Fprintf(v, "%d messages, %d refused%s\n%sport: %s\n%s\n",
-			s.Messages, s.Refused, denied, s.Departures, s.Port, realClock(s.TraceHash))
+		became := ""
+		if s.Interface != nil {
+			became = s.Interface.String() + "\n"
+		}
+		_, err = fmt.Fprintf(v, "%d messages, %d refused%s\n%sport: %s\n%s%s\n",
+			s.Messages, s.Refused, denied, s.Departures, s.Port, became, realClock(s.TraceHash))
 	}
 	if err != nil {
 		return failed(err, "write the result")

@@ -384,19 +384,20 @@ func (t *iperf3Test) run() error {
 	defer tuneRuntime(t.bench.port.kind == "wire")()
 	stop, signalled := t.voice.watch()
 	defer stop()
+	t.bench.tell = t.voice.remark
 	b, err := newBench(t.bench)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := b.whileUp(signalled)
+	defer cancel()
 	if t.server {
-		err = t.serve(b, signalled)
+		err = t.serve(b, ctx)
 	} else {
-		err = t.test(b, signalled)
+		err = t.test(b, ctx)
 	}
-	if b.out != nil && err != nil {
-		if lost := b.out.Err(); lost != nil {
-			t.voice.remark(lost) // which is why the peer went silent
-		}
+	if lost := b.lost(); lost != nil && err != nil {
+		err = lost // which is why the peer went silent
 	}
 	if closed := b.close(); err == nil {
 		err = closed

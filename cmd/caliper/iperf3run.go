@@ -28,7 +28,9 @@ type findings struct {
 	Seed       uint64      `json:"seed"`
 	Departures link.Report `json:"departures"`
 	Wire       *wireReport `json:"wire,omitempty"`
-	TraceHash  string      `json:"trace_hash,omitempty"` // of time, device and bytes of every frame
+
+	Interface *interfaceReport `json:"interface,omitempty"`  // of a real port, where there is something to report
+	TraceHash string           `json:"trace_hash,omitempty"` // of time, device and bytes of every frame
 }
 
 // findings gathers what was written down of a test that is over. What comes next, on a
@@ -58,6 +60,7 @@ func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
 			sent, _ := b.out.Stats()
 			all.Dropped += sent.Dropped()
 		}
+		f.Interface = b.interfaceReport()
 		all.Dropped, t.dropped = all.Dropped-t.dropped, all.Dropped
 		for _, r := range senders {
 			r.trace.Departures = link.Departures{Tick: all.Tick, Software: all.Software}
@@ -101,6 +104,9 @@ func (f *findings) print(w io.Writer) {
 	if f.Wire != nil {
 		fmt.Fprintln(w, f.Wire)
 	}
+	if f.Interface != nil {
+		fmt.Fprintln(w, f.Interface)
+	}
 	if f.Clock == "virtual" {
 		fmt.Fprintf(w, "clock: virtual, seed %d, trace %s\n", f.Seed, f.TraceHash)
 	} else {
@@ -136,6 +142,9 @@ func (t *iperf3Test) test(b *bench, signalled context.Context) error {
 		result, err = t.inWorld(b, client, signalled)
 	} else {
 		result, err = client.Run(signalled)
+		if lost := b.lost(); lost != nil && err != nil { // which is why the peer went silent
+			err, result.Error = lost, lost.Error()
+		}
 	}
 	congestion := result.Congestion
 	if t.params.Reverse && b.world != nil { // far is ours, too

@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/vishvananda/netlink"
 )
 
 // fails checks a run that another's fault has ended.
@@ -81,31 +79,6 @@ func TestClientKilled(t *testing.T) {
 	if n := strings.Count(o.stderr, "the client has unexpectedly closed the connection"); n != 4 {
 		t.Errorf("of 4 killed clients it says\n%s", o.stderr)
 	}
-}
-
-// TestInterfaceLost has somebody else remove the interface in the middle of a test. What
-// does not leave any more is counted, and the reason is told.
-func TestInterfaceLost(t *testing.T) {
-	namespace(t)
-	server := realServer(t)
-	client := start(t, command(t, append([]string{"iperf3", "-c", kernel4, "-t", "1000", "-u", "-b", "20M", "-i", "0.1"}, onTun("cal0")...)...))
-	client.measures()
-	face, err := netlink.LinkByName("cal0")
-	if err == nil {
-		err = netlink.LinkDel(face)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	client.measures()
-	client.signal(os.Interrupt)
-	o := client.end()
-	interrupted(t, o)
-	if !strings.Contains(o.stderr, `tun interface "cal0": `) || strings.Contains(o.stdout, " 0 dropped") {
-		t.Errorf("it says\n%s%s", o.stdout, o.stderr)
-	}
-	server.signal(os.Kill)
-	server.end()
 }
 
 // TestBusy has a second client while the first one's test runs.

@@ -48,7 +48,7 @@ func (t *pktgenTest) throughKernel(signalled context.Context) error {
 	}
 	defer g.close()
 	g.clk.Do(func() { g.Start(lead) })
-	t.await(g.tally, signalled, nil)
+	t.await(g.tally, signalled)
 	f := &pktgenFindings{findings: findings{Clock: "real", Card: "none", Port: "kernel", Pacer: t.describe(), Seed: t.bench.seed}}
 	g.clk.Do(func() {
 		g.Stop()
@@ -62,6 +62,7 @@ func (t *pktgenTest) throughKernel(signalled context.Context) error {
 }
 
 func (t *pktgenTest) throughCard(signalled context.Context) error {
+	t.bench.tell = t.voice.remark
 	g, err := newPktgenRig(t)
 	if err != nil {
 		if t.capture != nil && g.player == nil {
@@ -76,7 +77,9 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 	if g.virtual != nil {
 		t.advance(g, signalled)
 	} else {
-		t.await(g.tally, signalled, g.out.Err)
+		up, cancel := g.whileUp(signalled)
+		t.await(g.tally, up)
+		cancel()
 	}
 	f := t.findings(g)
 	closed := g.close()
@@ -103,14 +106,12 @@ func (t *pktgenTest) failure(g *pktgenRig, signalled context.Context) error {
 		return failed(err, "--replay %s", t.file)
 	case err != nil:
 		return failed(err, "")
-	case g.out != nil && g.out.Err() != nil:
-		return failed(g.out.Err(), "")
 	}
-	return nil
+	return g.lost()
 }
 
-// await waits for the end of a run in real time, or of the port, where broken tells of it.
-func (t *pktgenTest) await(tally *pktgen.Tally, signalled context.Context, broken func() error) {
+// await waits for the end of a run in real time, or of the context.
+func (t *pktgenTest) await(tally *pktgen.Tally, ctx context.Context) {
 	began := time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -118,12 +119,9 @@ func (t *pktgenTest) await(tally *pktgen.Tally, signalled context.Context, broke
 		select {
 		case <-tally.Over():
 			return
-		case <-signalled.Done():
+		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if broken != nil && broken() != nil {
-				return
-			}
 			t.voice.show("%s, %.1f s", t.progress(tally.Left()), time.Since(began).Seconds())
 		}
 	}
@@ -176,6 +174,7 @@ func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
 	}
 	g.onClock(func() {
 		g.generator.Stop()
+		f.Interface = g.interfaceReport()
 		g.trace.Departures.Dropped = g.dropped()
 		f.Departures = g.trace.Departures.Report()
 		f.TraceHash = g.traceHash()

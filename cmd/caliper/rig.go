@@ -1,19 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
-	"github.com/netcaliper/caliper/link/packet"
 	"github.com/netcaliper/caliper/link/pcap"
-	"github.com/netcaliper/caliper/link/tun"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer"
@@ -50,13 +45,7 @@ type bench struct {
 	asked    string         // by which flag the capture is
 	wires    []*wire.End    // near's and far's end
 	out      realPort       // nil in virtual time
-}
-
-// realPort is a device that leads out of the process.
-type realPort interface {
-	link.Device
-	Stats() (sent, received link.Stats)
-	Err() error
+	told     *telling       // what happens to it; nil in virtual time
 }
 
 // benchConfig says what to put together.
@@ -74,6 +63,7 @@ type benchConfig struct {
 	policy  pacer.Policy   // of the streams of which no bitrate is asked
 	unpaced bool           // streams keep their bitrate by themselves
 	reserve bool           // see hold.Config
+	tell    func(error)    // is told of what happens to a real port
 	rtoMin  time.Duration  // TCP's minimum retransmission timeout; 0 for what suits the port
 }
 
@@ -156,31 +146,6 @@ func (b *bench) openWorld(c benchConfig) error {
 	}
 	b.far, err = b.newRig(y, c, card, hosts)
 	return err
-}
-
-func (b *bench) openOutlet(c benchConfig) error {
-	b.real = startClock()
-	var err error
-	if c.port.kind == "packet" {
-		var d *packet.Device
-		if d, err = packet.Open(b.real, &packet.Config{Interface: c.port.name, MTU: c.mtu}); err == nil {
-			b.out = d
-		}
-	} else {
-		var d *tun.Device
-		if d, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel}); err == nil {
-			b.out = d
-		}
-	}
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, fs.ErrPermission):
-		return &problem{err: err, code: exitNoRights}
-	case errors.As(err, new(syscall.Errno)):
-		return failed(err, "")
-	}
-	return badInput(err, "") // such as a name that there is already
 }
 
 // openCapture creates the file that every frame is written to, if one is asked for. It comes
@@ -309,13 +274,16 @@ func (b *bench) close() error {
 	}
 	if b.real != nil {
 		if b.near != nil {
-			b.near.node.Host.Flush(time.Second)
+			if b.lost() == nil {
+				b.near.node.Host.Flush(time.Second)
+			}
 			b.near.node.Host.Close()
 		}
 		if b.out != nil {
 			b.onClock(func() { b.out.Close() })
 		}
 		b.real.Close()
+		b.told.close()
 	}
 	if b.capture == nil {
 		return nil

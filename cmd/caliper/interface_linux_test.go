@@ -1,0 +1,128 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+)
+
+// face returns an interface of this namespace.
+func face(t *testing.T, name string) netlink.Link {
+	t.Helper()
+	f, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestInterfaceRemoved has somebody else remove the interface under a run. It ends at once,
+// whoever waits for what, with the reason.
+func TestInterfaceRemoved(t *testing.T) {
+	for _, test := range []struct {
+		name, args, runs string
+		server           bool // a real iperf3 -s
+	}{
+		{"client udp", "iperf3 -c 10.99.0.1 -t 1000 -u -b 20M -i 0.1", "bits/sec", true},
+		{"client tcp", "iperf3 -c 10.99.0.1 -t 1000 -b 20M -i 0.1", "bits/sec", true},
+		{"client tcp -R", "iperf3 -c 10.99.0.1 -t 1000 -b 20M -R -i 0.1", "bits/sec", true},
+		{"server", "iperf3 -s", "listening", false},
+		{"card", "card", "serves netlink port id", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			namespace(t)
+			if test.server {
+				server := realServer(t)
+				defer server.end()
+				defer server.signal(os.Kill)
+			}
+			c := start(t, command(t, append(strings.Fields(test.args), onTun("cal0")...)...))
+			c.until(test.runs)
+			must(t, netlink.LinkDel(face(t, "cal0")))
+			o := c.end()
+			if want := `tun interface "cal0": the interface was removed`; o.code != exitFailed || !strings.Contains(o.stderr, want) {
+				t.Errorf("exit code %d, want %q\n%s%s", o.code, want, o.stdout, o.stderr)
+			}
+		})
+	}
+	t.Run("client -J", func(t *testing.T) {
+		namespace(t)
+		server := realServer(t, "-i", "0.1")
+		defer server.end()
+		defer server.signal(os.Kill)
+		c := start(t, command(t, append([]string{"iperf3", "-c", kernel4, "-t", "1000", "-b", "20M", "-J"}, onTun("cal0")...)...))
+		server.measures()
+		must(t, netlink.LinkDel(face(t, "cal0")))
+		o := c.end()
+		if r := decode(t, o.stdout); o.code != exitFailed || !strings.Contains(r.Error, "the interface was removed") || r.Caliper.Departures.Packets == 0 {
+			t.Errorf("exit code %d\n%s", o.code, o.stdout)
+		}
+	})
+}
+
+// TestInterfaceSurvived has the interface go down and come up again under a run, and its MTU
+// changed. Both are told as they happen and counted in the report; the run goes on.
+func TestInterfaceSurvived(t *testing.T) {
+	namespace(t)
+	server := realServer(t)
+	c := start(t, command(t, append([]string{"iperf3", "-c", kernel4, "-t", "2", "-u", "-b", "1M", "-i", "0.1"}, onTun("cal0")...)...))
+	c.measures()
+	must(t, netlink.LinkSetDown(face(t, "cal0")))
+	c.measures()
+	c.measures()
+	must(t, netlink.LinkSetUp(face(t, "cal0")))
+	must(t, netlink.LinkSetMTU(face(t, "cal0"), 1400))
+	o := c.end()
+	server.signal(os.Kill)
+	server.end()
+	gone(t)
+	for _, want := range []string{"it was taken down", "it is up again, after ", "its MTU is 1400 now"} {
+		if !strings.Contains(o.stderr, want) {
+			t.Errorf("there is no %q in\n%s", want, o.stderr)
+		}
+	}
+	if o.code != exitOK || !strings.Contains(o.stdout, "interface: down 1 times, ") || !strings.Contains(o.stdout, "MTU changed 1 times; not sent: ") ||
+		!strings.Contains(o.stdout, " link down") {
+		t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// TestMTULowered lowers the MTU of an Ethernet below the packets of a flow: nothing of it
+// leaves any more, which is told and counted.
+func TestMTULowered(t *testing.T) {
+	onBridge(t)
+	server := realServer(t, "-i", "0.1")
+	c := start(t, command(t, "iperf3", "-c", "10.99.0.1", "--port", "packet:cal0", "--addr", "10.99.0.2/24", "-u", "-b", "2M", "-t", "1", "-i", "0.1", "-J"))
+	server.measures()
+	must(t, netlink.LinkSetMTU(face(t, "cal0"), 1000))
+	o := c.end()
+	server.signal(os.Kill)
+	server.end()
+	r := decode(t, o.stdout)
+	i := r.Caliper.Interface
+	if !strings.Contains(o.stderr, "its MTU is 1000 now and was 1500 when it was opened: longer packets are dropped") ||
+		i == nil || i.MTUChanges != 1 || i.Dropped["too long"] == 0 {
+		t.Errorf("exit code %d, %+v\n%s%s", o.code, i, o.stderr, o.stdout)
+	}
+}
+
+// TestInterfaceReport writes what became of an interface.
+func TestInterfaceReport(t *testing.T) {
+	for want, r := range map[string]interfaceReport{
+		"interface: down 0 times, 0s in all; MTU changed 1 times":                                                    {MTUChanges: 1},
+		"interface: down 2 times, 1.5s in all; MTU changed 0 times; not sent: 3 too long, 1 link error, 4 link down": {Downs: 2, DownSeconds: 1.5, Dropped: map[string]uint64{"too long": 3, "link down": 4, "link error": 1}},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}

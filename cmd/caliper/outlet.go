@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/nic"
+	"github.com/netcaliper/caliper/link/packet"
+	"github.com/netcaliper/caliper/link/tun"
+)
+
+// realPort is a device that leads out of the process.
+type realPort interface {
+	link.Device
+	Stats() (sent, received link.Stats)
+	Changes() nic.Changes
+	Failed() <-chan struct{}
+	Err() error
+}
+
+// openOutlet starts the clock and opens the real port of a run.
+func (b *bench) openOutlet(c benchConfig) error {
+	b.real = startClock()
+	b.told = newTelling(c.tell)
+	var err error
+	if c.port.kind == "packet" {
+		var d *packet.Device
+		if d, err = packet.Open(b.real, &packet.Config{Interface: c.port.name, MTU: c.mtu, Tell: b.told.tell}); err == nil {
+			b.out = d
+		}
+	} else {
+		var d *tun.Device
+		if d, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel, Tell: b.told.tell}); err == nil {
+			b.out = d
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission):
+		return &problem{err: err, code: exitNoRights}
+	case errors.As(err, new(syscall.Errno)):
+		return failed(err, "")
+	}
+	return badInput(err, "") // such as a name that there is already
+}
+
+// whileUp returns a context that ends with ctx, and when the real port has failed, if the
+// run has one.
+func (b *bench) whileUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if b.out != nil {
+		go func() {
+			select {
+			case <-b.out.Failed():
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, cancel
+}
+
+// lost returns why the real port has failed, nil if it has not.
+func (b *bench) lost() error {
+	if b.out == nil {
+		return nil
+	}
+	if err := b.out.Err(); err != nil {
+		return failed(err, "")
+	}
+	return nil
+}
+
+// telling takes what the clock's goroutine has to tell to one that may wait for a terminal.
+type telling struct {
+	news chan error
+	done chan struct{}
+}
+
+func newTelling(tell func(error)) *telling {
+	t := &telling{news: make(chan error, 64), done: make(chan struct{})}
+	go func() {
+		defer close(t.done)
+		for err := range t.news {
+			tell(err)
+		}
+	}()
+	return t
+}
+
+// tell does not wait: what there is no room for is not told.
+func (t *telling) tell(err error) {
+	select {
+	case t.news <- err:
+	default:
+	}
+}
+
+// close comes when nobody calls tell any more.
+func (t *telling) close() {
+	if t != nil {
+		close(t.news)
+		<-t.done
+	}
+}
+
+// interfaceReport is what became of a real port since it was opened, and what could not be
+// sent to it.
+type interfaceReport struct {
+	Downs       uint64            `json:"downs"` // it went down, or lost its carrier
+	DownSeconds float64           `json:"down_seconds"`
+	MTUChanges  uint64            `json:"mtu_changes"`
+	Dropped     map[string]uint64 `json:"dropped,omitempty"` // frames, by cause
+}
+
+// interfaceReport returns nil where there is nothing to report. It is called on the clock's
+// goroutine.
+func (b *bench) interfaceReport() *interfaceReport {
+	if b.out == nil {
+		return nil
+	}
+	sent, _ := b.out.Stats()
+	c := b.out.Changes()
+	if c == (nic.Changes{}) && sent.Dropped() == 0 {
+		return nil
+	}
+	r := &interfaceReport{Downs: c.Downs, DownSeconds: c.Down.Seconds(), MTUChanges: c.MTUs, Dropped: make(map[string]uint64)}
+	for why, n := range sent.Drops {
+		if n > 0 {
+			r.Dropped[link.Cause(why).String()] = n
+		}
+	}
+	return r
+}
+
+func (r *interfaceReport) String() string {
+	var b strings.Builder
+	down := time.Duration(r.DownSeconds * 1e9).Round(time.Millisecond)
+	fmt.Fprintf(&b, "interface: down %d times, %v in all; MTU changed %d times", r.Downs, down, r.MTUChanges)
+	begin := "; not sent: "
+	for why := range link.NumCauses {
+		if n := r.Dropped[why.String()]; n > 0 {
+			fmt.Fprintf(&b, "%s%d %v", begin, n, why)
+			begin = ", "
+		}
+	}
+	return b.String()
+}
