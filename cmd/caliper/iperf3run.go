@@ -190,6 +190,8 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 	client.Rand = rand.NewChaCha8(seed)
 	client.Cut = t.bench.card.cut()
 	server := &iperf3.Server{Host: b.far.node, Cut: client.Cut, Address: ":" + port(t.address), OneOff: true, Report: iperf3.Report{System: inVirtualTime}}
+	var far error // why the far host has given up
+	server.OnTest = func(_ *iperf3.Result, err error) { far = err }
 	served := w.Go(func() { server.Serve(context.Background()) })
 
 	began := time.Now()
@@ -211,8 +213,12 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 			served()
 		}
 	})
-	if err == nil && ran != nil {
+	switch {
+	case err == nil:
 		err = ran
+	case far != nil && signalled.Err() == nil:
+		err = fmt.Errorf("%w; far says: %v", err, far)
+		result.Error = err.Error()
 	}
 	return result, err
 }

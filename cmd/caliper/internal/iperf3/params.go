@@ -241,3 +241,14 @@ func parseParams(b []byte) (Params, error) {
 	}
 	return p, p.Validate()
 }
+
+// MaxRTT returns the round trip time of a path on which a server, ours or iperf3's, gives up
+// a test before it has begun: the client opens one stream after the other, and has patience
+// for all of them together, and with UDP so many tries for each.
+func (p *Params) MaxRTT() time.Duration {
+	rtt := patience / time.Duration(p.streams()+1)
+	if p.UDP {
+		rtt = min(rtt, helloTimes*helloEvery)
+	}
+	return rtt
+}
