@@ -279,6 +279,20 @@ func TestReplayUntimed(t *testing.T) {
 	}
 }
 
+// Ethernet's padding is no part of a packet that goes to a port without Ethernet.
+func TestReplayPadding(t *testing.T) {
+	le := binary.LittleEndian
+	ip := linktest.UDP(netip.MustParseAddrPort("10.0.0.1:9"), netip.MustParseAddrPort("10.0.0.2:9"), []byte("short"))
+	padded := join(make([]byte, 12), []byte{8, 0}, ip, make([]byte, 60-14-len(ip)))
+	content := join(section(le), face(le, 1), withBytes(packet(le, 0, 1, 60, 60), padded), withBytes(packet(le, 0, 1, 40, 60), padded[:40]))
+	for ethernet, want := range map[bool]string{true: "0s:60 0s:60", false: "0s:33 0s:33"} {
+		got, done, err := frames(t, content, Replay{Passes: 1, Ethernet: ethernet})
+		if s := strings.Join(got, " "); err != nil || s != want || done.CutShort != 1 {
+			t.Errorf("%s, %+v, %v", s, done, err)
+		}
+	}
+}
+
 // Jumbo frames are sent where the MTU is theirs.
 func TestReplayJumbo(t *testing.T) {
 	le := binary.LittleEndian
