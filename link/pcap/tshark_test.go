@@ -73,7 +73,7 @@ func TestAgainstTshark(t *testing.T) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			var stderr bytes.Buffer
-			cmd := exec.Command(tshark, "-n", "-r", name, "-T", "fields", "-E", "separator=,",
+			cmd := linktest.Command(t, tshark, "-n", "-r", name, "-T", "fields", "-E", "separator=,",
 				"-e", "frame.time_epoch", "-e", "frame.len", "-e", "frame.cap_len", "-e", "frame.interface_id", "-e", "frame.interface_name", "-e", "udp.dstport")
 			cmd.Stderr = &stderr
 			out, err := cmd.Output()

@@ -4,13 +4,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/netcaliper/caliper/pacer/clock"
 )
-
-func contains(err error, s string) bool { return strings.Contains(err.Error(), s) }
 
 // TestHistogramExact has few values: every one is told apart, and quantiles are values.
 func TestHistogramExact(t *testing.T) {
