@@ -42,10 +42,11 @@
 // # The faithful card
 //
 // With Config.Firmware the generator is a program for the card's own processor, which is
-// simulated cycle for cycle: what this card cannot do, the original could not. It runs in
-// virtual time. A frame that leaves is compared with those that went in, as the program
-// may do anything with them: drop them, change their order, or make others. If the
-// program fails, so does the card: Err says why.
+// simulated cycle for cycle: what this card cannot do, the original could not. That is so in
+// virtual time; in real time the machine is as fast as this computer simulates it, and what it
+// does late is late (Stats.Firmware.Behind). A frame that leaves is compared with those that
+// went in, as the program may do anything with them: drop them, change their order, or make
+// others. If the program fails, so does the card: Err says why.
 //
 // # Limitations
 //

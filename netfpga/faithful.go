@@ -95,9 +95,6 @@ type generator interface {
 // runFirmware gives the card a machine for a generator. The card's interfaces come up
 // when the program has begun.
 func (c *Card) runFirmware(cfg *Config, macs []*port.Port, ends *ending) error {
-	if _, ok := c.clk.(*clock.Virtual); !ok {
-		return errors.New("netfpga: Firmware runs in virtual time only, as the machine is not as fast as the real one was: use clock.NewVirtual, or a card without Firmware")
-	}
 	var err error
 	c.firmware, err = firmware.New(c.clk, firmware.Config{
 		Image: cfg.Firmware.Image, Machine: cfg.Firmware.Machine,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -21,7 +22,8 @@ to it, as the original's driver does:
    caliper pktgen -N --netlink 0 -I 10.99.0.2 -i 10.99.0.1 -d 100000 -n 1000
 
 Root may send to it, and the user that it runs as. At its end it prints the departures of all
-packets.`
+packets. With --card faithful it is the NetThreads machine, as fast as this computer runs it,
+and says by how much it was behind the clock.`
 
 func cardCommand(v *voice) *cli.Command {
 	return &cli.Command{
@@ -37,7 +39,7 @@ func cardCommand(v *voice) *cli.Command {
 			}
 			return orHelp(err, c.Command.Name)
 		},
-		Flags: append(portFlags("tun", "packet", "pcap"),
+		Flags: append(append(portFlags("tun", "packet", "pcap"), cardFlags("native", "faithful")...),
 			&cli.StringFlag{Name: "netlink", Value: "0", Usage: "netlink port `ID` to serve at; 0 for the first card's"},
 			&cli.BoolFlag{Name: "original", Usage: "answer senders, and make packets, as the original's kernel module did (go doc ./netfpga/nl)"},
 			jsonFlag(),
@@ -83,6 +85,28 @@ type cardReport struct {
 	TraceHash  string      `json:"trace_hash,omitempty"`
 
 	Interface *interfaceReport `json:"interface,omitempty"` // where there is something to report
+
+	// Behind is by how many ns the faithful card's machine was behind the clock at most.
+	Behind int64 `json:"machine_behind_ns,omitempty"`
+}
+
+// text writes the report for a terminal.
+func (s *cardReport) text(card string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d messages, %d refused", s.Messages, s.Refused)
+	if s.Denied > 0 {
+		fmt.Fprintf(&b, ", of these %d of users who may not send", s.Denied)
+	}
+	fmt.Fprintf(&b, "\n%s", s.Departures)
+	if card == "faithful" {
+		fmt.Fprintf(&b, "card: faithful, up to %v behind the clock\n", time.Duration(s.Behind))
+	}
+	fmt.Fprintf(&b, "port: %s\n", s.Port)
+	if s.Interface != nil {
+		fmt.Fprintf(&b, "%v\n", s.Interface)
+	}
+	fmt.Fprintf(&b, "%s\n", realClock(s.TraceHash))
+	return b.String()
 }
 
 func (t *cardTest) run() error {
@@ -119,7 +143,14 @@ func (t *cardTest) serve(g *pktgenRig, ctx context.Context) error {
 	if !t.rig.json {
 		fmt.Fprintf(v, "the card serves netlink port id %d to %s; its port is %v\n", server.Address().Port, whoMaySend(), t.rig.bench.port)
 	}
-	<-ctx.Done()
+	for ended := false; !ended; {
+		select {
+		case <-ctx.Done():
+			ended = true
+		case <-time.After(lookAtCard):
+			g.onClock(func() { ended = g.card.Err() != nil })
+		}
+	}
 
 	s := cardReport{Port: t.rig.bench.port.String(), Netlink: server.Address().Port}
 	g.onClock(func() {
@@ -135,25 +166,23 @@ func (t *cardTest) serve(g *pktgenRig, ctx context.Context) error {
 		g.trace.Departures.Dropped = g.dropped() + left
 		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.traceHash()
 		s.Interface = g.interfaceReport()
+		s.Behind = int64(g.card.Stats().Firmware.Behind)
 	})
 	if t.rig.json {
 		err = writeJSON(v, s)
 	} else {
-		denied := ""
-		if s.Denied > 0 {
-			denied = fmt.Sprintf(", of these %d of users who may not send", s.Denied)
-		}
-		became := ""
-		if s.Interface != nil {
-			became = s.Interface.String() + "\n"
-		}
-		_, err = fmt.Fprintf(v, "%d messages, %d refused%s\n%sport: %s\n%s%s\n",
-			s.Messages, s.Refused, denied, s.Departures, s.Port, became, realClock(s.TraceHash))
+		_, err = io.WriteString(v, s.text(t.rig.bench.card.kind))
 	}
 	if err != nil {
 		return failed(err, "write the result")
 	}
-	return server.Err()
+	if err := server.Err(); err != nil {
+		return err
+	}
+	if g.card.Err() == nil && s.Messages == 0 { // and so nothing was to be sent
+		return nil
+	}
+	return t.rig.bench.card.firmwareFault(v, g.card, s.Departures.Packets)
 }
 
 // whoMaySend returns the users who may.
@@ -163,6 +192,9 @@ func whoMaySend() string {
 	}
 	return "root"
 }
+
+// lookAtCard is how often the program of a faithful card is asked whether it has failed.
+const lookAtCard = 100 * time.Millisecond
 
 // lastDepartures is how long a card that was interrupted goes on sending what it has taken.
 const lastDepartures = 2 * time.Second

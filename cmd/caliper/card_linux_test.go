@@ -18,6 +18,11 @@ func TestCard(t *testing.T) {
 	})
 }
 
+// TestCardFaithful has the machine be the card, in real time, with a program of its own choice.
+func TestCardFaithful(t *testing.T) {
+	testCard(t, append(onTun("cal0"), "--card", "faithful", "--firmware", "pktgen"), " messages, 0 refused\n", "card: faithful, up to ")
+}
+
 func testCard(t *testing.T, args []string, wants ...string) {
 	namespace(t)
 	card := start(t, command(t, append([]string{"card"}, args...)...))

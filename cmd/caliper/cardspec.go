@@ -56,8 +56,16 @@ func fullPayloadFlag(with string) cli.Flag {
 	return &cli.BoolFlag{Name: "full-payload", Usage: with + ": carry frames whole over the bus, and not 200 bytes of them"}
 }
 
-// readCard reads which card sends. virtual tells that the run is in virtual time.
-func readCard(c *cli.Context, kind string, virtual bool) (cardSpec, error) {
+// inRealTime refuses the card that is too slow for it.
+func (s *cardSpec) inRealTime() error {
+	if s.kind == "faithful" {
+		return badInput(nil, "--card faithful runs in virtual time only, but for `caliper card`").hint("give no real port, or --card native")
+	}
+	return nil
+}
+
+// readCard reads which card sends.
+func readCard(c *cli.Context, kind string) (cardSpec, error) {
 	s := cardSpec{kind: kind, full: c.Bool("full-payload")}
 	switch kind {
 	case "native", "none":
@@ -70,9 +78,6 @@ func readCard(c *cli.Context, kind string, virtual bool) (cardSpec, error) {
 	case "faithful":
 	default:
 		return s, badInput(nil, "--card %s: there is no such card", kind).hint("give native, faithful or none")
-	}
-	if !virtual {
-		return s, badInput(nil, "--card faithful runs in virtual time only").hint("give no real port, or --card native")
 	}
 	if c.IsSet("firmware") {
 		var err error

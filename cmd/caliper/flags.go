@@ -58,7 +58,7 @@ func readBench(c *cli.Context, kinds ...string) (b benchConfig, err error) {
 		return b, portHint(c, err)
 	}
 	if has(c, "card") {
-		if b.card, err = readCard(c, c.String("card"), !b.port.real()); err != nil {
+		if b.card, err = readCard(c, c.String("card")); err != nil {
 			return b, err
 		}
 	}
@@ -75,6 +75,8 @@ func readBench(c *cli.Context, kinds ...string) (b benchConfig, err error) {
 	switch {
 	case b.port.real() && len(b.own) == 0:
 		return b, badInput(nil, "--port %v needs an address for our side", b.port).hint("for instance --addr 10.99.0.2/24")
+	case b.port.real() && c.Command.Name != "card" && b.card.inRealTime() != nil:
+		return b, b.card.inRealTime()
 	case !b.port.real() && len(b.own) > 0:
 		return b, badInput(nil, "--addr is for a real port").hint("a wire's hosts have addresses of their own; or give --port tun:cal0")
 	case b.pcap != "" && b.port.kind == "pcap":

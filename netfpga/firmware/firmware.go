@@ -23,6 +23,8 @@
 // after it, the machine is ahead of the clock: by as much as a transfer over the bus
 // takes at least, or to the end of the one under way, as nothing can come before that.
 //
+// In real time it is run a little at a time, and may be behind the clock.
+//
 // A machine that has nothing to do rests, and catches up when something arrives: if that
 // is certain (netthreads.Machine.Idle), or when all that it was given has left, all of its
 // input slots are free, and it has launched nothing for a millisecond.
@@ -97,6 +99,9 @@ type Stats struct {
 	// interfaces stay down.
 	Slots int
 
+	// Behind is by how much the machine was behind the clock at most, in real time.
+	Behind time.Duration
+
 	Launched  uint64 // by the program, to any port or none
 	NoPort    uint64 // dropped, as they went to none of the ports that the card has
 	TooLong   uint64 // dropped, as they were longer than a frame, or than a message
@@ -111,6 +116,7 @@ type Generator struct {
 	machine *netthreads.Machine
 	timer   clock.Timer // when the machine is to go on
 	config  Config
+	real    bool // the clock is
 
 	lanes   []lane
 	host    host
@@ -126,7 +132,8 @@ type Generator struct {
 // New returns a generator whose program begins at the clock's time 0. Start must be called
 // when all is connected.
 func New(clk clock.Clock, config Config) (*Generator, error) {
-	g := &Generator{clk: clk, counter: config.Counter}
+	_, virtual := clk.(*clock.Virtual)
+	g := &Generator{clk: clk, real: !virtual, counter: config.Counter}
 	config.Machine.Clock = uint32(config.Counter.Start)
 	config.Machine.Line = g.line
 	m, err := netthreads.New(config.Image, &config.Machine)
@@ -145,7 +152,13 @@ func New(clk clock.Clock, config Config) (*Generator, error) {
 }
 
 // Start lets the program run.
-func (g *Generator) Start() { g.advance() }
+func (g *Generator) Start() {
+	if g.real { // on the clock's goroutine
+		g.timer.ResetAt(g.clk.Now())
+		return
+	}
+	g.advance()
+}
 
 // Lane returns what a port tells that its frame has left.
 func (g *Generator) Lane(port int) port.Sender { return &g.lanes[port] }
@@ -160,7 +173,7 @@ func (g *Generator) Receive(msg []byte) {
 		return
 	}
 	g.passed.Messages++
-	g.run(g.cycle(g.clk.Now()))
+	g.run(g.bound(g.cycle(g.clk.Now())))
 	g.active = g.machine.Cycle()
 	if !g.machine.Offer(hostPort, msg) {
 		g.passed.InputFull++
@@ -177,8 +190,11 @@ func (g *Generator) advance() {
 	if until == clock.Never {
 		until = g.clk.Now().Add(g.config.Bus.Latency())
 	}
-	g.run(g.cycle(until))
+	g.run(g.bound(g.cycle(until)))
+	g.stats.Slots = max(g.stats.Slots, g.machine.Free())
 	switch {
+	case g.fault == nil && g.machine.Cycle() < g.cycle(until):
+		g.again()
 	case g.fault != nil:
 		g.timer.ResetAt(g.counter.Time(g.tick(g.machine.Cycle())))
 	case g.rests():
@@ -202,7 +218,6 @@ const settled = 125_000
 // rests reports whether the machine has nothing to do.
 func (g *Generator) rests() bool {
 	free := g.machine.Free()
-	g.stats.Slots = max(g.stats.Slots, free)
 	return g.machine.Idle() ||
 		g.started && free == g.stats.Slots && (g.machine.Quiet() > g.machine.Cycle() || g.machine.Cycle() > g.active+settled) && g.host.waiting.Len() == 0 && !g.config.Busy()
 }

@@ -62,9 +62,10 @@ type lane struct {
 	taken port.Occupancy // of its line, with all that was launched
 }
 
-// free returns the first tick at which the line is free for what is launched next.
+// free returns the first tick at which the line is free for what is launched next. A machine
+// in real time, which may be behind the port, has but its own frames on it.
 func (l *lane) free() uint64 {
-	if l.port.Free() > l.taken.Free() { // the device below had no room for a time
+	if !l.g.real && l.port.Free() > l.taken.Free() { // the device below had no room for a time
 		l.taken = l.port.Occupancy()
 	}
 	return l.taken.Free()
