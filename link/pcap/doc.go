@@ -11,8 +11,9 @@
 // The formats are draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. pcap is read from
 // version 2.0 to 2.4, pcapng of versions 1.0 and 1.2, in either byte order, which may
 // change from section to section; enhanced, simple and obsolete packet blocks. gopacket's
-// readers are right for what gopacket writes, and misread or refuse most of the rest; the
-// tests read with them, and with tshark, what ours reads.
+// readers (1.7.7) misread stamps in units of 2^-n, leave the FCS in packets, and refuse pcap
+// before 2.4, pcapng 1.2, and packets of which more was captured than there was; so the files
+// are read here, and tests compare with gopacket where that is right, and with tshark.
 //
 // # Rules
 //
