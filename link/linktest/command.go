@@ -12,7 +12,7 @@ import (
 
 // patience is how long a test may take that has to do with other processes, however busy
 // the machine is.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // Command returns a program for the test's goroutine to run. It is killed at the end of the
 // test if it still runs then, and on Linux also when the test's own process is gone, however
@@ -36,7 +36,7 @@ func Command(t testing.TB, name string, args ...string) *exec.Cmd {
 }
 
 // Bound ends the whole run, with the stacks of all goroutines, when the test has not ended
-// after two minutes: it waits for what will not come.
+// after five minutes: it waits for what will not come.
 func Bound(t testing.TB) {
 	name := t.Name()
 	timer := time.AfterFunc(patience, func() {
