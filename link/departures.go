@@ -17,7 +17,8 @@ type Departure struct {
 	Flow                        pacer.Flow
 	Paced                       bool
 	Depart, Sched, Handed, Sent clock.Time
-	Call                        time.Duration
+	Call, Missed, Full          time.Duration
+	Stop                        Stop
 	Reserved                    bool
 }
 
@@ -33,6 +34,7 @@ func (x *Departure) due() clock.Time {
 func (f *Frame) Departure() Departure {
 	return Departure{
 		Flow: f.Flow, Paced: f.Paced, Reserved: f.Reserved, Call: f.Call,
+		Missed: f.Missed, Stop: f.Stop, Full: f.Full,
 		Depart: f.Depart, Sched: f.Sched.Or(f.Depart), Handed: f.Handed.Or(f.Depart), Sent: f.Sent.Or(f.Depart),
 	}
 }
@@ -59,6 +61,7 @@ type Departures struct {
 	ready   punctuality // of the rest, against when it was ready, while nothing is paced
 	moved   distribution
 	call    distribution // of the send call, in real time
+	stops   Stops
 }
 
 // DefaultTick is the tick of the card, which departures are rounded up to.
@@ -72,11 +75,11 @@ func (d *Departures) Add(x *Departure) {
 	}
 	if !x.Paced {
 		if d.paced.packets == 0 {
-			d.ready.add(x)
+			d.ready.add(x, &d.stops, d.tick())
 		}
 		return
 	}
-	d.paced.add(x)
+	d.paced.add(x, &d.stops, d.tick())
 	if x.Reserved {
 		d.moved.add(x.due().Sub(x.Depart))
 	}
@@ -111,6 +114,7 @@ func (d *Departures) Merge(other *Departures) {
 	d.ready.merge(&other.ready)
 	d.moved.merge(&other.moved)
 	d.call.merge(&other.call)
+	d.stops.merge(&other.stops)
 }
 
 // LateBy counts late packets by what made the largest part of their lateness.
@@ -142,7 +146,7 @@ func (l *LateBy) add(x *Departure, software bool) {
 type punctuality struct {
 	packets       uint64
 	gap, lateness distribution
-	asked, actual time.Duration // sums of all gaps
+	asked, actual time.Duration // sums of all gaps, but for those in which there was nothing to send
 
 	flows map[pacer.Flow]*lastLeft
 	flow  pacer.Flow // the flow of the last packet, and its entry
@@ -156,7 +160,7 @@ type lastLeft struct{ due, sent clock.Time }
 // which costs each flow that goes on one gap.
 const maxFlows = 1 << 16
 
-func (p *punctuality) add(x *Departure) {
+func (p *punctuality) add(x *Departure, stops *Stops, tick time.Duration) {
 	p.packets++
 	p.lateness.add(max(x.Sent.Sub(x.due()), 0))
 	if p.last == nil || p.flow != x.Flow {
@@ -174,10 +178,28 @@ func (p *punctuality) add(x *Departure) {
 		return
 	}
 	asked, actual := x.due().Sub(p.last.due), x.Sent.Sub(p.last.sent)
-	p.asked += asked
+	p.asked += asked - x.Missed
 	p.actual += actual
+	if x.stopped(p.last, stops, tick) == StopApplication {
+		p.actual -= x.Missed
+	}
 	p.gap.add(max(asked-actual, actual-asked))
 	*p.last = lastLeft{x.due(), x.Sent}
+}
+
+// stopped counts by whom x was kept away when its time had come, and returns that.
+func (x *Departure) stopped(last *lastLeft, stops *Stops, tick time.Duration) Stop {
+	if x.Full > 0 {
+		stops[StopDevice].add(x.Full)
+	}
+	by := x.Stop
+	if late := last.sent.Sub(last.due); by != StopApplication && late > max(x.Missed/2, tick) {
+		by = StopHost // what was there had been late by as much
+	}
+	if x.Missed > 0 {
+		stops[by].add(x.Missed)
+	}
+	return by
 }
 
 func (p *punctuality) merge(other *punctuality) {
@@ -243,7 +265,7 @@ type Quantiles struct {
 //
 // If no packet was paced, the gap error and the lateness are against the times at which
 // the packets were ready, and what only a pacer can ask for (late, early, rate error) is
-// zero.
+// zero, or not there.
 type Report struct {
 	Packets uint64 `json:"packets"`
 	Paced   uint64 `json:"paced"` // those that a pacer asked a departure for
@@ -272,9 +294,16 @@ type Report struct {
 	// LateAbove is the lateness in ns that is not counted as late: Departures.Tick.
 	LateAbove int64 `json:"late_above_ns"`
 
-	// RateError is the sum of all actual gaps over the sum of those asked for, minus 1,
-	// in ppm. It is positive where the packets left more slowly than asked.
-	RateError float64 `json:"rate_error_ppm"`
+	// RateError is by how much longer than asked the packets took while their flows had
+	// something to send: the sum of the actual gaps over the sum of those asked for, minus 1,
+	// in ppm. A schedule that moved up, as a packet was not there in time, counts with
+	// what it moved by. It is positive where the packets left more slowly than asked, and null
+	// where no time was asked for.
+	RateError PPM `json:"rate_error_ppm"`
+
+	// Stops is how often flows were kept from sending when their pacers would have let
+	// them, and for how long, by whom (see Stop). Of the application it is no loss.
+	Stops Stops `json:"stops,omitzero"`
 }
 
 // Report returns the statistics of all that was added.
@@ -296,9 +325,8 @@ func (d *Departures) Report() Report {
 		Dropped:  d.Dropped,
 
 		LateAbove: int64(d.tick()),
-	}
-	if asked := d.paced.asked; asked > 0 {
-		r.RateError = float64(d.paced.actual-asked) * 1e6 / float64(asked)
+		Stops:     d.stops,
+		RateError: NewPPM(float64(d.paced.actual), float64(d.paced.asked)),
 	}
 	return r
 }
@@ -331,7 +359,7 @@ func (r Report) String() string {
 	case r.Paced == 0:
 		fmt.Fprintf(&b, "%d packets, not paced: measured against when each was ready", r.Packets)
 	default:
-		fmt.Fprintf(&b, "%d packets, %d paced, rate error %+.3f ppm, %d late by more than %v", r.Packets, r.Paced, r.RateError, r.Late, time.Duration(r.LateAbove))
+		fmt.Fprintf(&b, "%d packets, %d paced, rate error %v, %d late by more than %v", r.Packets, r.Paced, r.RateError, r.Late, time.Duration(r.LateAbove))
 		if r.Late > 0 {
 			fmt.Fprintf(&b, " (contention %d, host %d, card %d)", r.LateBy.Contention, r.LateBy.Host, r.LateBy.Card)
 		}
@@ -340,5 +368,8 @@ func (r Report) String() string {
 		}
 	}
 	fmt.Fprintf(&b, ", %d dropped\n", r.Dropped)
+	if stops := r.Stops.String(); stops != "" {
+		fmt.Fprintf(&b, "stopped by: %s\n", stops)
+	}
 	return b.String()
 }

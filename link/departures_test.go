@@ -39,8 +39,8 @@ func TestGapErrorIsSymmetrical(t *testing.T) {
 	if want := (link.Quantiles{P50: 0, P95: 5, P99: 5, P999: 5, Max: 5}); r.Lateness != want {
 		t.Errorf("lateness %+v, want %+v", r.Lateness, want)
 	}
-	if want := 2e6 / 3000; r.RateError != want {
-		t.Errorf("rate error %v ppm, want %v", r.RateError, want)
+	if want := link.NewPPM(3002, 3000); r.RateError != want {
+		t.Errorf("rate error %v, want %v", r.RateError, want)
 	}
 	if r.Packets != 4 || r.Paced != 4 || r.Late != 0 || r.Early != 0 {
 		t.Errorf("got %+v", r)
@@ -64,8 +64,8 @@ func TestFlowsAreSeparate(t *testing.T) {
 	if r.Lateness.P95 != 100 || r.Late != 10 || r.Packets != 22 || r.Paced != 21 {
 		t.Errorf("got %+v, want 10 late by 100 ns of 21 paced and 22 in all", r)
 	}
-	if want := 4e6 / (10_000 + 9_000); math.Abs(r.RateError-want) > 1e-9 {
-		t.Errorf("rate error %v ppm, want %v", r.RateError, want)
+	if want := link.NewPPM(19_004, 19_000); r.RateError != want {
+		t.Errorf("rate error %v, want %v", r.RateError, want)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestNothingPaced(t *testing.T) {
 	if r.Packets != 3 || r.Paced != 0 || r.GapError.Max != 100 || r.Lateness.Max != 200 {
 		t.Errorf("got %+v, want gap errors of 100 and lateness up to 200 against when they were ready", r)
 	}
-	if r.Late != 0 || r.LateBy != (link.LateBy{}) || r.RateError != 0 {
+	if r.Late != 0 || r.LateBy != (link.LateBy{}) || r.RateError != (link.PPM{}) {
 		t.Errorf("got %+v: nobody asked, so nobody is late", r)
 	}
 
@@ -152,7 +152,7 @@ func TestFlowsAreForgotten(t *testing.T) {
 	each(4000 + 7)
 	each(5000)
 	r := d.Report()
-	if r.Packets != 4<<16+1 || r.GapError.Max != 0 || r.RateError != 0 {
+	if r.Packets != 4<<16+1 || r.GapError.Max != 0 || r.RateError != link.NewPPM(1, 1) {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -319,5 +319,67 @@ func BenchmarkDepartures(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		at := clock.Time(i) * 12_951
 		d.Add(frame(flows[i%4], at, at, at, (at+7)/8*8))
+	}
+}
+
+// A schedule that moved up missed what was asked for, and the report says how much, how
+// often, and by whom, but for the time in which the application had nothing.
+func TestStops(t *testing.T) {
+	var d link.Departures
+	at := clock.Time(0)
+	next := func(missed time.Duration, by link.Stop, late time.Duration) {
+		at = at.Add(1000*time.Nanosecond + missed)
+		x := frame(1, at, 0, 0, at.Add(late))
+		x.Missed, x.Stop = missed, by
+		d.Add(x)
+	}
+	next(0, link.StopWindow, 0)
+	next(0, link.StopWindow, 0)
+	next(400, link.StopWindow, 0)
+	next(0, link.StopWindow, 0)
+	next(100, link.StopWindow, 0)
+	next(5000, link.StopApplication, 0)
+	next(70, link.StopWriter, 0)
+	next(0, link.StopWindow, 900) // the host is late with one
+	next(900, link.StopBound, 0)  // and then nothing waits
+	next(0, link.StopWindow, 0)
+	r := d.Report()
+	want := link.Stops{
+		link.StopWindow: {Times: 2, For: 500}, link.StopApplication: {Times: 1, For: 5000},
+		link.StopWriter: {Times: 1, For: 70}, link.StopHost: {Times: 1, For: 900},
+	}
+	if r.Stops != want {
+		t.Errorf("%v, want %v", r.Stops, want)
+	}
+	// # 9 gaps of 1000 ns took 1470 ns more, and the pause of the application is no loss
+	if want := link.NewPPM(9000+1470, 9000); r.RateError != want {
+		t.Errorf("rate error %v, want %v", r.RateError, want)
+	}
+	if got, want := r.Stops.String(), "application 1x for 5us, writer 1x for 70ns, window 2x for 500ns, host 1x for 900ns"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	b, err := json.Marshal(r)
+	var again link.Report
+	if err == nil {
+		err = json.Unmarshal(b, &again)
+	}
+	if err != nil || again != r || !strings.Contains(string(b), `"window":{"times":2,"ns":500}`) {
+		t.Errorf("%v: %s", err, b)
+	}
+}
+
+// No time was asked for, and so there is no error of it.
+func TestNoRateError(t *testing.T) {
+	r := report(frame(1, 0, 0, 0, 0), frame(1, 0, 0, 0, 672), frame(1, 0, 0, 0, 1344))
+	if ppm, ok := r.RateError.Get(); ok || !strings.Contains(r.String(), "rate error -, ") {
+		t.Errorf("rate error %v in\n%v", ppm, r)
+	}
+	b, err := json.Marshal(r)
+	var again link.Report
+	if err == nil {
+		err = json.Unmarshal(b, &again)
+	}
+	if err != nil || again != r || !strings.Contains(string(b), `"rate_error_ppm":null`) {
+		t.Errorf("%v: %s", err, b)
 	}
 }

@@ -34,6 +34,12 @@ type Frame struct {
 	// Call is how long the send call took that began at Sent, where the device reads the
 	// clock on both sides of one: the bit left during it.
 	Call time.Duration
+	// Missed is how much later than its flow's schedule the pacer was asked for the frame, as
+	// it was not there: the schedule moved up by that. What Stop says kept it away.
+	Missed time.Duration
+	Stop   Stop
+	// Full is how long the frame waited for room in the device below.
+	Full time.Duration
 	// Reserved tells that the frame is held to Sched, the place on the wire that was
 	// reserved for it, and not to Depart.
 	Reserved bool
@@ -206,6 +212,6 @@ func (f *Frame) Clone() *Frame {
 	copy(c.Bytes(), f.Bytes())
 	c.Flow, c.Size, c.Tag, c.Paced = f.Flow, f.Size, f.Tag, f.Paced
 	c.Depart, c.Sched, c.Handed, c.Sent = f.Depart, f.Sched, f.Handed, f.Sent
-	c.Reserved = f.Reserved
+	c.Reserved, c.Missed, c.Stop, c.Full = f.Reserved, f.Missed, f.Stop, f.Full
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -102,6 +103,21 @@ func (g *Gaps) Next(_ Size, ready clock.Time) clock.Time {
 		return max(ready, g.Start)
 	}
 	return max(ready, g.last, g.next)
+}
+
+// Missed returns by how much further a packet that is ready at that time departs behind
+// the schedule than the one before it did; less than 0 where it is nearer. The schedule is
+// not moved, and is kept again when what is late has been made up for.
+func (g *Gaps) Missed(_ Size, ready clock.Time) time.Duration {
+	if !g.begun || int(g.i) == len(g.List) {
+		return 0
+	}
+	before := int(g.i) - 1
+	if before < 0 {
+		before = len(g.List) - 1
+	}
+	was := g.last.Sub(g.next.Add(-time.Duration(g.List[before] / Nanosecond)))
+	return max(ready, g.last, g.next).Sub(g.next) - max(was, 0)
 }
 
 // Depart implements Pacer. An answer past the end of time is clock.Never.

@@ -2,6 +2,7 @@ package pacer
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -112,20 +113,37 @@ func (r *Rate) Depart(n Size, now clock.Time) clock.Time {
 	return leaves
 }
 
+// Missed returns by how much the schedule is moved up, and what was asked for is missed,
+// when a packet that is ready at that time departs next. It is 0 before the first one, and
+// where there is no limit.
+func (r *Rate) Missed(_ Size, ready clock.Time) time.Duration {
+	if r.BitsPerSecond <= 0 || r.next == 0 {
+		return 0
+	}
+	to, _ := r.moved(ready)
+	return to.Sub(r.next)
+}
+
 // restart moves the schedule up where it is not to be made up for, and reports whether it
 // did: to now where nothing waits, else to no more than mostBehind.
 func (r *Rate) restart(now clock.Time) bool {
+	to, moves := r.moved(now)
+	if moves {
+		r.next, r.rest = to, 0
+	}
+	return moves
+}
+
+// moved returns what restart makes of the schedule, and whether that is new.
+func (r *Rate) moved(now clock.Time) (next clock.Time, moves bool) {
 	busy := max(r.last, r.off)
 	switch {
 	case now > max(r.next, busy):
-		r.next = now
+		return now, true
 	case r.next < max(now, busy)-mostBehind:
-		r.next = max(now, busy) - mostBehind
-	default:
-		return false
+		return max(now, busy) - mostBehind, true
 	}
-	r.rest = 0
-	return true
+	return r.next, false
 }
 
 // cost returns what the packet is charged, in bits * 1e9; 0 if nothing.

@@ -82,6 +82,17 @@ func (s *Schedule) Next(n Size, ready clock.Time) clock.Time {
 	return leaves
 }
 
+// Missed is Rate's: the time in which the schedule pauses was not asked for.
+func (s *Schedule) Missed(n Size, ready clock.Time) time.Duration {
+	switch {
+	case s.steps == nil:
+		return s.Rate.Missed(n, ready)
+	case !s.begun || s.Rate.last == 0:
+		return 0
+	}
+	return max(0, ready.Sub(s.Next(n, 0)))
+}
+
 // Depart implements Pacer. An answer past the end of time, or when only a pause is left, is
 // clock.Never.
 func (s *Schedule) Depart(n Size, now clock.Time) clock.Time {

@@ -9,6 +9,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack/cc"
@@ -58,6 +59,7 @@ type control struct {
 	// What is asked of the endpoint, made once.
 	follow, push   func()
 	follows, nagle atomic.Bool
+	writing        atomic.Int32 // calls of Write
 }
 
 // leastPayload is what segments carry at least, in bytes, whatever the peer says that it can
@@ -149,7 +151,7 @@ func (c *control) Arrived(s *pacer.Segment, now clock.Time) {
 }
 
 // Departed implements endpoint.Loop.
-func (c *control) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int) {
+func (c *control) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int) link.Stop {
 	c.mu.Lock()
 	if at, ok := sent.Get(); ok {
 		// All that was written has left: what is seen from here on is the application's rate.
@@ -166,6 +168,7 @@ func (c *control) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int)
 	if more {
 		c.clamped = false // asked for once
 	}
+	by := c.stopped()
 	c.mu.Unlock()
 	if more {
 		c.host.kick(c)
@@ -173,6 +176,21 @@ func (c *control) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int)
 	if writable {
 		c.writers.Notify(waiter.WritableEvents)
 	}
+	return by
+}
+
+// stopped returns who keeps more from waiting for its departure than does. mu is held.
+func (c *control) stopped() link.Stop {
+	switch {
+	case c.left.Before(c.written): // netstack has it, if not the link
+		if !c.recovering && c.window < c.state.Cwnd {
+			return link.StopBound
+		}
+		return link.StopWindow
+	case c.writing.Load() > 0:
+		return link.StopWriter
+	}
+	return link.StopApplication
 }
 
 // mayLead returns how far a writer may be ahead of what has left, in bytes: no further than

@@ -62,6 +62,8 @@ func (c *TCPConn) Read(b []byte) (n int, err error) {
 // buffer.
 func (c *TCPConn) Write(b []byte) (n int, err error) {
 	data := bytes.NewReader(b)
+	c.control.writing.Add(1)
+	defer c.control.writing.Add(-1)
 	for err == nil && (n < len(b) || len(b) == 0) {
 		var wrote int64
 		err = c.block(&c.write, func() (err tcpip.Error) {

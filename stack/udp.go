@@ -70,6 +70,10 @@ func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr, remote
 	var n int64
 	data := bytes.NewReader(b)
 	o := c.writes(len(b), remote)
+	if o != nil {
+		o.Writing(1)
+		defer o.Writing(-1)
+	}
 	err := c.block(&c.write, func() (err tcpip.Error) {
 		if o != nil {
 			if o.Full(len(b), o.limit) {

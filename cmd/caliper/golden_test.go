@@ -57,8 +57,9 @@ func table(t *testing.T, runs []virtualRun, check func(t *testing.T, r *report))
 	for _, run := range runs {
 		r := measure(t, append([]string{"-c", "far"}, run.args...)...)
 		d := &r.Caliper.Departures
+		ppm, _ := d.RateError.Get()
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%+.3f\t%d\t%d\t%.3f\t\n", run.name,
-			d.Packets, d.Paced, d.GapError.P50, d.GapError.Max, d.Late, d.Dropped, d.RateError,
+			d.Packets, d.Paced, d.GapError.P50, d.GapError.Max, d.Late, d.Dropped, ppm,
 			r.Caliper.Wire.Dropped, r.End.Sent.Retransmits, r.End.Received.Rate/1e6)
 		t.Run(run.name, func(t *testing.T) { check(t, r) })
 	}

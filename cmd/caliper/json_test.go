@@ -133,7 +133,7 @@ func TestJSONReports(t *testing.T) {
 	d := &r.Caliper.Departures
 	for _, want := range []string{
 		"clock: virtual, seed 7, trace " + r.Caliper.TraceHash,
-		fmt.Sprintf("%d packets, %d paced, rate error %+.3f ppm, %d late", d.Packets, d.Paced, d.RateError, d.Late),
+		fmt.Sprintf("%d packets, %d paced, rate error %v, %d late", d.Packets, d.Paced, d.RateError, d.Late),
 		"port: wire:rate=900M,delay=1ms,queue=50",
 		fmt.Sprintf("wire: %d frames, 0 dropped", r.Caliper.Wire.Frames),
 	} {

@@ -3,10 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
 )
 
@@ -137,5 +140,49 @@ func TestSentIsWhatLeft(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestRateError compares the error of the rate with who stopped the flow, and with what was
+// sent: it is what the flow was short of while it had something to send.
+func TestRateError(t *testing.T) {
+	for _, test := range []struct {
+		args string
+		rate float64
+		by   []link.Stop
+	}{
+		{"-b 500M", 500e6, []link.Stop{link.StopApplication, link.StopWindow}},
+		{"-b 90M --port wire:rate=100M,line=1G,delay=10ms,queue=20", 90e6, []link.Stop{link.StopApplication, link.StopWindow}},
+		{"-b 300M --port wire:rate=1G,delay=50ms", 300e6, []link.Stop{link.StopApplication, link.StopWindow}},
+		{"-b 100M -R", 100e6, nil},
+		{"-b 20M -u", 20e6, nil},
+		{"-b 500M -u", 500e6, nil},
+	} {
+		r := measure(t, append([]string{"-c", "far", "-t", "1"}, strings.Fields(test.args)...)...)
+		d := &r.Caliper.Departures
+		ppm, ok := d.RateError.Get()
+		var stopped float64
+		for by, s := range d.Stops {
+			want := slices.Contains(test.by, link.Stop(by))
+			if s.Times > 0 != want || s.For > 0 != want {
+				t.Errorf("%s: stopped by %v", test.args, d.Stops)
+			}
+			if link.Stop(by) != link.StopApplication {
+				stopped += s.For.Seconds()
+			}
+		}
+		asked := float64(r.End.Sent.Bytes) * 8 / test.rate // seconds
+		if short := ppm / 1e6 * asked; !ok || math.Abs(short-stopped) > 0.01*stopped+100e-9 {
+			t.Errorf("%s: rate error %v in %v s, and stopped by %v", test.args, d.RateError, asked, d.Stops)
+		}
+	}
+	// # nothing is asked for, and so nothing is missed
+	o := succeed(t, "pktgen", "-N", "-i", "10.0.0.2", "-l", "18", "-d", "0", "-n", "1000")
+	if !strings.Contains(o.stdout, "rate error -, 999 late") {
+		t.Errorf("of no gaps it says\n%s", o.stdout)
+	}
+	o = succeed(t, "pktgen", "-N", "-i", "10.0.0.2", "-l", "18", "-d", "0", "-n", "1000", "--json")
+	if !strings.Contains(o.stdout, `"rate_error_ppm": null`) {
+		t.Errorf("of no gaps it says\n%s", o.stdout)
 	}
 }

@@ -21,6 +21,7 @@ type Account struct {
 	left, dropped, waiting Datagrams
 	limit                  int // a writer who has so many bytes waiting is told to stop
 	full                   bool
+	writers                int // that are at it
 	changed                func()
 }
 
@@ -56,6 +57,23 @@ func (a *Account) Full(n, limit int) bool {
 	}
 	a.full = a.waiting.Bytes > 0 && a.waiting.Bytes+int64(n) > most
 	return a.full
+}
+
+// Writing notes that a writer has begun, with 1, or is done, with -1.
+func (a *Account) Writing(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.writers += n
+}
+
+// stopped returns who keeps more from being there.
+func (a *Account) stopped() link.Stop {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.writers > 0 {
+		return link.StopWriter
+	}
+	return link.StopApplication
 }
 
 // A parcel is a packet of an Account.

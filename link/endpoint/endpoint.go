@@ -101,6 +101,7 @@ type flow struct {
 	tcp      waitingData
 	loop     Loop
 	opening  handshake
+	stopped  link.Stop // by whom, when a frame of it left last
 }
 
 // written is a packet that the stack has written.
@@ -226,6 +227,7 @@ func (e *Endpoint) frame(out written, now clock.Time) *link.Frame {
 	f.Depart = now
 
 	fl := e.flow(f.Flow)
+	f.Stop = fl.stopped
 	w := e.newWaiting()
 	*w = waiting{written: out, flow: fl}
 	fl.waiting++
@@ -342,13 +344,16 @@ func (e *Endpoint) Departed(f *link.Frame) {
 	if w.data {
 		fl.tcp.departed(w.end)
 		if fl.loop != nil {
-			fl.loop.Departed(w.seq, w.end, f.Sent, fl.waiting)
+			fl.stopped = fl.loop.Departed(w.seq, w.end, f.Sent, fl.waiting)
 		}
 	}
 	if sent, ok := f.Sent.Get(); ok && w.syn {
 		e.opened(fl, sent)
 	}
-	w.parcel.gone(f.Sent.IsSet())
+	if w.parcel.account != nil {
+		w.parcel.gone(f.Sent.IsSet())
+		fl.stopped = w.parcel.account.stopped()
+	}
 	e.enter()
 	w.pkt.DecRef()
 	*w = waiting{}

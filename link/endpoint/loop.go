@@ -13,8 +13,8 @@ import (
 type Loop interface {
 	// Departed tells that the data with the sequence numbers from seq to end, end not
 	// included, has left at the time sent, or was dropped before, when there is none; and how
-	// many frames of the flow still wait.
-	Departed(seq, end pacer.Seq, sent clock.Optional, waiting int)
+	// many frames of the flow still wait. It returns who keeps more from being there.
+	Departed(seq, end pacer.Seq, sent clock.Optional, waiting int) link.Stop
 
 	// Handshake tells the round trip of the flow's handshake, before all else, if it was
 	// answered at the first attempt.

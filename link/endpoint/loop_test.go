@@ -42,8 +42,9 @@ func writeSegment(e *endpoint.Endpoint, b []byte) {
 // told writes down what a Loop is told.
 type told []string
 
-func (l *told) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int) {
+func (l *told) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int) link.Stop {
 	*l = append(*l, fmt.Sprintf("%d-%d left: %v, %d wait", seq, end, sent, waiting))
+	return link.StopApplication
 }
 func (l *told) Handshake(rtt time.Duration) { *l = append(*l, fmt.Sprint("handshake ", rtt)) }
 func (l *told) Arrived(s *pacer.Segment, now clock.Time) {

@@ -84,11 +84,12 @@ type Hold struct {
 	free    clock.Time // when the wire is free of what was handed on
 	virtual [2]uint64  // start tag of the frame handed on last, by rank
 	timer   clock.Timer
-	wake    clock.Time // what it is set to
-	soon    bool       // something has come that may go before that
-	stuck   choice     // what below had no room for
-	full    bool       // below has no room
-	room    clock.Time // when it had some again
+	wake    clock.Time     // what it is set to
+	soon    bool           // something has come that may go before that
+	stuck   choice         // what below had no room for
+	full    bool           // below has no room
+	refused clock.Optional // since when there was none for the frame that is stuck
+	room    clock.Time     // when it had some again
 	closed  bool
 	pumping bool
 	one     [1]*link.Frame
@@ -253,6 +254,9 @@ func (h *Hold) send(c *choice, now clock.Time) {
 	if near := h.near(c); 0 <= near && near < h.room {
 		begin, offered = c.start, near
 	}
+	if since, ok := h.refused.Get(); ok {
+		f.Full, h.refused = now.Sub(since), clock.Optional{}
+	}
 	f.Sched, f.Handed = clock.At(c.start), clock.At(offered)
 	f.Reserved = h.config.Reserve && f.Paced
 	h.one[0] = f
@@ -262,6 +266,7 @@ func (h *Hold) send(c *choice, now clock.Time) {
 	case n == 1:
 	case errors.Is(err, link.ErrFull):
 		h.stuck, h.full = *c, true
+		h.refused = clock.At(now.Add(-f.Full))
 		h.keep(size)
 		return
 	case errors.Is(err, net.ErrClosed):

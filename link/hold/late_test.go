@@ -241,7 +241,7 @@ func TestReserve(t *testing.T) {
 		}
 		clk.RunUntil(clock.Time(time.Second))
 		r := trace.Departures.Report()
-		if r.Packets != 2000 || r.GapError.Max != 0 || r.RateError != 0 {
+		if r.Packets != 2000 || r.GapError.Max != 0 || r.RateError != link.NewPPM(1, 1) {
 			t.Errorf("%+v, want 2000 packets without an error", r)
 		}
 		late, moved := int64(fullFrame), int64(0)

@@ -164,12 +164,20 @@ func (h *Hold) take(c *choice, now clock.Time) bool {
 	return true
 }
 
+// schedule is a pacer that knows what of it is missed.
+type schedule interface {
+	Missed(n pacer.Size, ready clock.Time) time.Duration
+}
+
 // charge takes the flow of a choice out of its lane, and charges flow, class and port.
 func (h *Hold) charge(c *choice) bool {
 	fl := h.flows.at(c.flow)
 	c.class.lanes[c.rank].pop()
 	h.active[c.rank]--
 	if fl.pacer != nil && fl.state&charged == 0 {
+		if p, ok := fl.pacer.(schedule); ok {
+			c.frame.Missed = p.Missed(c.frame.Size, fl.at)
+		}
 		if at := fl.pacer.Depart(c.frame.Size, c.asked); at > c.asked {
 			fl.at = at
 			fl.state |= charged

@@ -28,7 +28,7 @@ func TestExact(t *testing.T) {
 	}
 	r := analyse(t, capture(times...), Config{Asked: &Schedule{Rate: 300e6, Unit: pacer.Wire}})
 	f := r.Flows[0]
-	if f.Gaps != 9999 || f.Asked.GapError != (link.Quantiles{}) || f.Asked.RateError != 0 || f.Asked.Drift != (Drift{}) || f.Asked.CDFDistance != 0 {
+	if f.Gaps != 9999 || f.Asked.GapError != (link.Quantiles{}) || f.Asked.RateError != link.NewPPM(1, 1) || f.Asked.Drift != (Drift{}) || f.Asked.CDFDistance != 0 {
 		t.Errorf("%+v, %+v", f, f.Asked)
 	}
 	if f.Gap.Min != 28426 || f.Gap.Max != 28427 || f.Gap.P50 != 28427 || fmt.Sprintf("%.2f", f.Gap.Mean) != "28426.67" {
@@ -68,8 +68,8 @@ func TestKnownErrors(t *testing.T) {
 		t.Errorf("drift %+v", c.Drift)
 	}
 	// 334 rounds of 10000 and 333 of 20000.25 and 500.
-	if total := 334*10000 + 333*20500.25; fmt.Sprintf("%.6f", c.RateError) != fmt.Sprintf("%.6f", 1000*1e6/float64(int64(total))) {
-		t.Errorf("rate error %v ppm", c.RateError)
+	if total := 334*10000 + 333*20500.25; c.RateError.String() != link.NewPPM(float64(int64(total)+1000), float64(int64(total))).String() {
+		t.Errorf("rate error %v", c.RateError)
 	}
 	if c.Gap.Min != 500 || c.Gap.Max != 20001 || c.CDFDistance != 1000 {
 		t.Errorf("asked %+v, distance %d", c.Gap, c.CDFDistance)

@@ -79,7 +79,7 @@ func (f *Flow) title(page draw.Canvas) draw.Canvas {
 	line(style(10), fmt.Sprintf("%s in %s, mean gap %.2f ns, %.3f Mbit/s of wire, %.3f of payload; %s",
 		count(f.Packets, "packet"), seconds(f.Duration), f.Gap.Mean, f.WireRate/1e6, f.PayloadRate/1e6, f.burstWords()))
 	if c := f.Asked; c != nil {
-		line(style(10), fmt.Sprintf("gap error p50 %d, p95 %d, p99 %d, p99.9 %d, max %d ns; rate error %+.3f ppm; CDFs at most %d ns apart",
+		line(style(10), fmt.Sprintf("gap error p50 %d, p95 %d, p99 %d, p99.9 %d, max %d ns; rate error %v; CDFs at most %d ns apart",
 			c.GapError.P50, c.GapError.P95, c.GapError.P99, c.GapError.P999, c.GapError.Max, c.RateError, c.CDFDistance))
 	}
 	page.Max.Y -= 8

@@ -66,8 +66,9 @@ type Comparison struct {
 	GapError link.Quantiles `json:"gap_error_ns"`
 
 	// RateError is the sum of all gaps over the sum of those asked for, minus 1, in ppm.
-	// It is positive where the packets left more slowly than asked.
-	RateError float64 `json:"rate_error_ppm"`
+	// It is positive where the packets left more slowly than asked, and null where no time
+	// was asked for.
+	RateError link.PPM `json:"rate_error_ppm"`
 
 	// Drift is how far behind the schedule packets left, counted from the first one or
 	// from the end of the last pause.
@@ -145,9 +146,7 @@ func (s *series) report(a *Analysis) *Flow {
 			GapError:    s.gapError.absolute().quantiles(),
 			Drift:       Drift{s.driftMin, s.driftMax, s.drift},
 			CDFDistance: distance(&s.gap, &s.askedGap),
-		}
-		if s.askedGap.sum > 0 {
-			f.Asked.RateError = float64(s.gapError.sum) * 1e6 / float64(s.askedGap.sum)
+			RateError:   link.NewPPM(float64(s.askedGap.sum+s.gapError.sum), float64(s.askedGap.sum)),
 		}
 	}
 	return f

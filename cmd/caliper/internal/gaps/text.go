@@ -132,7 +132,7 @@ func (c *Comparison) write(b *strings.Builder) {
 	c.Gap.write(b, "asked")
 	q := c.GapError
 	row(b, "gap error", "", q.P50, q.P95, q.P99, q.P999, q.Max, "")
-	fmt.Fprintf(b, "  rate error %+.3f ppm; drift from %d to %d ns, at the end %d ns; CDFs at most %d ns apart\n",
+	fmt.Fprintf(b, "  rate error %v; drift from %d to %d ns, at the end %d ns; CDFs at most %d ns apart\n",
 		c.RateError, c.Drift.Min, c.Drift.Max, c.Drift.End, c.CDFDistance)
 }
 
