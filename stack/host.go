@@ -48,6 +48,14 @@ type Config struct {
 	// for by ARP or neighbor discovery.
 	Neighbors map[netip.Addr]net.HardwareAddr
 
+	// Probe has New ask for 0.3 s whether another station on the link has one of Addrs, and
+	// fail with a *DuplicateError if so. It is for an Ethernet in real time.
+	Probe bool
+
+	// Claimed, if not nil, is told on the clock's goroutine when another station on the link
+	// says that it has one of Addrs, for each address every 10 s at most.
+	Claimed func(a netip.Addr, by net.HardwareAddr)
+
 	// MinRTO is TCP's minimum retransmission timeout; 0 means 200 ms, as Linux. There is
 	// no tail loss probe, and so a path in virtual time wants some of its round trips. A real
 	// peer delays acknowledgements by 40 ms and more: less than that makes timeouts that
@@ -94,7 +102,8 @@ type Host struct {
 	congestion func() cc.Controller
 	pacing     func() pacer.Pacer
 	unbounded  bool
-	kicker     *kicker // nil in a world
+	conflicts  map[netip.Addr]clock.Time // when one was told of last; nil before it has its addresses
+	kicker     *kicker                   // nil in a world
 }
 
 // New makes a host in real time. clk is the clock of its devices; New must not be called
@@ -119,6 +128,9 @@ func newHost(h *Host, config Config) (*Host, error) {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
 	link := endpoint.Config{TooBig: h.paths.tooBig}
+	if config.Claimed != nil {
+		link.Claimed = func(a netip.Addr, by net.HardwareAddr) { h.claimed(a, by, config.Claimed) }
+	}
 	if h.world != nil {
 		link.Enter = h.touch
 	}
@@ -128,6 +140,7 @@ func newHost(h *Host, config Config) (*Host, error) {
 		h.stack.Destroy()
 		return nil, fmt.Errorf("stack: %w", err)
 	}
+	h.onClock(func() { h.conflicts = make(map[netip.Addr]clock.Time) }) // the addresses are ours
 	if h.world == nil {
 		h.kicker = newKicker()
 	}
@@ -214,6 +227,13 @@ func (h *Host) setUp(config Config, ep gstack.LinkEndpoint) error {
 	if err := h.stack.CreateNIC(nic, ep); err != nil {
 		return fmt.Errorf("set up the interface: %v", err)
 	}
+	ethernet := ep.Capabilities()&gstack.CapabilityResolutionRequired != 0
+	probes := config.Probe && ethernet && h.world == nil
+	if probes {
+		if err := h.probe(config.Addrs); err != nil {
+			return err
+		}
+	}
 	var routes []tcpip.Route
 	for _, p := range config.Addrs {
 		addr := tcpip.ProtocolAddress{
@@ -233,8 +253,11 @@ func (h *Host) setUp(config Config, ep gstack.LinkEndpoint) error {
 		routes = append(routes, tcpip.Route{Destination: everywhere, Gateway: address(g), NIC: nic})
 	}
 	h.stack.SetRouteTable(routes)
-	if ep.Capabilities()&gstack.CapabilityResolutionRequired == 0 {
+	if !ethernet {
 		return nil
+	}
+	if probes {
+		h.announce()
 	}
 	for a, mac := range config.Neighbors {
 		if err := h.stack.AddStaticNeighbor(nic, protocolOf(a), address(a), tcpip.LinkAddress(mac)); err != nil {

@@ -293,7 +293,7 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 	}
 	if rtt, most := 2*t.bench.port.delay, p.MaxRTT(); rtt >= most {
 		return badInput(nil, "--port %v: with a round trip of %s the other side gives up before all streams are open", t.bench.port, durationText(rtt)).
-			hint("with these streams the delay may be up to %s", durationText((most / 2).Truncate(time.Millisecond)-time.Millisecond))
+			hint("with these streams the delay may be up to %s", durationText((most/2).Truncate(time.Millisecond)-time.Millisecond))
 	}
 	host := c.String("client")
 	t.address = net.JoinHostPort(host, strconv.Itoa(c.Int("server-port")))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"time"
@@ -76,6 +78,11 @@ func (b *bench) lost() error {
 		return failed(err, "")
 	}
 	return nil
+}
+
+// claimed tells that another station has said that it has our address.
+func (b *bench) claimed(a netip.Addr, by net.HardwareAddr) {
+	b.told.tell(fmt.Errorf("another station, %v, has our address %v, too: packets for one arrive at the other; give one of them another address", by, a))
 }
 
 // telling takes what the clock's goroutine has to tell to one that may wait for a terminal.

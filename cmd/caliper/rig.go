@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -84,7 +85,7 @@ func newBench(c benchConfig) (b *bench, err error) {
 		return b, err
 	}
 	if b.out != nil {
-		b.near, err = b.newRig(b.out, c, c.card, stack.Config{Addrs: c.own, MinRTO: c.minRTO()})
+		b.near, err = b.newRig(b.out, c, c.card, stack.Config{Addrs: c.own, MinRTO: c.minRTO(), Probe: true, Claimed: b.claimed})
 		return b, err
 	}
 	return b, b.openWorld(c)
@@ -219,7 +220,11 @@ func (b *bench) newRig(port link.Device, c benchConfig, card cardSpec, config st
 	}
 	if err != nil {
 		b.onClock(func() { config.Device.Close() })
-		return nil, badInput(err, "")
+		p := badInput(err, "")
+		if errors.As(err, new(*stack.DuplicateError)) {
+			p.hint("give --addr one that is free, or take it from the other station")
+		}
+		return nil, p
 	}
 	return r, nil
 }

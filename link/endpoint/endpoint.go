@@ -31,6 +31,8 @@
 package endpoint
 
 import (
+	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -52,6 +54,10 @@ type Config struct {
 	// TooBig, if not nil, is called on the clock's goroutine when a packet of a flow that
 	// is not TCP was larger than the MTU of its path, in bytes.
 	TooBig func(f pacer.Flow, mtu int)
+
+	// Claimed, if not nil, is called on the clock's goroutine when the station with the
+	// Ethernet address by says that it has an IP address. It must not keep by.
+	Claimed func(a netip.Addr, by net.HardwareAddr)
 }
 
 // Endpoint implements gVisor's LinkEndpoint over a link.Device.

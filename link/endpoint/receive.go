@@ -45,6 +45,11 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 		e.Received.Drop(f, link.Forged)
 		return
 	}
+	if e.config.Claimed != nil && e.info.Address != nil {
+		if a, by, ok := claim(f.Bytes()); ok {
+			e.config.Claimed(a, by)
+		}
+	}
 	e.Received.Frames++
 	e.Received.Bytes += uint64(f.Len())
 	if e.loops+e.opening > 0 && kind == tcpip.PacketHost {
