@@ -25,7 +25,7 @@ type Firmware struct {
 	Image *netthreads.Image
 
 	// Machine is what it runs on, a cycle a tick. The zero Config is the original's, with
-	// ideal memory. Clock is the card's matter.
+	// ideal memory. Clock and Line are the card's matter.
 	Machine netthreads.Config
 
 	// FullPayload has the frames of an Interface arrive as they are: all of their bytes

@@ -272,6 +272,7 @@ var pktgenBadInputs = []struct{ args, want string }{
 	{"--replay x", "--replay works only with -N"},
 	{"-N -i 10.0.0.2 -d 1 --speed 2", "--speed is for --replay"},
 	{"-N -i 10.0.0.2 -d 1 --loop 2", "--loop is for --replay"},
+	{"-N -i 10.0.0.2 -d 1 --card faithful --full-payload", "--full-payload is for --replay"},
 	{"-N -i 10.0.0.2 -d 1 --filter udp", "--filter is for --replay"},
 	{"-N -i 10.0.0.2 -d 1 --pps 5", "--pps is for --replay"},
 	{"-N -i 10.0.0.2 -d 1 --mbps 5", "--mbps is for --replay"},

@@ -53,7 +53,7 @@ import (
 // Config sets up a Generator.
 type Config struct {
 	Image   *netthreads.Image
-	Machine netthreads.Config // but for Clock, which is that of the counter
+	Machine netthreads.Config // but for Clock and Line, which are those of the counter and the ports
 
 	// Counter is the card's clock. It must begin below 1<<32, as a program takes the time
 	// register's 32 bits for all of the time that has passed when it begins.

@@ -140,9 +140,15 @@ func newServed(t testing.TB, config *netfpga.Config, serve *Config) *rig {
 	return r
 }
 
-// until runs the clock, and lets others run, until it is so.
+// until runs the clock, and lets others run, until it is so. What takes minutes is not going
+// to be.
 func (r *rig) until(so func() bool) {
-	for !so() {
+	r.t.Helper()
+	began := time.Now()
+	for n := 1; !so(); n++ {
+		if n%1024 == 0 && time.Since(began) > 2*time.Minute {
+			r.t.Fatalf("it does not come to that; %+v", r.server.Stats())
+		}
 		if r.clk.Next() > r.end || !r.clk.Step() {
 			runtime.Gosched()
 		}
