@@ -64,7 +64,8 @@ type control struct {
 
 // leastPayload is what segments carry at least, in bytes, whatever the peer says that it can
 // receive: an MSS of 256, Linux' min_adv_mss, less the options. A host must be able to
-// receive 536 (RFC 879), and who announces a byte has each byte sent in a packet.
+// receive 536 (RFC 879), and who announces a byte has each byte sent in a packet. A device may
+// take less.
 const leastPayload = 256 - 40
 
 // newControl puts a controller in charge of a connection that has not sent anything yet.
@@ -79,7 +80,8 @@ func newControl(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Contro
 	if c.snd, err = install(ep, (*congestion)(c)); err != nil {
 		return nil, err
 	}
-	c.snd.MaxPayloadSize = max(c.snd.MaxPayloadSize, leastPayload)
+	const headers = 40 + 60 // of IPv6 and of TCP, with all options
+	c.snd.MaxPayloadSize = max(c.snd.MaxPayloadSize, min(leastPayload, h.below.Info().MTU-headers))
 	c.state = cc.Conn{Cwnd: c.snd.SndCwnd, Ssthresh: c.snd.Ssthresh}
 	c.left = pacer.Seq(c.snd.SndNxt)
 	c.written, c.usage.end = c.left, c.left
