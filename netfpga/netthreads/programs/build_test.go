@@ -117,9 +117,10 @@ func TestForeignImage(t *testing.T) {
 // Every program builds for every context; the build itself refuses instructions that the
 // machine does not have, and branches without a nop behind.
 func TestContexts(t *testing.T) {
+	out := t.TempDir()
 	for _, name := range Names() {
 		for _, context := range []string{"nf", "sim", "sw"} {
-			makeIn(t, name, context, name)
+			makeInto(t, out, name, context, name)
 		}
 	}
 }
