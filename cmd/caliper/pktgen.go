@@ -394,10 +394,16 @@ func (t *pktgenTest) readMAC(c *cli.Context) error {
 	if t.bench.port.kind == "tun" {
 		return badInput(nil, "-m: a tun interface has no MAC addresses")
 	}
-	mac, err := net.ParseMAC(c.String("m"))
-	if err != nil || len(mac) != len(t.mac) {
-		return badInput(nil, "-m %s is not a MAC address such as 02:00:00:00:00:02", c.String("m"))
+	var err error
+	t.mac, err = parseMAC(c.String("m"))
+	return err
+}
+
+// parseMAC reads the address of an Ethernet interface.
+func parseMAC(s string) (mac [6]byte, err error) {
+	b, err := net.ParseMAC(s)
+	if err != nil || len(b) != len(mac) {
+		return mac, badInput(nil, "-m %s is not a MAC address such as 02:00:00:00:00:02", s)
 	}
-	copy(t.mac[:], mac)
-	return nil
+	return [6]byte(b), nil
 }

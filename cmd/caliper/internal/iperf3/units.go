@@ -11,11 +11,11 @@ import (
 // suffixes k, M, G and T, in small or capital letters. The largest is 1000T.
 func ParseRate(s string) (int64, error) {
 	if strings.Contains(s, "/") {
-		return 0, fmt.Errorf("rate %q: a burst size behind a slash is not supported; give the rate alone", s)
+		return 0, fmt.Errorf("rate %.40q: a burst size behind a slash is not supported; give the rate alone", s)
 	}
 	v, err := parseUnits(s, 1000, 1e15)
 	if err != nil {
-		return 0, fmt.Errorf("rate %q: %w; give bit/s such as 500M or 1.5G", s, err)
+		return 0, fmt.Errorf("rate %.40q: %w; give bit/s such as 500M or 1.5G", s, err)
 	}
 	return v, nil
 }
@@ -25,7 +25,7 @@ func ParseRate(s string) (int64, error) {
 func ParseSize(s string) (int64, error) {
 	v, err := parseUnits(s, 1024, 1<<50)
 	if err != nil {
-		return 0, fmt.Errorf("size %q: %w; give a number such as 1448, 128K or 1.5G", s, err)
+		return 0, fmt.Errorf("size %.40q: %w; give a number such as 1448, 128K or 1.5G", s, err)
 	}
 	return v, nil
 }

@@ -3,6 +3,7 @@ package pktgen
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +283,9 @@ func FuzzParse(f *testing.F) {
 					t.Errorf("a size of %d", n)
 				}
 			}
+		}
+		if n, err := ParseSize(s); err == nil && (n < 0 || n > MaxPayload || strings.TrimLeft(s, "0") != strings.TrimLeft(strconv.Itoa(n), "0")) {
+			t.Errorf("%q is %d", s, n)
 		}
 		if d, err := ParseDist(s); err == nil && !d.OfSizes() {
 			if g := d.Gaps(1).next(); g < 0 {
