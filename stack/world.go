@@ -145,12 +145,11 @@ func (w *World) Close() error {
 }
 
 // touch notes that h is about to be used, which may set its TCP goroutine to work. One
-// host at a time is not at rest, so that no two of them ever run side by side.
+// host at a time is not at rest, and for one thing: what is done next, even with the same
+// host, might send something while the goroutine does.
 func (w *World) touch(h *Host) {
-	if w.dirty != h {
-		w.settle()
-		w.dirty = h
-	}
+	w.settle()
+	w.dirty = h
 }
 
 // settle brings the host that was touched to rest. netstack's Pause returns when its TCP
@@ -176,10 +175,9 @@ func (s *socket) use() {
 	if w == nil {
 		return
 	}
+	w.settle()
 	if s.toSelf {
 		s.host.touch()
-	} else if w.dirty != s.host {
-		w.settle()
 	}
 }
 

@@ -110,7 +110,6 @@ package netthreads
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 )
 
 // Tick is what a cycle takes, in nanoseconds.
@@ -249,14 +248,10 @@ func New(image *Image, config *Config) (*Machine, error) {
 		return nil, fmt.Errorf("netthreads: bad image: %w", err)
 	}
 
-	words := len(image.Text) / 4
-	m.text = make([]instruction, words)
-	if m.config.IgnoreFaults {
-		m.text = make([]instruction, MaxText/4)
-		m.ignored = make(map[uint32]*Ignored)
-	}
-	m.plain = slices.Clone(m.text)
-	for i := range words {
+	m.text = make([]instruction, len(image.Text)/4)
+	m.plain = make([]instruction, len(m.text))
+	m.ignored = make(map[uint32]*Ignored)
+	for i := range m.text {
 		m.plain[i] = decode(binary.BigEndian.Uint32(image.Text[4*i:]), uint32(i))
 		m.text[i] = watched(m.plain[i])
 	}

@@ -20,11 +20,17 @@ func (m *Machine) run(end uint64) {
 			}
 			pc := t.pc
 			if int(pc) >= len(text) {
-				if !m.config.IgnoreFaults {
-					m.fail(n, "fetch outside of the program")
+				if !m.fail(n, "fetch outside of the program") {
 					return
 				}
-				t.pc, pc = 0, 0
+				// What is there is 0, a nop.
+				if t.pc = (pc + 1) & fetchMask; delay {
+					t.pc, t.next = t.next&fetchMask, t.next&fetchMask+1
+				}
+				t.recent[t.at&15] = uint16(pc)
+				t.at++
+				t.counts.issued++
+				continue
 			}
 			if t.wait != 0 {
 				m.wake(t)
@@ -167,11 +173,7 @@ func (m *Machine) run(end uint64) {
 				}
 				memory = m.memory
 			default:
-				reason := "unknown instruction"
-				if int(pc) >= len(m.image.Text)/4 {
-					reason = "fetch outside of the program"
-				}
-				if !m.fail(n, "%s", reason) {
+				if !m.fail(n, "unknown instruction") {
 					return
 				}
 			}
