@@ -174,8 +174,8 @@ func TestJSONStream(t *testing.T) {
 
 // TestJSONError ends in an error: what was asked for is JSON still, and says why.
 func TestJSONError(t *testing.T) {
-	// The round trip is longer than the protocol is patient.
-	args := []string{"iperf3", "-c", "far", "-n", "1M", "--port", "wire:delay=20s"}
+	// The way there takes longer than the protocol is patient.
+	args := []string{"iperf3", "-c", "far", "-t", "1", "--card", "none", "--port", "wire:rate=1K,delay=1s"}
 	o := caliper(t, append(args, "-J")...)
 	r := decode(t, o.stdout)
 	if o.code != exitFailed || r.Error == "" || !strings.Contains(o.stderr, r.Error) {
