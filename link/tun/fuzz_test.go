@@ -6,7 +6,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -47,8 +46,7 @@ func FuzzRead(f *testing.F) {
 			s.err = io.ErrUnexpectedEOF
 		}
 		clk := clock.NewVirtual()
-		d := &Device{info: link.Info{Name: "fuzz", MTU: max(68, int(mtu))}, clk: clk, port: s}
-		d.inbox = link.NewInbox(clk, d.info.MTU)
+		d := newDevice(clk, s, "fuzz", &Config{MTU: max(68, int(mtu))})
 		above := &linktest.Collector{Clock: clk}
 		d.Attach(above)
 		<-d.done
