@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"slices"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -28,6 +27,7 @@ type Outgoing struct {
 type outgoing struct {
 	written, left, acked int64 // bytes since the connection began
 	lost                 []gap // of what left, those that did not
+	spare                []gap // memory for the next lost
 }
 
 // gap is what was dropped before it left, and has not left since: from seq to end.
@@ -77,16 +77,32 @@ func (c *control) departed(seq, end pacer.Seq, left bool) {
 		}
 		return
 	}
-	if !left || len(o.lost) == 0 {
-		return
+	if left && len(o.lost) > 0 {
+		o.fill(seq, end)
 	}
-	o.lost = slices.DeleteFunc(o.lost, func(g gap) bool {
-		if g.seq.Before(seq) || end.Before(g.end) { // segments keep their bounds, mostly
-			return false
+}
+
+// fill notes that what was dropped from seq to end has left now. Segments keep their bounds,
+// unless the path turns out to take less.
+func (o *outgoing) fill(seq, end pacer.Seq) {
+	rest := o.spare[:0]
+	for _, g := range o.lost {
+		from, to := g.seq.Later(seq), g.end
+		if end.Before(to) {
+			to = end
 		}
-		o.left += int64(g.end.From(g.seq))
-		return true
-	})
+		if !from.Before(to) {
+			rest = append(rest, g)
+			continue
+		}
+		o.left += int64(to.From(from))
+		for _, part := range [...]gap{{g.seq, from}, {to, g.end}} {
+			if part.seq != part.end {
+				rest = append(rest, part)
+			}
+		}
+	}
+	o.lost, o.spare = rest, o.lost
 }
 
 // acknowledged notes what an acknowledgement says and reports whether nothing is left that

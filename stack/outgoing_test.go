@@ -20,9 +20,16 @@ import (
 // of near's frames are dropped before they leave.
 func lossyWorld(t *testing.T, seed uint64, drop float64) (w *World, near, far *Host, h *hold.Hold) {
 	t.Helper()
+	return faultyWorld(t, seed, link.FaultConfig{Sent: link.Faults{Drop: drop}})
+}
+
+// faultyWorld is lossyWorld with any faults at near's device.
+func faultyWorld(t *testing.T, seed uint64, faults link.FaultConfig) (w *World, near, far *Host, h *hold.Hold) {
+	t.Helper()
+	faults.Seed = seed
 	w = NewWorld(seed)
 	a, b := wire.New(w.Clock(), &wire.Config{Rate: 100e6, Delay: time.Millisecond}, &wire.Config{Rate: 100e6})
-	h = hold.New(link.NewFault(a, w.Clock(), &link.FaultConfig{Seed: seed, Sent: link.Faults{Drop: drop}}), w.Clock(), nil)
+	h = hold.New(link.NewFault(a, w.Clock(), &faults), w.Clock(), nil)
 	addrs := func(last string) []netip.Prefix {
 		return []netip.Prefix{netip.MustParsePrefix("10.0.0." + last + "/24"), netip.MustParsePrefix("fd00::" + last + "/64")}
 	}
@@ -250,6 +257,54 @@ func TestDrain(t *testing.T) {
 			if err != nil {
 				t.Error(fmt.Errorf("seed %d: %w", seed, err))
 			}
+		}
+	}
+}
+
+// Of what was dropped, each byte leaves once, however it is cut when it is sent again, and
+// wherever the sequence numbers wrap.
+func TestGapsAreFilledByParts(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		first := pacer.Seq(random.Uint32())
+		if seed%2 == 0 {
+			first = -pacer.Seq(random.IntN(10_000))
+		}
+		c := &control{left: first}
+		const most = 20_000
+		var has [most]bool
+		end := 0
+		for end < most-1500 {
+			n := 1 + random.IntN(1500)
+			left := random.IntN(3) > 0
+			c.departed(first+pacer.Seq(end), first+pacer.Seq(end+n), left)
+			c.left = first + pacer.Seq(end+n)
+			for i := end; i < end+n; i++ {
+				has[i] = left
+			}
+			end += n
+		}
+		for range 300 {
+			at := random.IntN(end)
+			n := 1 + random.IntN(min(1500, end-at))
+			left := random.IntN(4) > 0
+			c.departed(first+pacer.Seq(at), first+pacer.Seq(at+n), left)
+			for i := at; i < at+n; i++ {
+				has[i] = has[i] || left
+			}
+			want := int64(0)
+			for i := range end {
+				if has[i] {
+					want++
+				}
+			}
+			if c.out.left != want {
+				t.Fatalf("seed %d: %d bytes have left, want %d", seed, c.out.left, want)
+			}
+		}
+		c.departed(first, first+pacer.Seq(end), true)
+		if c.out.left != int64(end) || len(c.out.lost) != 0 {
+			t.Errorf("seed %d: %d of %d bytes have left, and there are still %v", seed, c.out.left, end, c.out.lost)
 		}
 	}
 }
