@@ -108,6 +108,9 @@ func (o *outgoing) fill(seq, end pacer.Seq) {
 // acknowledged notes what an acknowledgement says and reports whether nothing is left that
 // it could have said. mu is held.
 func (c *control) acknowledged(ack pacer.Seq) (all bool) {
+	if ack == c.written+1 { // of a FIN, which has no payload
+		ack = c.written
+	}
 	if !c.acked.Before(ack) || c.written.Before(ack) {
 		return false
 	}

@@ -261,6 +261,41 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Drain hears of an acknowledgement that is of the data and of the FIN behind it, as it comes
+// where those before it are lost, or where the peer delays them.
+func TestDrainBehindCloseWrite(t *testing.T) {
+	for seed := range uint64(10) {
+		w, near, far, _ := faultyWorld(t, seed, link.FaultConfig{Received: link.Faults{Drop: 0.5}})
+		ln, err := far.Listen("tcp", ":80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Go(func() {
+			c, err := ln.Accept()
+			for b := make([]byte, 1<<16); err == nil; {
+				_, err = c.Read(b)
+			}
+		})
+		err = w.Run(func() {
+			conn, err := near.Dial("tcp", "10.0.0.2:80")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c := conn.(*TCPConn)
+			c.Write(make([]byte, 10_000))
+			c.CloseWrite()
+			err = c.Drain(near.Now().Add(time.Minute))
+			if o := c.Outgoing(); err != nil || o.Acknowledged != 10_000 || o.Left.Bytes != 10_000 {
+				t.Errorf("seed %d: %v, %+v", seed, err, o)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Of what was dropped, each byte leaves once, however it is cut when it is sent again, and
 // wherever the sequence numbers wrap.
 func TestGapsAreFilledByParts(t *testing.T) {
