@@ -219,6 +219,9 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 	case far != nil && signalled.Err() == nil:
 		err = fmt.Errorf("%w; far says: %v", err, far)
 		result.Error = err.Error()
+		if t.stream {
+			iperf3.WriteEvent(t.voice, "error", result.Error)
+		}
 	}
 	return result, err
 }
