@@ -34,6 +34,9 @@ type Frame struct {
 	// Call is how long the send call took that began at Sent, where the device reads the
 	// clock on both sides of one: the bit left during it.
 	Call time.Duration
+	// Arrived is when the frame came in, by the goroutine that read it from an interface. In
+	// virtual time that is when it is received, and nobody says so.
+	Arrived clock.Optional
 	// Missed is how much later than its flow's schedule the pacer was asked for the frame, as
 	// it was not there: the schedule moved up by that. What Stop says kept it away.
 	Missed time.Duration
@@ -212,6 +215,7 @@ func (f *Frame) Clone() *Frame {
 	copy(c.Bytes(), f.Bytes())
 	c.Flow, c.Size, c.Tag, c.Paced = f.Flow, f.Size, f.Tag, f.Paced
 	c.Depart, c.Sched, c.Handed, c.Sent = f.Depart, f.Sched, f.Handed, f.Sent
+	c.Arrived = f.Arrived
 	c.Reserved, c.Missed, c.Stop, c.Full = f.Reserved, f.Missed, f.Stop, f.Full
 	return c
 }

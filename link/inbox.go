@@ -11,6 +11,7 @@ import (
 // Handler gets them: a bounded queue, and the account of what arrived. One goroutine calls
 // Put, Room and Lose. Attach and Close are the clock's. The rest may be called from any.
 type Inbox struct {
+	clk     clock.Clock
 	handler Handler
 	wake    clock.Timer
 	batch   []*Frame // what is being handed to the handler
@@ -30,7 +31,7 @@ const (
 
 // NewInbox returns an Inbox for frames of up to mtu bytes of IP.
 func NewInbox(clk clock.Clock, mtu int) *Inbox {
-	q := &Inbox{room: min(maxInbox, maxInboxBytes/mtu)}
+	q := &Inbox{clk: clk, room: min(maxInbox, maxInboxBytes/mtu)}
 	// A timer can only be made running.
 	q.wake = clk.AfterFunc(time.Duration(clock.Never), q.deliver)
 	q.wake.Stop()
@@ -47,8 +48,10 @@ func (q *Inbox) Room() int {
 	return q.room - len(q.waiting)
 }
 
-// Put takes a frame over, and wakes the clock's goroutine. Without room it is dropped.
+// Put takes a frame over that has come in now, and wakes the clock's goroutine. Without
+// room it is dropped.
 func (q *Inbox) Put(f *Frame) {
+	f.Arrived = clock.At(q.clk.Now())
 	q.mu.Lock()
 	first := len(q.waiting) == 0
 	if len(q.waiting) < q.room {

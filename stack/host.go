@@ -104,6 +104,7 @@ type Host struct {
 	unbounded  bool
 	conflicts  map[netip.Addr]clock.Time // when one was told of last; nil before it has its addresses
 	kicker     *kicker                   // nil in a world
+	arrivals   *arrivalClock             // likewise
 }
 
 // New makes a host in real time. clk is the clock of its devices; New must not be called
@@ -134,6 +135,10 @@ func newHost(h *Host, config Config) (*Host, error) {
 	if h.world != nil {
 		link.Enter = h.touch
 	}
+	if h.world == nil {
+		h.arrivals = newArrivalClock(h.clk)
+		link.Arrived = h.arrivals.arrived
+	}
 	h.stack = h.newStack()
 	h.onClock(func() { h.ep = endpoint.New(config.Device, h.clk, link) })
 	if err := h.setUp(config, h.ep); err != nil {
@@ -163,6 +168,9 @@ func (h *Host) newStack() *gstack.Stack {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		defer func(r io.Reader) { grand.Reader = r }(grand.Reader)
 		grand.Reader = seed
+	}
+	if h.arrivals != nil {
+		options.Clock = h.arrivals
 	}
 	return gstack.New(options)
 }

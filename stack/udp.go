@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
@@ -27,8 +28,18 @@ type UDPConn struct {
 
 // ReadFrom implements net.PacketConn. What of a datagram does not fit b is lost.
 func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, _, err := c.ReadStamped(b)
+	if err != nil {
+		return 0, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), nil
+}
+
+// ReadStamped is ReadFrom, and tells when the datagram arrived, as a time of Host.Now: when
+// the host was given its last frame, and not when the reader was there.
+func (c *UDPConn) ReadStamped(b []byte) (n int, from netip.AddrPort, at time.Time, err error) {
 	var result tcpip.ReadResult
-	err := c.block(&c.read, func() (err tcpip.Error) {
+	err = c.block(&c.read, func() (err tcpip.Error) {
 		w := tcpip.SliceWriter(b)
 		result, err = c.ep.Read(&w, tcpip.ReadOptions{NeedRemoteAddr: true})
 		if _, short := err.(*tcpip.ErrBadBuffer); short && len(b) == 0 {
@@ -37,9 +48,13 @@ func (c *UDPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		return err
 	})
 	if err != nil {
-		return 0, nil, c.fail("read", nil, err)
+		return 0, from, at, c.fail("read", nil, err)
 	}
-	return result.Count, net.UDPAddrFromAddrPort(addrPort(result.RemoteAddr)), nil
+	at = result.ControlMessages.Timestamp
+	if c.host.world != nil {
+		at = at.Add(-beforeStart)
+	}
+	return result.Count, addrPort(result.RemoteAddr), at, nil
 }
 
 // Read implements net.Conn.

@@ -198,3 +198,40 @@ func (c *collector) Receive(frames []*link.Frame) {
 	}
 }
 func (*collector) Ready() {}
+
+// A datagram is stamped when it arrives, on the host's clock, and not when it is read.
+func TestUDPReadStamped(t *testing.T) {
+	w, near, far, _ := pacedWorld(t)
+	sink, err := far.ListenPacket("udp", ":9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.Run(func() {
+		c, err := near.Dial("udp", "10.0.0.2:9")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.Write([]byte("the neighbour is found"))
+		sink.ReadFrom(make([]byte, 100))
+		var sent []time.Time
+		for range 3 {
+			w.Sleep(time.Millisecond)
+			sent = append(sent, near.Now())
+			c.Write(make([]byte, 1000))
+		}
+		w.Sleep(time.Second)
+		var late time.Duration
+		for i := range sent {
+			n, from, at, err := sink.(*UDPConn).ReadStamped(make([]byte, 2000))
+			d := at.Sub(sent[i])
+			if err != nil || n != 1000 || from.String() != c.LocalAddr().String() || d <= 0 || d > 50*time.Microsecond || late != 0 && d != late {
+				t.Errorf("%d bytes from %v, %v after they were sent: %v", n, from, d, err)
+			}
+			late = d
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

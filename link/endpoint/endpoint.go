@@ -47,6 +47,10 @@ import (
 
 // Config sets up an Endpoint.
 type Config struct {
+	// Arrived, if not nil, is told when a frame came in that is given to the stack next,
+	// and then, without a time, that it was.
+	Arrived func(clock.Optional)
+
 	// Enter, if not nil, is called on the clock's goroutine before packets are given to
 	// the stack, and before a release of packets may wake its sockets.
 	Enter func()

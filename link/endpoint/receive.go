@@ -7,6 +7,7 @@ import (
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // Receive implements link.Handler.
@@ -54,6 +55,10 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 	e.Received.Bytes += uint64(f.Len())
 	if e.loops+e.opening > 0 && kind == tcpip.PacketHost {
 		e.listen(f)
+	}
+	if f.Arrived.IsSet() && e.config.Arrived != nil {
+		e.config.Arrived(f.Arrived)
+		defer e.config.Arrived(clock.Optional{})
 	}
 	pkt := gstack.NewPacketBuffer(gstack.PacketBufferOptions{Payload: buffer.MakeWithData(f.Bytes())})
 	f.Free()

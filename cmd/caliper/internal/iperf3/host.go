@@ -14,6 +14,8 @@ import (
 // deadline that lies in the past ends a call that is blocked already, from any task. So
 // does Close, with net.ErrClosed. A connection which can choose whether small segments
 // wait for one another has a method SetNoDelay(bool) error.
+// One of UDP that knows when a datagram arrived, as a time of Now, has ReadStamped (see
+// stack.UDPConn): jitter is of arrivals, not of readers.
 type Host interface {
 	// DialContext connects; network is tcp or udp, with 4 or 6 behind it for only that
 	// version of IP. A context may have a deadline without anybody who watches it but

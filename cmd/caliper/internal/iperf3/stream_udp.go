@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"syscall"
@@ -88,13 +89,30 @@ func (t *test) sendUDP(s *stream) error {
 func (t *test) receiveUDP(s *stream) error {
 	b := make([]byte, maxUDPBlock+1)
 	for {
-		n, err := s.reader.Read(b)
+		n, at, err := t.read(s.reader, b)
 		if err != nil {
 			return err
 		}
-		s.receive(b[:n], t.host.Now().Sub(t.epoch), t.params.UDPCounters64)
+		s.receive(b[:n], at.Sub(t.epoch), t.params.UDPCounters64)
 		t.arrived(n)
 	}
+}
+
+// A stamper is a UDP socket that knows when a datagram arrived, which may be long before
+// its reader is there.
+type stamper interface {
+	ReadStamped(b []byte) (n int, from netip.AddrPort, at time.Time, err error)
+}
+
+// read reads one datagram, and returns when it arrived or, where that is not known, when
+// it was read.
+func (t *test) read(r io.Reader, b []byte) (n int, at time.Time, err error) {
+	if s, ok := r.(stamper); ok {
+		n, _, at, err = s.ReadStamped(b)
+		return n, at, err
+	}
+	n, err = r.Read(b)
+	return n, t.host.Now(), err
 }
 
 // A socket is a server's: one for all UDP streams of a test, told apart by the client's
@@ -120,7 +138,7 @@ func (p peer) RemoteAddr() net.Addr        { return p.remote }
 func (k *socket) serve(t *test) {
 	b := make([]byte, maxUDPBlock+1)
 	for {
-		n, from, err := k.receive(b)
+		n, from, at, err := k.receive(t.host, b)
 		if t.stopping.Load() && err != nil || errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -132,7 +150,7 @@ func (k *socket) serve(t *test) {
 		s := k.by[from]
 		if n != len(hello) {
 			if s != nil && !s.sends {
-				s.receive(b[:n], t.host.Now().Sub(t.epoch), t.params.UDPCounters64)
+				s.receive(b[:n], at.Sub(t.epoch), t.params.UDPCounters64)
 			}
 			continue
 		}
@@ -155,19 +173,24 @@ func (k *socket) serve(t *test) {
 	}
 }
 
-// receive reads one datagram, without allocating where the connection can.
-func (k *socket) receive(b []byte) (int, netip.AddrPort, error) {
+// receive reads one datagram, without allocating where the connection can, and returns
+// when it arrived or was read.
+func (k *socket) receive(h Host, b []byte) (int, netip.AddrPort, time.Time, error) {
+	if c, ok := k.PacketConn.(stamper); ok {
+		n, from, at, err := c.ReadStamped(b)
+		return n, unmapped(from), at, err
+	}
 	if c, ok := k.PacketConn.(interface {
 		ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
 	}); ok {
 		n, from, err := c.ReadFromUDPAddrPort(b)
-		return n, unmapped(from), err
+		return n, unmapped(from), h.Now(), err
 	}
 	n, from, err := k.ReadFrom(b)
 	if err != nil {
-		return n, netip.AddrPort{}, err
+		return n, netip.AddrPort{}, h.Now(), err
 	}
-	return n, addrPort(from), nil
+	return n, addrPort(from), h.Now(), nil
 }
 
 // addrPort returns an address as a value that compares.

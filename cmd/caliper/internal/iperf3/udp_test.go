@@ -2,6 +2,8 @@ package iperf3
 
 import (
 	"bytes"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +48,40 @@ func TestHellosLost(t *testing.T) {
 				t.Error("nothing was received")
 			}
 		})
+	}
+}
+
+// A lateReader reads datagrams that have come every ms, whenever it gets to it.
+type lateReader struct {
+	w     *world
+	n     int
+	delay []time.Duration
+}
+
+func (r *lateReader) Read([]byte) (int, error) { panic("the stamp is asked for") }
+
+func (r *lateReader) ReadStamped(b []byte) (n int, from netip.AddrPort, at time.Time, err error) {
+	if r.n == len(r.delay) {
+		return 0, from, at, net.ErrClosed
+	}
+	at = time.Unix(0, 0).Add(time.Duration(r.n) * time.Millisecond)
+	r.w.now = at.Add(r.delay[r.n])
+	putHead(b, time.Duration(r.n)*time.Millisecond, int64(r.n+1), false)
+	r.n++
+	return 100, from, at, nil
+}
+
+// TestJitterIsOfArrivals has a reader that is late by more and less.
+func TestJitterIsOfArrivals(t *testing.T) {
+	w := newWorld(t)
+	near, _ := w.hosts(4)
+	r := &lateReader{w: w, delay: []time.Duration{0, 5e6, 1e6, 0, 7e6}}
+	s := newStream(0, false, nil, r)
+	test := &test{host: near, epoch: time.Unix(0, 0), params: Params{UDP: true}.complete(false)}
+	if err := test.receiveUDP(s); err != net.ErrClosed {
+		t.Error(err)
+	}
+	if c := s.snapshot(); c.packets != 5 || c.jitter != 0 {
+		t.Errorf("%+v of datagrams that came every ms, as they were sent", c)
 	}
 }
