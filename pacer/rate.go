@@ -61,6 +61,7 @@ type Rate struct {
 	BitsPerSecond int64
 	// Unit says what is counted.
 	Unit Unit
+	sent bool // something has departed
 	// Line is the speed of the line in bit/s. A packet is never asked to leave before
 	// the one in front of it is off the line, as a short packet at a high rate of payload
 	// else would be; the packets behind make up for it. 0 means that there is no line.
@@ -105,7 +106,7 @@ func (r *Rate) Next(n Size, ready clock.Time) clock.Time {
 func (r *Rate) Depart(n Size, now clock.Time) clock.Time {
 	leaves := r.Next(n, now)
 	r.restart(now)
-	r.last = leaves
+	r.last, r.sent = leaves, true
 	if cost := r.cost(n); cost > 0 {
 		r.charge(cost)
 	}
@@ -117,7 +118,7 @@ func (r *Rate) Depart(n Size, now clock.Time) clock.Time {
 // when a packet that is ready at that time departs next. It is 0 before the first one, and
 // where there is no limit.
 func (r *Rate) Missed(_ Size, ready clock.Time) time.Duration {
-	if r.BitsPerSecond <= 0 || r.next == 0 {
+	if r.BitsPerSecond <= 0 || !r.sent {
 		return 0
 	}
 	to, _ := r.moved(ready)

@@ -87,7 +87,7 @@ func (s *Schedule) Missed(n Size, ready clock.Time) time.Duration {
 	switch {
 	case s.steps == nil:
 		return s.Rate.Missed(n, ready)
-	case !s.begun || s.Rate.last == 0:
+	case !s.Rate.sent:
 		return 0
 	}
 	return max(0, ready.Sub(s.Next(n, 0)))
@@ -104,7 +104,7 @@ func (s *Schedule) Depart(n Size, now clock.Time) clock.Time {
 	if r.restart(now) {
 		s.move(s.awake(r.next, s.find(r.next)))
 	}
-	r.last = leaves
+	r.last, r.sent = leaves, true
 	s.charge(r.cost(n))
 	r.occupy(n)
 	return leaves
