@@ -126,3 +126,19 @@ func TestParseLate(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseLate reads policies: what is taken is written and read as the same.
+func FuzzParseLate(f *testing.F) {
+	for _, s := range []string{"catch-up", "catch-up=100", "re-base", "drop", "faithful", "drop=1", "catch-up=0", "="} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := ParseLate(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseLate(l.String()); err != nil || again != l || l.Check() != nil {
+			t.Errorf("%q is %+v, read again %+v, %v", s, l, again, err)
+		}
+	})
+}

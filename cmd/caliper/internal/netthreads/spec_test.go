@@ -45,3 +45,23 @@ func TestParseSpec(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// FuzzSpec reads what a port is connected to: what is taken is a port of the card's, and an
+// interface that Linux can have.
+func FuzzSpec(f *testing.F) {
+	for _, s := range []string{"0=pcap:in.pcap,out.pcapng", "3=tap:cal0", "1=none", "=", "0=pcap:,", "255=tap:x", "0=tap:\xff"} {
+		f.Add(s, true)
+	}
+	f.Fuzz(func(t *testing.T, s string, host bool) {
+		p, err := ParseSpec(host, s)
+		if err != nil {
+			return
+		}
+		if p.Host != host || p.Number < 0 || p.Number > 3 || p.port() > 7 || p.Name() == "" {
+			t.Errorf("%q is %+v", s, p)
+		}
+		if p.Tap != "" && (p.In != "" || p.Out != "" || len(p.Tap) > 15 || strings.ContainsAny(p.Tap, "/: \x00%")) {
+			t.Errorf("%q is %+v", s, p)
+		}
+	})
+}

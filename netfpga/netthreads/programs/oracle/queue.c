@@ -1,5 +1,6 @@
-// Threads pass items through two lists and count them. Each begins after a delay of its own,
-// which the test writes into the image, and every item must be seen once a round.
+// Threads pass items through two lists and count them; half of them sleep while there is none.
+// Each begins after a delay of its own, which the test writes into the image, and every item
+// must be seen once a round. In the end each gets an item that says so.
 
 #include "support.h"
 #include "mtdeque.h"
@@ -15,22 +16,28 @@ struct number {
 volatile uint delays[16]; // in ticks
 volatile uint threads = NF_THREADS;
 
-static struct number numbers[ITEMS];
+static struct number numbers[ITEMS], stops[16];
 static struct mtdeque left, right;
 static volatile int ready;
 static volatile uint sum, passed, done;
 
-static void pass(void)
+// pass reports whether there are more.
+static int pass(void)
 {
-	struct number *n = (struct number *)mtdeque_pop(&left, NO_BLOCK);
+	struct number *n = (struct number *)mtdeque_pop(&left, nf_tid() % 2 ? CAN_BLOCK : NO_BLOCK);
 	if (!n)
-		return;
+		return 1;
+	if (n->value == 0)
+		return 0;
 	n->seen++;
 	nf_lock(LOCK_SUM);
 	sum += n->value;
-	passed++;
+	int last = ++passed == ITEMS * ROUNDS;
 	nf_unlock(LOCK_SUM);
 	mtdeque_push_tail(n->seen < ROUNDS ? &left : &right, &n->item);
+	for (uint i = 0; last && i < threads; i++)
+		mtdeque_push_tail(&left, &stops[i].item);
+	return 1;
 }
 
 int main(void)
@@ -47,8 +54,8 @@ int main(void)
 	}
 	while (!ready)
 		nf_pause();
-	while (passed < ITEMS * ROUNDS)
-		pass();
+	while (pass())
+		;
 	nf_lock(LOCK_SUM);
 	int last = ++done == threads;
 	nf_unlock(LOCK_SUM);
