@@ -23,7 +23,7 @@ func (w *World) WithDeadline(parent context.Context, t time.Time) (context.Conte
 	if p, ok := parent.Deadline(); ok && p.Before(t) {
 		t = p
 	}
-	c := &worldContext{parent: parent, deadline: t, done: make(chan struct{})}
+	c := &worldContext{world: w, parent: parent, deadline: t, done: make(chan struct{})}
 	c.timer = w.clk.AfterFunc(t.Sub(w.clk.Wall(w.clk.Now())), func() { c.end(context.DeadlineExceeded) })
 	if !t.After(w.clk.Wall(w.clk.Now())) {
 		c.end(context.DeadlineExceeded)
@@ -32,8 +32,10 @@ func (w *World) WithDeadline(parent context.Context, t time.Time) (context.Conte
 }
 
 // worldContext is a context on a world's clock. It starts no goroutine to hear of its
-// parent's end, as the order would be by chance: it looks when it is asked.
+// parent's end, as the order would be by chance: it looks when it is asked, and after every
+// event while it has children.
 type worldContext struct {
+	world    *World
 	parent   context.Context
 	deadline time.Time
 	timer    clock.Timer
@@ -42,6 +44,7 @@ type worldContext struct {
 	mu       sync.Mutex
 	err      error
 	children []*func()
+	listed   bool // among World.parents
 }
 
 // Deadline implements context.Context.
@@ -93,6 +96,10 @@ func (c *worldContext) AfterFunc(f func()) (stop func() bool) {
 		go f()
 		return func() bool { return false }
 	}
+	if !c.listed && c.parent.Done() != nil {
+		c.listed = true
+		c.world.parents = append(c.world.parents, c)
+	}
 	c.children = append(c.children, child)
 	return func() bool {
 		c.mu.Lock()
@@ -125,7 +132,17 @@ func (w *World) watch(ctx context.Context, d *side) (stop func()) {
 	}
 }
 
+// isParent looks whether c has ended, and reports whether others still depend on it.
+func (c *worldContext) isParent() bool {
+	c.Err()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listed = len(c.children) > 0
+	return c.listed
+}
+
 func (w *World) lookAtContexts() {
+	w.parents = slices.DeleteFunc(w.parents, func(c *worldContext) bool { return !c.isParent() })
 	for _, c := range w.watching {
 		if c.ctx.Err() != nil {
 			c.wait.wake()

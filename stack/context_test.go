@@ -96,6 +96,16 @@ func TestDialReturnsTheContextsError(t *testing.T) {
 					child, _ := w.WithTimeout(parent, time.Hour)
 					return child, cancel
 				},
+				func() (context.Context, context.CancelFunc) { // nobody asks those in between
+					ctx, cancel := context.WithCancel(bg)
+					for range 3 {
+						ctx, _ = w.WithTimeout(ctx, time.Hour)
+						child, stop := context.WithCancel(ctx)
+						t.Cleanup(stop)
+						ctx = child
+					}
+					return ctx, cancel
+				},
 				func() (context.Context, context.CancelFunc) { return context.WithCancel(bg) },
 			} {
 				ctx, cancel := make()
@@ -109,6 +119,9 @@ func TestDialReturnsTheContextsError(t *testing.T) {
 				// # and one that has ended before
 				_, err = near.DialContext(ctx, "tcp", "10.0.0.9:80")
 				check(t, err, context.Canceled, false)
+				if w.Sleep(1); len(w.parents) > 0 {
+					t.Errorf("%d contexts that have ended are still looked after", len(w.parents))
+				}
 			}
 		})
 		if err != nil {

@@ -39,6 +39,7 @@ type World struct {
 	live     int // processes that have not ended
 	order    []*process
 	watching []*watched
+	parents  []*worldContext // whose children hear of their end
 	closed   bool
 
 	caller   atomic.Int64 // the goroutine that may use the hosts; 0 means any
