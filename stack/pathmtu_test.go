@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -174,6 +175,44 @@ func TestPathMTUDiscovery(t *testing.T) {
 			w.Sleep(10 * time.Millisecond)
 			if n := *got - before; n != int64(test.mtu-test.headers) {
 				t.Errorf("%v: %d bytes of UDP arrived", test, n)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestPathMTUOfFragments has the first datagram sent in fragments that do not fit the path.
+// What a router quotes of them is an address and no port, and the writer is told as well.
+func TestPathMTUOfFragments(t *testing.T) {
+	for _, connected := range []bool{true, false} {
+		w, near, far := routed(t, 1, 1280, true)
+		got := sink(t, w, far)
+		to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("[fd00:3::1]:80"))
+		err := w.Run(func() {
+			c, err := near.ListenPacket("udp", ":0")
+			write := func(n int) error { _, err := c.WriteTo(make([]byte, n), to); return err }
+			if connected {
+				var u net.Conn
+				u, err = near.Dial("udp", to.String())
+				write = func(n int) error { _, err := u.Write(make([]byte, n)); return err }
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := write(6000); err != nil {
+				t.Errorf("connected %v: the first datagram: %v", connected, err)
+			}
+			w.Sleep(10 * time.Millisecond)
+			if err := write(6000); !errors.Is(err, syscall.EMSGSIZE) {
+				t.Errorf("connected %v: the next one: %v", connected, err)
+			}
+			write(1232)
+			w.Sleep(10 * time.Millisecond)
+			if *got != 1232 {
+				t.Errorf("connected %v: %d bytes arrived", connected, *got)
 			}
 		})
 		if err != nil {

@@ -114,11 +114,7 @@ func (p *parcel) wrote(last bool) {
 }
 
 // measure has a fragment belong to the flow of its datagram, which is paced as a whole.
-func (p *parcel) measure(f *link.Frame) {
-	if p.whole != nil {
-		f.Flow, f.Size.Payload = p.whole.flow, p.payload
-	}
-}
+func (p *parcel) measure(f *link.Frame) { f.Flow, f.Size.Payload = p.whole.flow, p.payload }
 
 // gone notes that a packet waits no longer.
 func (p *parcel) gone(left bool) {

@@ -229,7 +229,14 @@ func (e *Endpoint) frame(out written, now clock.Time) *link.Frame {
 	f := link.NewFrame(size)
 	fill(f.Bytes(), pkt)
 	f.Measure(e.info.Header())
-	out.parcel.measure(f)
+	if out.parcel.whole != nil {
+		if header.IPVersion(f.Bytes()[e.info.Header():]) == header.IPv6Version {
+			// A flow without ports, as ICMP errors quote it. Fragments of IPv4 are for
+			// routers to cut, and none is an error's.
+			e.flow(f.Flow).sent(f)
+		}
+		out.parcel.measure(f)
+	}
 	f.Tag.Mark = pkt.Mark
 	if pkt.Owner != nil {
 		f.Tag.Owner = pkt.Owner.KUID()
@@ -242,7 +249,7 @@ func (e *Endpoint) frame(out written, now clock.Time) *link.Frame {
 	*w = waiting{written: out, flow: fl}
 	fl.waiting++
 	f.Origin, f.Cookie = e, w
-	fl.largest = max(fl.largest, f.Size.IP)
+	fl.sent(f)
 	if f.Flow.Proto != pacer.ProtoTCP {
 		return f
 	}
@@ -261,6 +268,9 @@ func (e *Endpoint) frame(out written, now clock.Time) *link.Frame {
 	w.data = true
 	return f
 }
+
+// sent notes how large a packet of the flow is.
+func (fl *flow) sent(f *link.Frame) { fl.largest = max(fl.largest, f.Size.IP) }
 
 // fill copies a packet, with all its headers, to b.
 func fill(b []byte, pkt *gstack.PacketBuffer) {
