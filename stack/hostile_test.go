@@ -58,7 +58,7 @@ func upper(b []byte) (tcpip.TransportProtocolNumber, []byte) {
 		ip := header.IPv4(b)
 		return ip.TransportProtocol(), b[ip.HeaderLength():]
 	case 6:
-		return header.IPv6(b).TransportProtocol(), b[header.IPv6MinimumSize:]
+		return tcpip.TransportProtocolNumber(header.IPv6(b).NextHeader()), b[header.IPv6MinimumSize:]
 	}
 	return 0, nil
 }
