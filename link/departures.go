@@ -50,8 +50,10 @@ type Departures struct {
 	// time: what it is late by counts as the host's.
 	Software bool
 
-	// Dropped is how many frames did not leave. Who knows the devices adds them up.
-	Dropped uint64
+	// Dropped is what did not leave, and Waiting how many frames had not left when it was
+	// counted. Who knows the devices adds them up.
+	Dropped Drops
+	Waiting uint64
 
 	packets uint64
 	late    uint64
@@ -103,7 +105,10 @@ func (d *Departures) tick() time.Duration {
 // Merge adds what other has gathered, at another port or in another run. A gap between a
 // frame here and one there is not counted.
 func (d *Departures) Merge(other *Departures) {
-	d.Dropped += other.Dropped
+	for why, n := range other.Dropped {
+		d.Dropped[why] += n
+	}
+	d.Waiting += other.Waiting
 	d.packets += other.packets
 	d.late += other.late
 	d.early += other.early
@@ -291,6 +296,9 @@ type Report struct {
 	Early   uint64 `json:"early,omitempty"` // before the asked time, as where a card cuts it to ticks
 	Dropped uint64 `json:"dropped"`
 
+	DroppedBy Drops  `json:"dropped_by,omitzero"`
+	Waiting   uint64 `json:"waiting,omitempty"` // had not left when this was counted
+
 	// LateAbove is the lateness in ns that is not counted as late: Departures.Tick.
 	LateAbove int64 `json:"late_above_ns"`
 
@@ -313,16 +321,18 @@ func (d *Departures) Report() Report {
 		p = &d.ready
 	}
 	r := Report{
-		Packets:  d.packets,
-		Paced:    d.paced.packets,
-		GapError: p.gap.quantiles(),
-		Lateness: p.lateness.quantiles(),
-		Moved:    d.moved.quantiles(),
-		SendCall: d.call.quantiles(),
-		Late:     d.late,
-		LateBy:   d.lateBy,
-		Early:    d.early,
-		Dropped:  d.Dropped,
+		Packets:   d.packets,
+		Paced:     d.paced.packets,
+		GapError:  p.gap.quantiles(),
+		Lateness:  p.lateness.quantiles(),
+		Moved:     d.moved.quantiles(),
+		SendCall:  d.call.quantiles(),
+		Late:      d.late,
+		LateBy:    d.lateBy,
+		Early:     d.early,
+		Dropped:   d.Dropped.Total(),
+		DroppedBy: d.Dropped,
+		Waiting:   d.Waiting,
 
 		LateAbove: int64(d.tick()),
 		Stops:     d.stops,
@@ -367,7 +377,14 @@ func (r Report) String() string {
 			fmt.Fprintf(&b, ", %d early", r.Early)
 		}
 	}
-	fmt.Fprintf(&b, ", %d dropped\n", r.Dropped)
+	fmt.Fprintf(&b, ", %d dropped", r.Dropped)
+	if r.Dropped > 0 {
+		fmt.Fprintf(&b, " (%v)", r.DroppedBy)
+	}
+	if r.Waiting > 0 {
+		fmt.Fprintf(&b, ", %d waiting", r.Waiting)
+	}
+	b.WriteString("\n")
 	if stops := r.Stops.String(); stops != "" {
 		fmt.Fprintf(&b, "stopped by: %s\n", stops)
 	}

@@ -198,7 +198,7 @@ func TestQuantilesAreAccurate(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	all, a, b := link.Departures{Dropped: 3}, link.Departures{Dropped: 1}, link.Departures{Dropped: 2}
+	all, a, b := link.Departures{Dropped: drops(2, 1), Waiting: 5}, link.Departures{Dropped: drops(1, 0), Waiting: 2}, link.Departures{Dropped: drops(1, 1), Waiting: 3}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range clock.Time(1000) {
 		for f, part := range []*link.Departures{&a, &b} {
@@ -221,7 +221,7 @@ func TestMerge(t *testing.T) {
 }
 
 func TestReportJSON(t *testing.T) {
-	d := link.Departures{Dropped: 7}
+	d := link.Departures{Dropped: drops(4, 3), Waiting: 2}
 	d.Add(frame(1, 0, 0, 0, 0))
 	d.Add(frame(1, 1000, 1090, 0, 1100))
 	d.Add(&link.Departure{})
@@ -231,7 +231,7 @@ func TestReportJSON(t *testing.T) {
 	}
 	want := `{"packets":3,"paced":2,"gap_error_ns":{"p50":100,"p95":100,"p99":100,"p999":100,"max":100},` +
 		`"lateness_ns":{"p50":0,"p95":100,"p99":100,"p999":100,"max":100},"late":1,"late_by":{"contention":1,"host":0,"card":0},` +
-		`"dropped":7,"late_above_ns":8,"rate_error_ppm":100000}`
+		`"dropped":7,"dropped_by":{"link error":3,"queue full":4},"waiting":2,"late_above_ns":8,"rate_error_ppm":100000}`
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -263,7 +263,7 @@ func sendLate(paced bool, frames, every int, stop time.Duration) link.Report {
 
 // The table that a user sees, from three runs in virtual time.
 func TestReportText(t *testing.T) {
-	stalled := link.Departures{Dropped: 2}
+	stalled := link.Departures{Dropped: drops(2, 0), Waiting: 3}
 	for i := range clock.Time(1000) {
 		at := 12_000 * i
 		handed, sent := at-100_000, (at+7)/8*8
@@ -287,7 +287,7 @@ lateness                0          0          0          0          0
 Departures, ns        p50        p95        p99      p99.9        max
 gap error               0          0      40000      40000      40000
 lateness                0          0          0      40000      40000
-1000 packets, 1000 paced, rate error +0.000 ppm, 10 late by more than 8ns (contention 0, host 10, card 0), 2 dropped
+1000 packets, 1000 paced, rate error +0.000 ppm, 10 late by more than 8ns (contention 0, host 10, card 0), 2 dropped (queue full 2), 3 waiting
 `},
 		{"not paced", sendLate(false, 2000, 100, 2*time.Millisecond), `
 Departures, ns        p50        p95        p99      p99.9        max
@@ -320,6 +320,11 @@ func BenchmarkDepartures(b *testing.B) {
 		at := clock.Time(i) * 12_951
 		d.Add(frame(flows[i%4], at, at, at, (at+7)/8*8))
 	}
+}
+
+func drops(full, failed uint64) (d link.Drops) {
+	d[link.QueueFull], d[link.LinkError] = full, failed
+	return d
 }
 
 // A schedule that moved up missed what was asked for, and the report says how much, how

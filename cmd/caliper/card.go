@@ -163,7 +163,8 @@ func (t *cardTest) serve(g *pktgenRig, ctx context.Context) error {
 		left = g.drain(lastDepartures)
 	}
 	g.onClock(func() {
-		g.trace.Departures.Dropped = g.dropped() + left
+		g.trace.Departures.Dropped = g.dropped()
+		g.trace.Departures.Dropped[link.Closed] += left
 		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.traceHash()
 		s.Interface = g.interfaceReport()
 		s.Behind = int64(g.card.Stats().Firmware.Behind)

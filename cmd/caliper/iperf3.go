@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+	"github.com/netcaliper/caliper/link"
 )
 
 const iperf3Help = `The flags are iperf3's. Without --port the test runs in virtual time between two
@@ -111,7 +112,7 @@ type iperf3Test struct {
 	params  iperf3.Params
 	report  iperf3.Report
 
-	dropped uint64 // frames, in tests that have been reported
+	dropped link.Drops // in tests that have been reported
 }
 
 // newIperf3Test reads the flags. Whatever is wrong with them is said here, before

@@ -54,14 +54,20 @@ func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
 		all := link.Departures{Tick: first.Tick, Software: first.Software}
 		for _, r := range senders {
 			all.Merge(&r.trace.Departures)
-			all.Dropped += r.dropped()
+			drops := r.dropped()
+			for why, n := range drops {
+				all.Dropped[why] += n
+			}
+			if r.hold != nil {
+				all.Waiting += uint64(r.hold.Waiting())
+			}
 		}
 		if b.out != nil {
 			sent, _ := b.out.Stats()
-			all.Dropped += sent.Dropped()
+			all.Dropped.Add(&sent)
 		}
 		f.Interface = b.interfaceReport()
-		all.Dropped, t.dropped = all.Dropped-t.dropped, all.Dropped
+		all.Dropped, t.dropped = all.Dropped.Since(t.dropped), all.Dropped
 		for _, r := range senders {
 			r.trace.Departures = link.Departures{Tick: all.Tick, Software: all.Software}
 		}
@@ -73,17 +79,18 @@ func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
 
 // dropped returns how many frames the host's chain lost before they left. What was sent
 // again while it waited is not lost.
-func (r *rig) dropped() (n uint64) {
+func (r *rig) dropped() (d link.Drops) {
 	sent := r.node.Host.Sent()
-	n = sent.Dropped() - sent.Drops[link.Duplicate]
+	d.Add(&sent)
+	d[link.Duplicate] = 0
 	if r.hold != nil {
-		n += r.hold.Stats.Dropped()
+		d.Add(&r.hold.Stats.Stats)
 	}
 	if r.card != nil {
 		s := r.card.Stats()
-		n += s.Dropped()
+		d.Add(&s.Stats)
 	}
-	return n
+	return d
 }
 
 func pacerName(bitrate int64) string {

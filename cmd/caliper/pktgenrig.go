@@ -142,20 +142,19 @@ func (g *pktgenRig) port(c *benchConfig) link.Device {
 }
 
 // dropped returns how many frames were lost on the way to where they leave.
-func (g *pktgenRig) dropped() uint64 {
-	n := uint64(0)
+func (g *pktgenRig) dropped() (d link.Drops) {
 	if g.card != nil {
 		s := g.card.Stats()
-		n += s.Dropped()
+		d.Add(&s.Stats)
 	}
 	if g.hold != nil {
-		n += g.hold.Stats.Dropped()
+		d.Add(&g.hold.Stats.Stats)
 	}
 	if g.out != nil {
 		sent, _ := g.out.Stats()
-		n += sent.Dropped()
+		d.Add(&sent)
 	}
-	return n
+	return d
 }
 
 // close closes everything, and returns what went wrong with the capture.
