@@ -4,7 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // What waits for its departure is what leaves in a millisecond, or two segments, whatever
@@ -118,4 +120,95 @@ func TestSetPacingRate(t *testing.T) {
 			}
 		}
 	})
+}
+
+// doorway is a device that takes one frame, and is full until its time has passed.
+type doorway struct {
+	link.Device
+	clk   clock.Clock
+	time  time.Duration
+	above link.Handler
+	shut  bool
+	owed  bool
+}
+
+func (d *doorway) Info() link.Info {
+	i := d.Device.Info()
+	i.Speed = int64(8*link.WireBytes(1514)) * int64(time.Second/d.time)
+	return i
+}
+
+func (d *doorway) Attach(h link.Handler) { d.above = h; d.Device.Attach(h) }
+
+func (d *doorway) Transmit(frames []*link.Frame) (int, error) {
+	if d.shut {
+		d.owed = true
+		return 0, link.ErrFull
+	}
+	d.shut = true
+	d.clk.AfterFunc(d.time, func() {
+		d.shut = false
+		if d.owed {
+			d.owed = false
+			d.above.Ready()
+		}
+	})
+	n, err := d.Device.Transmit(frames[:1])
+	if err == nil && n < len(frames) {
+		d.owed, err = true, link.ErrFull
+	}
+	return n, err
+}
+
+// TestDeviceThatIsFull has many connections above a device that takes a frame at a time: none
+// parks its window there, the writers are held back, and nothing is dropped.
+func TestDeviceThatIsFull(t *testing.T) {
+	w := NewWorld(1)
+	defer w.Close()
+	a, b := newCable(w.Clock(), 1500)
+	near, err := w.NewHost(Config{Device: &doorway{Device: a, clk: w.Clock(), time: 100 * time.Microsecond}, Addrs: hostAddrs(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := w.NewHost(Config{Device: b, Addrs: hostAddrs(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := sink(t, w, far)
+	const conns = 32
+	var open []*TCPConn
+	written := 0
+	for range conns {
+		w.Go(func() {
+			c, err := near.Dial("tcp", "10.0.0.2:80")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			open = append(open, c.(*TCPConn))
+			for err == nil {
+				var n int
+				n, err = c.Write(make([]byte, 1<<16))
+				written += n
+			}
+		})
+	}
+	most := 0
+	for range 300 {
+		w.RunFor(10 * time.Millisecond)
+		for _, c := range open {
+			c.control.mu.Lock()
+			most = max(most, c.control.state.Nxt.From(c.control.left))
+			c.control.mu.Unlock()
+		}
+	}
+	if len(open) != conns || most > 20*1460 || written-int(*got) > conns*(leastAhead+1<<17) {
+		t.Errorf("%d bytes of a connection waited, and %d were written that did not arrive", most, written-int(*got))
+	}
+	if drops := near.ep.Sent.Dropped(); drops != 0 {
+		t.Errorf("%d were dropped: %v", drops, near.ep.Sent.Drops)
+	}
+	if want := int64(3 * 10_000 * 1400 * 9 / 10); *got < want {
+		t.Errorf("%d bytes arrived, want %d", *got, want)
+	}
 }

@@ -65,7 +65,7 @@ func (c *control) repace(now clock.Time) {
 // rebound sets the bound of what waits to what the pacer's rate, or the line, sends in
 // boundTime.
 func (c *control) rebound() {
-	if c.host.sched == nil || c.host.unbounded {
+	if c.host.unbounded {
 		return
 	}
 	rate := c.host.Speed()

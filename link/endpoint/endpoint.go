@@ -15,7 +15,8 @@
 //
 // The reference that is kept until then holds the bytes charged to the socket that wrote
 // them, and so a UDP writer is stopped by what waits for its departure. TCP knows no such
-// stop: package stack makes one of what the Loop hears.
+// stop: package stack makes one of what the Loop hears. While the device below is full a
+// bounded number of frames wait here, and what comes then is dropped and counted.
 //
 // # And up
 //
@@ -85,9 +86,9 @@ type Endpoint struct {
 	detached bool
 
 	// What follows belongs to the clock's goroutine.
-	taken   []written     // the queue's other half
-	ops     []func()      // before's or after's
-	frames  []*link.Frame // to be transmitted, the oldest first
+	taken   []written // the queue's other half
+	ops     []func()  // before's or after's
+	frames  ring      // to be transmitted
 	full    bool
 	flows   map[pacer.Flow]*flow
 	last    *flow
@@ -191,7 +192,7 @@ func (e *Endpoint) Flush() {
 	for i, out := range e.taken {
 		e.taken[i] = written{}
 		if f := e.frame(out, now); f != nil {
-			e.frames = append(e.frames, f)
+			e.put(f)
 		}
 	}
 	e.transmit()
@@ -323,31 +324,40 @@ func (e *Endpoint) newWaiting() *waiting {
 	return new(waiting)
 }
 
-func (e *Endpoint) transmit() {
-	if e.full || len(e.frames) == 0 {
+// put puts a frame behind those that wait to be transmitted. If the device below has no
+// room for so many it is dropped, as an interface's queue does.
+func (e *Endpoint) put(f *link.Frame) {
+	if e.frames.push(f) {
 		return
 	}
-	n, err := e.below.Transmit(e.frames)
-	e.Sent.Frames += uint64(n)
-	rest := e.frames[:copy(e.frames, e.frames[n:])]
-	clear(e.frames[len(rest):])
-	e.frames = rest
-	switch err {
-	case nil:
-	case link.ErrFull:
-		e.full = true
-	default:
-		e.drop(link.Closed)
+	e.transmit()
+	if !e.frames.push(f) {
+		e.Sent.Drop(f, link.QueueFull)
+	}
+}
+
+func (e *Endpoint) transmit() {
+	for !e.full && e.frames.n > 0 {
+		n, err := e.below.Transmit(e.frames.first())
+		e.Sent.Frames += uint64(n)
+		e.frames.take(n)
+		switch err {
+		case nil:
+		case link.ErrFull:
+			e.full = true
+		default:
+			e.drop(link.Closed)
+		}
 	}
 }
 
 // drop gives up all frames that could not be transmitted.
 func (e *Endpoint) drop(why link.Cause) {
-	for i, f := range e.frames {
-		e.frames[i] = nil
+	for e.frames.n > 0 {
+		f := e.frames.first()[0]
+		e.frames.take(1)
 		e.Sent.Drop(f, why)
 	}
-	e.frames = e.frames[:0]
 }
 
 // Ready implements link.Handler.
