@@ -136,6 +136,7 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	if err := h.bind(&l.socket, network, local); err != nil {
 		return nil, fail("listen", network, nil, target(network, local), err)
 	}
+	l.ep.SocketOptions().SetReceiveBufferSize(int64(h.receive.first()), false) // that of what it accepts
 	if err := l.ep.Listen(backlog); err != nil {
 		l.ep.Close()
 		return nil, fail("listen", network, nil, target(network, local), failure(err))

@@ -76,7 +76,9 @@ type Config struct {
 	Unbounded bool
 
 	// Buffer is the size of TCP's receive buffers in bytes, and what send buffers grow to
-	// with the window; 0 means 8 MiB. A UDP socket has 212 KiB to send and 4 MiB to
+	// with the window; 0 means 8 MiB. That of a connection that was accepted begins with
+	// 128 KiB and grows with what the application reads; all of a host together have no
+	// more than 32 times Buffer above that. A UDP socket has 212 KiB to send and 4 MiB to
 	// receive.
 	Buffer int
 }
@@ -97,6 +99,7 @@ type Host struct {
 
 	listening sync.Mutex // one Listen at a time
 	paths     pathMTUs
+	receive   receiveBuffers
 
 	sched      scheduler // below, if it is one
 	congestion func() cc.Controller
@@ -215,6 +218,7 @@ func (h *Host) setUp(config Config, ep gstack.LinkEndpoint) error {
 	if buffer == 0 {
 		buffer = 8 << 20
 	}
+	h.receive.most = buffer
 	minRTO := tcpip.TCPMinRTOOption(config.MinRTO)
 	if minRTO == 0 {
 		minRTO = tcpip.TCPMinRTOOption(200 * time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -19,6 +20,10 @@ type TCPConn struct {
 	socket
 	local, remote netip.AddrPort
 	control       *control
+	accepted      bool
+
+	readMu   sync.Mutex
+	received receiveBuffer
 }
 
 // connected completes a connection that has both its addresses. It returns ECONNRESET if
@@ -41,6 +46,7 @@ func (c *TCPConn) connected() error {
 		return err
 	}
 	c.control.writers = c.queue
+	c.received = c.host.receive.begin(c.accepted)
 	return nil
 }
 
@@ -55,7 +61,23 @@ func (c *TCPConn) Read(b []byte) (n int, err error) {
 		result, err = c.ep.Read(&w, tcpip.ReadOptions{})
 		return err
 	})
+	c.took(result.Count)
 	return result.Count, c.fail("read", err)
+}
+
+// took lets the receive buffer grow with what was read.
+func (c *TCPConn) took(n int) {
+	c.readMu.Lock()
+	defer c.readMu.Unlock()
+	if n > 0 && c.host.receive.took(&c.received, n) {
+		c.ep.SocketOptions().SetReceiveBufferSize(int64(c.received.size), false)
+	}
+}
+
+func (c *TCPConn) endReceive() {
+	c.readMu.Lock()
+	defer c.readMu.Unlock()
+	c.host.receive.end(&c.received)
 }
 
 // Write implements net.Conn. It returns when all of b has been taken into the send
@@ -120,6 +142,7 @@ func (c *TCPConn) Close() error {
 	c.host.touch()
 	c.forgetAtEnd()
 	c.ep.Close()
+	c.endReceive()
 	return nil
 }
 
@@ -129,6 +152,7 @@ func (c *TCPConn) Abort() {
 		c.host.touch()
 		c.forgetAtEnd()
 		c.ep.Abort()
+		c.endReceive()
 	}
 }
 
@@ -161,7 +185,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, fail("accept", "tcp", nil, l.Addr(), err)
 		}
-		c := &TCPConn{}
+		c := &TCPConn{accepted: true}
 		c.init(l.host, ep, queue)
 		err = c.connected()
 		if err == nil {

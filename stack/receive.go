@@ -1,0 +1,75 @@
+package stack
+
+import "sync"
+
+// receiveBuffers is the memory that a host's TCP connections have for what has arrived: what
+// nobody has read, and what waits behind a hole. A peer fills it as it likes, and so a
+// connection that was accepted begins with little. It gets eight times what the
+// application has read of it, which never limits slow start: half of the buffer is the
+// window that is advertised, and segments take up to twice their bytes. All together have
+// no more than their budget, above what each begins with, and each has its share.
+type receiveBuffers struct {
+	most int // of one connection, in bytes: Config.Buffer
+
+	mu    sync.Mutex
+	open  int // connections
+	total int // bytes of their buffers
+}
+
+const (
+	firstReceive    = 128 << 10
+	receiveGrowth   = 8
+	receiveBudgetOf = 32 // buffers of the largest size
+)
+
+// receiveBuffer is that of one connection.
+type receiveBuffer struct {
+	size int
+	read int // by the application
+}
+
+// begin returns the buffer of a new connection.
+func (r *receiveBuffers) begin(accepted bool) receiveBuffer {
+	size := r.most
+	if accepted {
+		size = r.first()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open++
+	r.total += size
+	return receiveBuffer{size: size}
+}
+
+func (r *receiveBuffers) first() int { return min(firstReceive, r.most) }
+
+// took notes that the application has read n bytes, and reports whether the buffer has
+// grown.
+func (r *receiveBuffers) took(b *receiveBuffer, n int) bool {
+	if b.size >= r.most {
+		return false
+	}
+	b.read += n
+	if b.read < b.size/receiveGrowth*2 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	budget := receiveBudgetOf * r.most
+	size := min(2*b.size, r.most, max(b.size, budget/r.open))
+	if size == b.size || r.total-b.size+size > budget {
+		return false
+	}
+	r.total += size - b.size
+	b.size = size
+	return true
+}
+
+// end gives back what a connection had.
+func (r *receiveBuffers) end(b *receiveBuffer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open--
+	r.total -= b.size
+	b.size = r.most // and it grows no more
+}
