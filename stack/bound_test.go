@@ -202,7 +202,7 @@ func TestDeviceThatIsFull(t *testing.T) {
 			c.control.mu.Unlock()
 		}
 	}
-	if len(open) != conns || most > 20*1460 || written-int(*got) > conns*(leastAhead+1<<17) {
+	if len(open) != conns || most > 20*1460 || written-int(*got) > conns*(mostLead+1<<17) {
 		t.Errorf("%d bytes of a connection waited, and %d were written that did not arrive", most, written-int(*got))
 	}
 	if drops := near.ep.Sent.Dropped(); drops != 0 {

@@ -124,7 +124,7 @@ func newHost(h *Host, config Config) (*Host, error) {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
 	h.addrs = config.Addrs
-	h.paths.clk = h.clk
+	h.paths.clk, h.paths.own = h.clk, config.Device.Info().MTU
 	h.below = config.Device
 	h.sched, _ = config.Device.(scheduler)
 	h.congestion, h.pacing, h.unbounded = config.Congestion, config.Pacing, config.Unbounded

@@ -14,6 +14,7 @@ import (
 // netstack takes care itself.
 type pathMTUs struct {
 	clk   clock.Clock
+	own   int          // the interface's MTU
 	known atomic.Int32 // entries of paths
 
 	mu    sync.Mutex
@@ -55,6 +56,8 @@ func (p *pathMTUs) fits(dst netip.Addr, payload int) bool {
 	headers := 20 + 8
 	if dst.Is6() {
 		headers = 40 + 8
+	} else if payload+headers > p.own {
+		return true // in fragments, which routers may cut further
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

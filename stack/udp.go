@@ -18,7 +18,8 @@ import (
 // Where a router has said that a datagram did not fit the path, those that do not fit it
 // are refused with EMSGSIZE for ten minutes, as Linux does for sockets that set "don't
 // fragment" (IP_PMTUDISC_DO): it is set on all of them until a datagram is longer than the
-// interface's MTU, and has to be sent in fragments.
+// interface's MTU, and has to be sent in fragments. Those of IPv4 are for routers to cut
+// further, and are not refused.
 type UDPConn struct {
 	socket
 	remote netip.AddrPort // not valid if it is not connected
