@@ -77,7 +77,7 @@ type Config struct {
 
 	// Buffer is the size of TCP's receive buffers in bytes, and what send buffers grow to
 	// with the window; 0 means 8 MiB. That of a connection that was accepted begins with
-	// 128 KiB and grows with what the application reads; all of a host together have no
+	// 256 KiB and grows with what the application reads; all of a host together have no
 	// more than 32 times Buffer above that. A UDP socket has 212 KiB to send and 4 MiB to
 	// receive.
 	Buffer int

@@ -4,10 +4,10 @@ import "sync"
 
 // receiveBuffers is the memory that a host's TCP connections have for what has arrived: what
 // nobody has read, and what waits behind a hole. A peer fills it as it likes, and so a
-// connection that was accepted begins with little. It gets eight times what the
-// application has read of it, which never limits slow start: half of the buffer is the
-// window that is advertised, and segments take up to twice their bytes. All together have
-// no more than their budget, above what each begins with, and each has its share.
+// connection that was accepted begins with little. It gets 16 times what the application
+// has read of it, which does not limit slow start: half of the buffer is the window that is
+// advertised, and segments take more than twice their bytes. All together have no more
+// than their budget, above what each begins with, and each has its share.
 type receiveBuffers struct {
 	most int // of one connection, in bytes: Config.Buffer
 
@@ -17,8 +17,8 @@ type receiveBuffers struct {
 }
 
 const (
-	firstReceive    = 128 << 10
-	receiveGrowth   = 8
+	firstReceive    = 256 << 10
+	receiveGrowth   = 16
 	receiveBudgetOf = 32 // buffers of the largest size
 )
 
