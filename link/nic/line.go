@@ -47,7 +47,7 @@ func NewLine(clk clock.Clock, info link.Info, write func([]byte) error, tell fun
 func (l *Line) Send(f *link.Frame) bool {
 	n := f.Len()
 	switch {
-	case n > l.info.MTU+l.info.Header():
+	case !l.info.Fits(f.Bytes()):
 		l.sent.Drop(f, link.TooLong)
 		return true
 	case n < l.info.Header():

@@ -102,6 +102,36 @@ func TestStamp(t *testing.T) {
 	}
 }
 
+// TestTagged sends frames as long as VLAN tags make them (link.Info.Fits).
+func TestTagged(t *testing.T) {
+	info := link.Info{Name: "fake", MTU: 1500, Address: []byte{2, 0, 0, 0, 0, 1}}
+	wrote := 0
+	line := nic.NewLine(clock.NewVirtual(), info, func(b []byte) error { wrote = len(b); return nil }, nil)
+	for _, c := range []struct {
+		size int
+		tags string // from the EtherType on
+		fits bool
+	}{
+		{1514, "\x08\x00", true},
+		{1515, "\x08\x00", false},
+		{1518, "\x81\x00\x00\x05\x08\x00", true},
+		{1519, "\x81\x00\x00\x05\x08\x00", false},
+		{1522, "\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00", true},
+	} {
+		wrote = 0
+		f := link.NewFrame(c.size)
+		clear(f.Bytes())
+		copy(f.Bytes()[12:], c.tags)
+		line.Send(f)
+		if (wrote == c.size) != c.fits {
+			t.Errorf("%d bytes, % x: %d were written", c.size, c.tags, wrote)
+		}
+	}
+	if s := line.Stats(); s.Frames != 3 || s.Drops[link.TooLong] != 2 {
+		t.Errorf("sent %+v", s)
+	}
+}
+
 // TestErrorsThatLast ends the device after a second of nothing but errors, and not before.
 func TestErrorsThatLast(t *testing.T) {
 	r := newRig()
