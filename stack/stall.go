@@ -3,6 +3,7 @@ package stack
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -52,8 +53,10 @@ func (w *World) got() { w.progress.Store(int64(w.clk.Now())) }
 type watchdog struct {
 	world    *World
 	limit    time.Duration
-	timer    *time.Timer
 	switches uint64
+
+	mu    sync.Mutex
+	timer *time.Timer // nil when it has been stopped
 }
 
 // watchStalls starts a watchdog, for as long as Run runs.
@@ -65,8 +68,18 @@ func (w *World) watchStalls() (stop func()) {
 	if d.limit < 0 {
 		return func() {}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.timer = time.AfterFunc(d.limit, d.look)
-	return func() { d.timer.Stop() }
+	return d.stop
+}
+
+// stop ends the looking, also that which is under way.
+func (d *watchdog) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timer.Stop()
+	d.timer = nil
 }
 
 func (d *watchdog) look() {
@@ -86,7 +99,11 @@ func (d *watchdog) look() {
 		}
 	}
 	d.switches = switches
-	d.timer.Reset(d.limit)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Reset(d.limit)
+	}
 }
 
 // blocked tells the states of a goroutine that waits for another one or for a time.

@@ -103,6 +103,24 @@ func TestWorldTellsOfAGoChannel(t *testing.T) {
 	}
 }
 
+// TestWatchdogIsStopped stops one that looks just then.
+func TestWatchdogIsStopped(t *testing.T) {
+	w, _, _ := world(t, 1)
+	d := &watchdog{world: w, limit: time.Hour}
+	timer := time.AfterFunc(time.Hour, func() {})
+	d.timer = timer
+	d.look()
+	if !timer.Stop() {
+		t.Error("it looks only once")
+	}
+	timer.Reset(time.Hour)
+	d.stop()
+	d.look()
+	if timer.Stop() {
+		t.Error("it looks again")
+	}
+}
+
 // TestWorldRefusesOtherGoroutines has net/http's Server, whose connections have goroutines
 // of their own, inside a world.
 func TestWorldRefusesOtherGoroutines(t *testing.T) {
