@@ -103,6 +103,37 @@ func TestWorldTellsOfAGoChannel(t *testing.T) {
 	}
 }
 
+// TestWorldNamesTheFirstGoroutine has a process that started several goroutines: the report is
+// the same every time.
+func TestWorldNamesTheFirstGoroutine(t *testing.T) {
+	end := make(chan int)
+	defer close(end)
+	var first string
+	for range 10 {
+		w, _, far := world(t, 1)
+		l, err := far.Listen("tcp", ":80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.Run(func() {
+			go func() { <-end }()
+			go func() { <-end }()
+			go func() { <-end }()
+			go func() { <-end }()
+			l.Accept()
+		})
+		if err == nil || !strings.Contains(err.Error(), "it started a goroutine in ") {
+			t.Fatalf("got %v", err)
+		}
+		if first == "" {
+			first = err.Error()
+		}
+		if err.Error() != first {
+			t.Fatalf("got %v, and before that %v", err, first)
+		}
+	}
+}
+
 // TestWatchdogIsStopped stops one that looks just then.
 func TestWatchdogIsStopped(t *testing.T) {
 	w, _, _ := world(t, 1)

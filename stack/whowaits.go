@@ -2,9 +2,11 @@ package stack
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -132,8 +134,8 @@ func (w *World) whoWaits() string {
 		default:
 			fmt.Fprintf(&report, "waits in %s, called by %v", call, by)
 		}
-		for _, g := range all {
-			if known && g.creator == p.id.Load() && !w.isProcess(g) {
+		for _, id := range slices.Sorted(maps.Keys(all)) { // the oldest first
+			if g := all[id]; known && g.creator == p.id.Load() && !w.isProcess(g) {
 				fmt.Fprintf(&report, "; it started a goroutine in %v, %s", g.created, notAProcess)
 				break
 			}
