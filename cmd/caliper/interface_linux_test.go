@@ -4,8 +4,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // face returns an interface of this namespace.
@@ -67,6 +69,24 @@ func TestInterfaceRemoved(t *testing.T) {
 			t.Errorf("exit code %d\n%s", o.code, o.stdout)
 		}
 	})
+}
+
+// TestTapRemoved has somebody else remove the tap of a machine.
+func TestTapRemoved(t *testing.T) {
+	namespace(t)
+	must(t, netlink.LinkAdd(&netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "cal0"}, Mode: netlink.TUNTAP_MODE_TAP}))
+	must(t, netlink.LinkSetUp(face(t, "cal0")))
+	c := start(t, command(t, "netthreads", "run", "bounce", "--mac", "0=tap:cal0"))
+	for end := time.Now().Add(20 * time.Second); face(t, "cal0").Attrs().RawFlags&unix.IFF_LOWER_UP == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) { // the machine has not joined it
+			o := c.end()
+			t.Fatalf("exit code %d\n%s", o.code, o.stderr)
+		}
+	}
+	must(t, netlink.LinkDel(face(t, "cal0")))
+	if o := c.end(); o.code != exitFailed || !strings.Contains(o.stderr, "tap interface cal0: the interface was removed") {
+		t.Errorf("exit code %d\n%s", o.code, o.stderr)
+	}
 }
 
 // TestInterfaceSurvived has the interface go down and come up again under a run, and its MTU

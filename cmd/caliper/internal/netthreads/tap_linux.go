@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/netcaliper/caliper/link/nic"
 )
 
 const (
@@ -28,6 +30,7 @@ const tapRights = "it needs CAP_NET_ADMIN: run it in a namespace of its own with
 
 // tap is an interface. Its reading goroutine hands frames to the machine's.
 type tap struct {
+	name   string
 	file   *os.File
 	frames chan []byte
 	wake   chan<- struct{} // has room for one
@@ -45,7 +48,7 @@ func openTap(spec Spec, wake chan<- struct{}) (endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tap interface %s: %w", spec.Tap, err)
 	}
-	t := &tap{file: file, frames: make(chan []byte, tapFrames), wake: wake, done: make(chan struct{})}
+	t := &tap{name: spec.Tap, file: file, frames: make(chan []byte, tapFrames), wake: wake, done: make(chan struct{})}
 	t.reader.Add(1)
 	go t.read()
 	return t, nil
@@ -106,7 +109,7 @@ func (t *tap) read() {
 		if err != nil {
 			if !errors.Is(err, os.ErrClosed) {
 				t.mu.Lock()
-				t.err = err
+				t.err = t.failure(err)
 				t.mu.Unlock()
 				t.tell()
 			}
@@ -146,7 +149,16 @@ func (t *tap) put(packet []byte, _ uint64) (bool, error) {
 	if errors.Is(err, unix.EIO) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EINVAL) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil, t.failure(err)
+}
+
+// failure names what has become of the interface, where the kernel only says what has of the
+// descriptor.
+func (t *tap) failure(err error) error {
+	if errors.Is(err, unix.EBADFD) {
+		return fmt.Errorf("tap interface %s: %w", t.name, nic.ErrGone)
+	}
+	return err
 }
 
 func (t *tap) close() error {
