@@ -47,7 +47,7 @@ var law = []struct{ packages, may string }{
 	{"cmd/caliper/internal/iperf3", ""},
 	{"cmd/caliper/internal/gaps", "pacer/clock pacer link link/pcap"},
 	{"cmd/caliper/internal/pktgen", "pacer/clock pacer link link/pcap netfpga"},
-	{"cmd/caliper/internal/netthreads", "pacer/clock link link/pcap netfpga/drivercomm netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs"},
+	{"cmd/caliper/internal/netthreads", "pacer/clock link link/nic link/pcap netfpga/drivercomm netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs"},
 	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/nic link/tun link/packet link/pcap netfpga netfpga/nl stack stack/cc " +
 		"netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs cmd/caliper/internal/netthreads " +
 		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps cmd/caliper/internal/pktgen"},
