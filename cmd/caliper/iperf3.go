@@ -315,10 +315,6 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 		// bytes of header more.
 		p.Length = min(t.bench.mtu, 1500) - headers(target) - 24
 	}
-	if p.UDP && p.Length > t.bench.mtu-headers(target) {
-		return badInput(nil, "-l %d: a datagram of that length is sent in fragments, which cannot be paced", p.Length).
-			hint("at most %d bytes fit a packet with --mtu %d", t.bench.mtu-headers(target), t.bench.mtu)
-	}
 	return t.checkRate(target)
 }
 

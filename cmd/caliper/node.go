@@ -164,7 +164,7 @@ func payloadRate(speed int64, mtu, length int, udp, ipv6, acks bool) int64 {
 		return int64(link.WireBytes(link.EthernetHeader + ip + headers + payload))
 	}
 	if udp {
-		return speed * int64(length) / wire(length, 8)
+		return speed * int64(length) / datagram(length+8, mtu-ip, ipv6, wire)
 	}
 	if length == 0 {
 		length = 128 << 10
@@ -182,6 +182,22 @@ func payloadRate(speed int64, mtu, length int, udp, ipv6, acks bool) int64 {
 		total += segments * wire(0, tcp+options)
 	}
 	return speed * int64(length) / total
+}
+
+// datagram returns how many byte times a UDP datagram of n bytes with its header takes, in
+// one packet with room for so many or in fragments; wire tells it of each.
+func datagram(n, room int, ipv6 bool, wire func(payload, headers int) int64) (total int64) {
+	if n <= room {
+		return wire(n, 0)
+	}
+	header := 0
+	if ipv6 {
+		header = 8
+	}
+	for most := (room - header) &^ 7; n > 0; n -= most {
+		total += wire(min(n, most), header)
+	}
+	return total
 }
 
 // describePayload says what a rate was computed for, for errors.

@@ -186,3 +186,26 @@ func TestRateError(t *testing.T) {
 		t.Errorf("of no gaps it says\n%s", o.stdout)
 	}
 }
+
+// TestFragments paces datagrams that are longer than a packet: each fragment leaves at its
+// time, the rate is that of their payload, and as much as the line takes may be asked for.
+func TestFragments(t *testing.T) {
+	for _, test := range []struct {
+		args string
+		rate float64
+	}{
+		{"-b 100M -l 8000", 100e6},
+		{"-b 100M -l 8000 -6", 100e6},
+		{"-b 300M -l 1473 -R", 300e6},
+		{"-b 954M -l 8000", 954e6},
+		{"-b 940M -l 65507 --card none", 940e6},
+		{"-b 500M -l 2000 -6 --mtu 1280", 500e6},
+	} {
+		r := measure(t, append(strings.Fields("-c far -u -t 1"), strings.Fields(test.args)...)...)
+		d := &r.Caliper.Departures
+		short := math.Abs(r.End.Sent.Rate/test.rate - 1)
+		if r.End.Received.Lost != 0 || r.End.Received.Packets == 0 || d.Dropped != 0 || d.GapError.Max > 8 || short > 0.005 {
+			t.Errorf("%s: sent %+v, received %+v\n%v", test.args, r.End.Sent, r.End.Received, d)
+		}
+	}
+}
