@@ -101,24 +101,3 @@ func (w *Watcher) Close() {
 	w.socket.Close()
 	<-w.done
 }
-
-// Write writes a frame to a descriptor without waiting, and returns the errors of this
-// package where they are meant.
-func Write(fd int, b []byte) error {
-	for {
-		_, err := unix.Write(fd, b)
-		switch err {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN, unix.ENOBUFS:
-			return ErrNoRoom
-		case unix.EMSGSIZE:
-			return ErrTooLong
-		case unix.ENETDOWN:
-			return ErrDown
-		case unix.ENODEV, unix.ENXIO, unix.EBADFD:
-			return ErrGone
-		}
-		return err
-	}
-}

@@ -151,8 +151,8 @@ func address(p netip.Prefix) *netlink.Addr {
 
 // kernel is the port to Linux.
 type kernel struct {
-	face *water.Interface
-	fd   int // face's: written to and closed by the clock's goroutine
+	file *os.File // of water's interface
+	fd   int      // its descriptor: written to and closed by the clock's goroutine
 }
 
 func newKernel(face *water.Interface) (*kernel, error) {
@@ -164,7 +164,7 @@ func newKernel(face *water.Interface) (*kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kernel{face: face}
+	k := &kernel{file: file}
 	err = conn.Control(func(fd uintptr) {
 		k.fd = int(fd)
 		syscall.CloseOnExec(k.fd)
@@ -176,11 +176,8 @@ func newKernel(face *water.Interface) (*kernel, error) {
 }
 
 func (k *kernel) read(b []byte) (int, error) {
-	n, err := k.face.Read(b)
-	if errors.Is(err, unix.EBADFD) {
-		err = nic.ErrGone
-	}
-	return n, err
+	n, err := k.file.Read(b)
+	return n, nic.TunFailure(k.file, err)
 }
 
 func (k *kernel) write(b []byte) error {
@@ -191,4 +188,4 @@ func (k *kernel) write(b []byte) error {
 	return err
 }
 
-func (k *kernel) close() error { return k.face.Close() }
+func (k *kernel) close() error { return k.file.Close() }

@@ -152,11 +152,10 @@ func (t *tap) put(packet []byte, _ uint64) (bool, error) {
 	return err == nil, t.failure(err)
 }
 
-// failure names what has become of the interface, where the kernel only says what has of the
-// descriptor.
+// failure names the interface where it was removed.
 func (t *tap) failure(err error) error {
-	if errors.Is(err, unix.EBADFD) {
-		return fmt.Errorf("tap interface %s: %w", t.name, nic.ErrGone)
+	if err = nic.TunFailure(t.file, err); errors.Is(err, nic.ErrGone) {
+		return fmt.Errorf("tap interface %s: %w", t.name, err)
 	}
 	return err
 }
