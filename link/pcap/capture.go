@@ -92,13 +92,17 @@ func (c *Capture) Close() error { return c.below.Close() }
 
 // encode returns a packet block for each frame and where it ends. It lends out the
 // scratch space until commit, so that a frame received while one is being sent does
-// not write over it.
-// Frames that say when they came in have that time, others the one given.
+// not write over it. Frames received have the time at which they came in, where they say it,
+// and all others the one given.
 func (c *Capture) encode(frames []*link.Frame, direction Direction, at clock.Time) (blocks []byte, ends []int) {
 	blocks, ends = c.scratch[:0], c.ends[:0]
 	c.scratch, c.ends = nil, nil
 	for _, f := range frames {
-		stamp := clock.Time(c.clk.Wall(f.Arrived.Or(at)).UnixNano())
+		t := at
+		if direction == Received {
+			t = f.Arrived.Or(at)
+		}
+		stamp := clock.Time(c.clk.Wall(t).UnixNano())
 		blocks = AppendPacket(blocks, c.id, stamp, direction, f.Bytes())
 		ends = append(ends, len(blocks))
 	}

@@ -347,3 +347,36 @@ func TestCaptureSentOnly(t *testing.T) {
 		t.Errorf("the file holds %q", b)
 	}
 }
+
+// TestCaptureStamps has a frame that came in at 1 ms received at 3 ms, and sent on at 5 ms.
+func TestCaptureStamps(t *testing.T) {
+	clk := clock.NewVirtual()
+	name := filepath.Join(t.TempDir(), "a.pcapng")
+	file := createCapture(t, name)
+	sink := linktest.NewSink(clk, link.Info{Name: "sink", MTU: 1500})
+	c := pcap.NewCapture(sink, clk, file)
+	c.Attach(&linktest.Collector{Clock: clk})
+	frame := func() *link.Frame {
+		f := linktest.FrameOf(linktest.Packet(c.Info(), 1, 100))
+		f.Arrived = clock.At(clock.Time(time.Millisecond))
+		return f
+	}
+	clk.RunUntil(clock.Time(3 * time.Millisecond))
+	c.Receive([]*link.Frame{frame()})
+	clk.RunUntil(clock.Time(5 * time.Millisecond))
+	c.Transmit([]*link.Frame{frame()})
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := pcap.Open(name, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	for _, want := range []clock.Time{clock.Time(time.Millisecond), clock.Time(5 * time.Millisecond)} {
+		p, err := in.Next()
+		if since := p.Time - clock.Time(clk.Wall(0).UnixNano()); err != nil || since != want {
+			t.Errorf("%v at %v, want %v; %v", p.Direction, since, want, err)
+		}
+	}
+}
