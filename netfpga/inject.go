@@ -85,9 +85,9 @@ func (s *Sender) ready() {
 
 // Inject takes a packet to be sent, and keeps nothing of d. It returns link.ErrFull where
 // the driver has no transmit buffer free now, of which Ready tells the end; net.ErrClosed
-// when the Sender or the card's interface is closed; that of Card.Err; and an error that says what is wrong
-// with a packet that cannot be. A packet that was not taken does not count as the one
-// before the next.
+// when the Sender or the card's interface is closed; that of Card.Err; and an error that
+// says what is wrong with a packet that cannot be. A packet that was not taken does not
+// count as the one before the next.
 func (s *Sender) Inject(d *Description) error {
 	i := s.card.Port(d.Port)
 	if i == nil {

@@ -137,8 +137,7 @@ func newHost(h *Host, config Config) (*Host, error) {
 	}
 	if h.world != nil {
 		link.Enter = h.touch
-	}
-	if h.world == nil {
+	} else {
 		h.arrivals = newArrivalClock(h.clk)
 		link.Arrived = h.arrivals.arrived
 	}
@@ -331,7 +330,8 @@ func closing(ep gstack.TransportEndpoint) bool {
 }
 
 // Close ends all connections at once, closes the devices and waits for the stack's
-// goroutines. What waits in a socket, and whatever is called after it, returns net.ErrClosed. A second Close does nothing. In real time it must not be called from the
+// goroutines. What waits in a socket, and whatever is called after it, returns
+// net.ErrClosed. A second Close does nothing. In real time it must not be called from the
 // clock's goroutine, and must come before the clock is closed.
 func (h *Host) Close() (err error) {
 	if err := h.inside(); err != nil {

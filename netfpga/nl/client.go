@@ -144,8 +144,8 @@ func (c *Client) wrap(err error) error {
 // Send sends packets, as many in a datagram as it holds, and returns when the server's
 // socket has them. Absolute departures are dates in ns since 1970, or count from Start's.
 // Without Start the server is told a date that they count from before the first of them, as
-// the original's module knows no dates. A packet that the message has no room for is an error, and the packets before it have
-// been sent.
+// the original's module knows no dates. A packet that the message has no room for is an
+// error, and the packets before it have been sent.
 func (c *Client) Send(ctx context.Context, packets []netfpga.Description) error {
 	for i := range packets {
 		if err := c.add(ctx, &packets[i]); err != nil {

@@ -93,8 +93,8 @@
 //
 // # Limitations
 //
-// Only Linux. Only IPv4, as pkt_descr has room for no more. The host's date is read once, when the clock starts: if it is set meanwhile,
-// absolute departures keep to the old one.
+// Only Linux. Only IPv4, as pkt_descr has room for no more. The host's date is read once,
+// when the clock starts: if it is set meanwhile, absolute departures keep to the old one.
 package nl
 
 import (
