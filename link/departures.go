@@ -159,7 +159,12 @@ type punctuality struct {
 }
 
 // lastLeft is the packet of a flow that left last.
-type lastLeft struct{ due, sent clock.Time }
+type lastLeft struct {
+	due, sent clock.Time
+	// For so long nothing was there to be sent, and a schedule that is kept has not yet made
+	// up for it.
+	idle time.Duration
+}
 
 // maxFlows bounds the memory for flows. When there is another they are all forgotten,
 // which costs each flow that goes on one gap.
@@ -178,18 +183,19 @@ func (p *punctuality) add(x *Departure, stops *Stops, tick time.Duration) {
 		if len(p.flows) == maxFlows {
 			clear(p.flows)
 		}
-		p.last = &lastLeft{x.due(), x.Sent}
+		p.last = &lastLeft{due: x.due(), sent: x.Sent}
 		p.flows[x.Flow] = p.last
 		return
 	}
 	asked, actual := x.due().Sub(p.last.due), x.Sent.Sub(p.last.sent)
 	p.asked += asked - x.Missed
-	p.actual += actual
-	if x.stopped(p.last, stops, tick) == StopApplication {
-		p.actual -= x.Missed
+	idle := time.Duration(0)
+	if by := x.stopped(p.last, stops, tick); x.Missed < 0 || by == StopApplication {
+		idle = max(x.Missed, -p.last.idle)
 	}
+	p.actual += actual - idle
 	p.gap.add(max(asked-actual, actual-asked))
-	*p.last = lastLeft{x.due(), x.Sent}
+	*p.last = lastLeft{x.due(), x.Sent, p.last.idle + idle}
 }
 
 // stopped counts by whom x was kept away when its time had come, and returns that.

@@ -388,3 +388,37 @@ func TestNoRateError(t *testing.T) {
 		t.Errorf("%v: %s", err, b)
 	}
 }
+
+// A list of gaps is kept: what the application was late by is made up for, whoever stops the
+// flow meanwhile, and is no error of the rate, neither then nor before. What is not made up
+// for is none either.
+func TestMadeUp(t *testing.T) {
+	for _, by := range []link.Stop{link.StopApplication, link.StopWriter, link.StopWindow} {
+		var d link.Departures
+		at := clock.Time(0)
+		next := func(missed time.Duration, by link.Stop) {
+			at = at.Add(1000*time.Nanosecond + missed)
+			x := frame(1, at, 0, 0, at)
+			x.Missed, x.Stop = missed, by
+			d.Add(x)
+		}
+		next(0, by)
+		next(5000, link.StopApplication)
+		for range 9 {
+			next(-500, by)
+		}
+		if want := link.NewPPM(1, 1); d.Report().RateError != want {
+			t.Errorf("%v: rate error %v", by, d.Report().RateError)
+		}
+		next(-500, by)
+		// # what the host was late by is an error until it is made up for
+		next(700, link.StopWindow)
+		if want := link.NewPPM(12_000+700, 12_000); d.Report().RateError != want {
+			t.Errorf("%v: rate error %v, want %v", by, d.Report().RateError, want)
+		}
+		next(-700, by)
+		if want := link.NewPPM(1, 1); d.Report().RateError != want {
+			t.Errorf("%v: rate error %v", by, d.Report().RateError)
+		}
+	}
+}
