@@ -10,11 +10,12 @@ import (
 	"go/types"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // Two mistakes that compile, and that no run shows until the numbers are the wrong ones:
@@ -29,7 +30,7 @@ func TestOperatorLaw(t *testing.T) {
 		Imports                 []string
 		DepOnly                 bool
 	}
-	out, err := exec.Command("go", "list", "-deps", "-export", "-json=ImportPath,Dir,Export,GoFiles,Imports,DepOnly", "./...").Output()
+	out, err := linktest.Command(t, "go", "list", "-deps", "-export", "-json=ImportPath,Dir,Export,GoFiles,Imports,DepOnly", "./...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

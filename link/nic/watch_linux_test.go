@@ -19,7 +19,7 @@ func ip(t *testing.T, args string) {
 	if err != nil {
 		linktest.Skip(t, "ip of iproute2 is not in PATH")
 	}
-	if out, err := exec.Command(path, strings.Fields(args)...).CombinedOutput(); err != nil {
+	if out, err := linktest.Command(t, path, strings.Fields(args)...).CombinedOutput(); err != nil {
 		t.Fatalf("ip %s: %v\n%s", args, err, out)
 	}
 }
