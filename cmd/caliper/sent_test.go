@@ -17,8 +17,7 @@ import (
 // they were sent, or datagrams.
 type onWire struct {
 	bytes, packets int64
-	began          bool
-	first, next    uint32 // sequence numbers
+	next           uint32 // sequence number
 }
 
 // dataOnWire returns what a run has put on its wire from either host, of all streams
@@ -59,7 +58,7 @@ func dataOnWire(t *testing.T, name string) (near, far onWire) {
 			seq := uint32(s.Seq)
 			f := flows[flow]
 			if f == nil {
-				f = &onWire{first: seq, next: seq}
+				f = &onWire{next: seq}
 				flows[flow] = f
 				if flow.DstPort == 5201 { // the client's streams begin with the cookie
 					sum.bytes -= cookie
@@ -206,6 +205,41 @@ func TestFragments(t *testing.T) {
 		short := math.Abs(r.End.Sent.Rate/test.rate - 1)
 		if r.End.Received.Lost != 0 || r.End.Received.Packets == 0 || d.Dropped != 0 || d.GapError.Max > 8 || short > 0.005 {
 			t.Errorf("%s: sent %+v, received %+v\n%v", test.args, r.End.Sent, r.End.Received, d)
+		}
+	}
+}
+
+// TestEndOfTest ends tests by an amount that takes its time to leave: the test takes that
+// time, and the receiver has it all.
+func TestEndOfTest(t *testing.T) {
+	for _, test := range []struct {
+		args           string
+		bytes, packets int64
+		seconds        float64 // at least
+	}{
+		// The last of a hundred departs 99 gaps of 8528 us behind the first.
+		{"-u -b 0 -k 100 -l 1000 --pace rate:1M", 100_000, 100, 0.84},
+		{"-u -b 1M -k 100 -l 1000", 100_000, 100, 0.79},
+		{"-n 500K --port wire:rate=10M,queue=100", 512_000, 0, 0.41},
+		{"-n 500K -b 5M", 512_000, 0, 0.81},
+	} {
+		o := succeed(t, append(strings.Fields("iperf3 -J -c far"), strings.Fields(test.args)...)...)
+		var r struct {
+			End struct {
+				Sent, Received struct {
+					Bytes, Packets int64
+					Seconds        float64
+				}
+			}
+		}
+		text := strings.NewReplacer(`"sum_sent"`, `"sent"`, `"sum_received"`, `"received"`).Replace(o.stdout)
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Fatal(err)
+		}
+		s, got := r.End.Sent, r.End.Received
+		// TCP's amount is whole blocks.
+		if s.Bytes < test.bytes || s.Packets != test.packets || got.Bytes != s.Bytes || got.Packets != s.Packets || s.Seconds < test.seconds || s.Seconds > 1.2*test.seconds {
+			t.Errorf("%s: %+v was sent, %+v was received", test.args, s, got)
 		}
 	}
 }
