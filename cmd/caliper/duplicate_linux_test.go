@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -41,9 +42,12 @@ func TestAddressInUse(t *testing.T) {
 func TestAddressTaken(t *testing.T) {
 	onBridge(t)
 	server := realServer(t)
-	c := start(t, command(t, "iperf3", "-c", "10.99.0.1", "--port", "packet:cal0", "--addr", "10.99.0.2/24", "-b", "1M", "-t", "1", "-i", "0.1"))
+	began := time.Now()
+	c := start(t, command(t, "iperf3", "-c", "10.99.0.1", "--port", "packet:cal0", "--addr", "10.99.0.2/24", "-b", "1M", "-t", "1000", "-i", "0.1"))
 	c.measures()
 	announce(t, "x1")
+	c.passes(began)
+	c.signal(os.Interrupt)
 	o := c.end()
 	server.signal(os.Kill)
 	server.end()
