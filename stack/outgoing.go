@@ -50,6 +50,9 @@ func (c *TCPConn) Outgoing() (o Outgoing) {
 // Host.Now, after which os.ErrDeadlineExceeded is returned; the deadline of writing does not
 // count.
 func (c *TCPConn) Drain(until time.Time) error {
+	if err := c.usable(); err != nil {
+		return c.fail("drain", err)
+	}
 	c.drained.deadline(c.host, until)
 	err := c.block(&c.drained, func() tcpip.Error {
 		if o := c.Outgoing(); o.Acknowledged >= o.Written.Bytes {

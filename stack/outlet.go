@@ -62,6 +62,9 @@ func (c *UDPConn) ends(remote net.Addr) (to, from netip.AddrPort, err error) {
 
 // ask returns the account of what is sent to remote from now on.
 func (c *UDPConn) ask(remote net.Addr) (*outlet, error) {
+	if err := c.host.inside(); err != nil {
+		return nil, err
+	}
 	to, from, err := c.ends(remote)
 	if err != nil {
 		return nil, err

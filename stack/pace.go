@@ -101,9 +101,9 @@ func (c *TCPConn) forgetAtEnd() {
 // window that there is. It returns an error if the controller needs a pacer and the host's
 // device is no hold.Hold; if nobody paces the connection yet, pacer.Delivery does.
 func (c *TCPConn) SetCongestion(controller cc.Controller) error {
-	err := c.host.mayControl(controller)
-	if c.closed.Load() {
-		err = net.ErrClosed
+	err := c.usable()
+	if err == nil {
+		err = c.host.mayControl(controller)
 	}
 	if err != nil {
 		return c.fail("set congestion control", err)
@@ -133,9 +133,10 @@ func (c *TCPConn) SetPacing(p pacer.Pacer) error {
 }
 
 func (c *TCPConn) mayPace(p pacer.Pacer) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	switch {
-	case c.closed.Load():
-		return net.ErrClosed
 	case c.host.sched == nil && p != nil:
 		return errNoHold
 	case p == nil && c.control.needsPacer():

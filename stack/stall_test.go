@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/stack/cc"
 )
 
 // TestWorldDeadlockNamesWhoWaits has Run end, also while other processes go on and on, and
@@ -221,6 +224,12 @@ func TestWorldRefusesEveryCallFromOutside(t *testing.T) {
 			"WriteTo":          func() error { _, err := u.WriteTo(nil, u.LocalAddr()); return err },
 			"PacketConn.Close": u.Close,
 			"Host.Close":       near.Close,
+			"SetPacing":        func() error { return conn.SetPacing(nil) },
+			"SetPacingRate":    func() error { return conn.SetPacingRate(1e6, pacer.Wire) },
+			"SetCongestion":    func() error { return conn.SetCongestion(new(cc.Reno)) },
+			"Drain":            func() error { return conn.Drain(near.Now()) },
+			"UDP Outgoing":     func() error { _, err := u.(*UDPConn).Outgoing(u.LocalAddr()); return err },
+			"UDP Drain":        func() error { return u.(*UDPConn).Drain(u.LocalAddr(), near.Now()) },
 			"Sleep": func() (err error) {
 				defer func() { err, _ = recover().(error) }()
 				w.Sleep(1)
