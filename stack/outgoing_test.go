@@ -7,13 +7,16 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // lossyWorld is near and far, joined by 100 Mbit/s without an end to its queue, where some
@@ -342,4 +345,36 @@ func TestGapsAreFilledByParts(t *testing.T) {
 			t.Errorf("seed %d: %d of %d bytes have left, and there are still %v", seed, c.out.left, end, c.out.lost)
 		}
 	}
+}
+
+// TestPacingBesideWriting changes the pacing of a UDP socket while another goroutine writes.
+func TestPacingBesideWriting(t *testing.T) {
+	clk := clock.NewReal()
+	defer clk.Close()
+	a, b := newCable(clk, 1500)
+	b.Attach(&linktest.Collector{Clock: clk})
+	h, err := New(clk, Config{Device: hold.New(a, clk, nil), Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	conn, err := h.Dial("udp", "10.0.0.2:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for range 5000 {
+			if _, err := conn.Write(make([]byte, 100)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 5000 {
+		rate, _ := pacer.NewRate(1e9, pacer.Wire)
+		if err := conn.(*UDPConn).SetPacing(nil, rate); err != nil {
+			t.Error(err)
+		}
+	}
+	writer.Wait()
 }

@@ -134,6 +134,13 @@ func (c *UDPConn) writes(n int, to netip.AddrPort) *outlet {
 	return c.open(to, from)
 }
 
+// full reports whether a writer of n more bytes has to wait.
+func (c *UDPConn) full(o *outlet, n int) bool {
+	c.outlets.mu.Lock()
+	defer c.outlets.mu.Unlock()
+	return o.Full(n, o.limit)
+}
+
 // wrote notes that datagrams were written.
 func (c *UDPConn) wrote(o *outlet, packets int, bytes int) {
 	c.outlets.mu.Lock()

@@ -92,7 +92,7 @@ func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr, remote
 	}
 	err := c.block(&c.write, func() (err tcpip.Error) {
 		if o != nil {
-			if o.Full(len(b), o.limit) {
+			if c.full(o, len(b)) {
 				return &tcpip.ErrWouldBlock{}
 			}
 			// Counted before, as it may leave before Write returns.
