@@ -82,6 +82,10 @@ func (s *Schedule) Next(n Size, ready clock.Time) clock.Time {
 	return leaves
 }
 
+// BitRate returns the rate of the step at which the last departure is paid for, in bit/s; 0
+// before the first packet.
+func (s *Schedule) BitRate() int64 { return s.Rate.BitRate() }
+
 // Missed is Rate's: the time in which the schedule pauses was not asked for.
 func (s *Schedule) Missed(n Size, ready clock.Time) time.Duration {
 	switch {

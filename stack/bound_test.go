@@ -57,6 +57,35 @@ func TestLittleWaits(t *testing.T) {
 	}
 }
 
+// What waits follows the rate of a schedule, too, which no acknowledgement changes.
+func TestLittleWaitsOfASchedule(t *testing.T) {
+	p := (&path{rate: 1e9, rtt: 2 * time.Millisecond, queue: 1000, congestion: newController("cubic")}).open(t, 1)
+	steps := []pacer.Step{{BitsPerSecond: 200e6}, {At: 100 * time.Millisecond, BitsPerSecond: 10e6}}
+	schedule, err := pacer.NewSchedule(steps, 0, pacer.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, paced, most := &flow{}, false, 0
+	p.run(t, []*flow{f}, 500*time.Millisecond, 50*time.Microsecond, func(now time.Duration) {
+		if f.conn != nil && !paced {
+			if err := f.conn.SetPacing(schedule); err != nil {
+				t.Fatal(err)
+			}
+			paced = true
+		}
+		if now > 200*time.Millisecond { // what the first step has let wait has left
+			n, _ := p.hold.Queued(f.conn.control.flow)
+			most = max(most, n)
+			if rate := f.conn.Feedback().Rate; rate != 10e6 {
+				t.Fatalf("a rate of %d is reported at %v, want that of the step, 10e6", rate, now)
+			}
+		}
+	})
+	if most > 3 {
+		t.Errorf("%d packets waited, want 3 at most", most)
+	}
+}
+
 // A connection that is not bounded has its window waiting.
 func TestUnbounded(t *testing.T) {
 	p := (&path{rate: 1e9, rtt: 2 * time.Millisecond, queue: 1000, unbounded: true, congestion: newController("cubic")}).open(t, 1)

@@ -44,6 +44,7 @@ type control struct {
 	following  bool      // the pacer is a Follower
 	recovering bool      // netstack sets the window
 	bound      int       // of what waits for its departure, in bytes of payload; 0 for none
+	boundFor   int64     // the pacer's rate that the bound is made for, in bit/s
 	lead       int       // how far a writer may be ahead of what has left, in bytes of payload
 	left       pacer.Seq // what comes before it has left
 	window     int       // what netstack's window was last set to

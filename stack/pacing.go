@@ -57,7 +57,7 @@ func (c *control) repace(now clock.Time) {
 		follower.Follow(&fb, now)
 		c.host.sched.Retime(c.flow)
 	}
-	if follows || c.bound == 0 {
+	if follows || c.bound == 0 || c.boundFor != bitRate(c.pacer) {
 		c.rebound()
 	}
 }
@@ -68,9 +68,9 @@ func (c *control) rebound() {
 	if c.host.unbounded {
 		return
 	}
-	rate := c.host.Speed()
-	if r := bitRate(c.pacer); r > 0 {
-		rate = r
+	rate, asked := c.host.Speed(), bitRate(c.pacer)
+	if asked > 0 {
+		rate = asked
 	}
 	bound, lead := int64(mostBound), int64(mostLead)
 	c.mu.Lock()
@@ -82,7 +82,7 @@ func (c *control) rebound() {
 		}
 		lead = min(lead, rate/8/int64(time.Second/ahead))
 	}
-	c.bound = max(int(bound), 2*c.state.MSS)
+	c.bound, c.boundFor = max(int(bound), 2*c.state.MSS), asked
 	c.lead = max(int(lead), 2*c.bound)
 	c.mu.Unlock()
 }
