@@ -255,3 +255,19 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestRateHint checks that the hint names what lifts the bound that a rate is above.
+func TestRateHint(t *testing.T) {
+	for args, want := range map[string]string{
+		"-c far -u -b 120M --port wire:rate=100M": "let a faster port feed the wire, --port wire:line=1G,rate=100M",
+		"-c far -b 1.2G": "raise --port wire:rate=... together with --card none",
+		"-c far -b 1.2G --port wire:rate=100M,line=1G":                  "raise --port wire:line=..., above 1G together with --card none",
+		"-c far -b 1.2G --port wire:rate=10G":                           "send with --card none",
+		"-c 10.99.0.1 -b 1.2G --port tun:cal0 --addr 10.99.0.2/24 -t 1": "send with --card none",
+	} {
+		o := caliper(t, append([]string{"iperf3"}, strings.Fields(args)...)...)
+		if o.code != exitBadInput || !strings.HasSuffix(o.stderr, "hint: lower -b, or "+want+"\n") {
+			t.Errorf("%s: exit code %d\n%s", args, o.code, o.stderr)
+		}
+	}
+}

@@ -375,9 +375,18 @@ func (t *iperf3Test) checkRate(target netip.Addr) error {
 	if p.Streams > 1 {
 		streams = fmt.Sprintf(" each with %d streams", p.Streams)
 	}
+	instead := "raise --port wire:rate=... together with --card none"
+	switch {
+	case what == "the card's":
+		instead = "send with --card none"
+	case what == "the port's":
+		instead = "raise --port wire:line=..., above 1G together with --card none"
+	case speed < 1e9: // to be overloaded, perhaps
+		instead = "let a faster port feed the wire, --port wire:line=1G,rate=" + rateText(speed)
+	}
 	return badInput(nil, "-b %s is above %s line speed of %sbit/s: %s carry at most %sbit/s%s",
 		rateText(p.Bitrate), what, rateText(speed), describePayload(p.UDP, p.Length), rateText(most), streams).
-		hint("lower -b, or raise the rate of --port wire:rate=... together with --card none")
+		hint("lower -b, or %s", instead)
 }
 
 // run runs the test and prints what came of it.
