@@ -64,6 +64,27 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// TestPacingColumn has the column show the rate of the step that holds, and a dash where
+// gaps are asked for and no rate.
+func TestPacingColumn(t *testing.T) {
+	dir := t.TempDir()
+	for policy, c := range map[string]struct{ content, want string }{
+		"schedule": {"0 100M\n0.05 40M\n", "40.0 Mbits/sec"},
+		"gaps":     {"30000\n", "-"},
+	} {
+		file := filepath.Join(dir, policy)
+		if err := os.WriteFile(file, []byte(c.content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		text := succeed(t, "iperf3", "-c", "far", "-n", "2M", "--pace", policy+":"+file).stdout
+		_, after, _ := strings.Cut(text, " ms  ") // behind the round trip's
+		rate, _, _ := strings.Cut(strings.TrimLeft(after, " "), "  ")
+		if rate != c.want {
+			t.Errorf("%s: the column Pacing has %q, want %q\n%s", policy, rate, c.want, text)
+		}
+	}
+}
+
 // TestReserve has four streams ask for the same instants.
 func TestReserve(t *testing.T) {
 	args := []string{"-c", "far", "-n", "2M", "-P", "4", "-b", "200M"}

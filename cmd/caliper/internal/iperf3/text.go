@@ -111,8 +111,12 @@ func (l *lines) tail(m *Measure) string {
 	case m.Packets != nil:
 		return fmt.Sprintf("  %d  %s\n", *m.Packets, omitted)
 	case m.SenderState != nil && m.Loop != nil && l.loop:
-		return fmt.Sprintf("  %3d   %ss  %9.3f ms  %ss/sec  %8d  %s\n", *m.Retransmits, formatUnits(float64(m.Cwnd), 'A'),
-			m.Loop.RTT.Seconds()*1e3, formatUnits(float64(m.Loop.PacingRate)/8, l.units), m.Loop.Departures, omitted)
+		rate := fmt.Sprintf("%13s", "-") // as of gaps, which are none
+		if m.Loop.PacingRate > 0 {
+			rate = formatUnits(float64(m.Loop.PacingRate)/8, l.units) + "s/sec"
+		}
+		return fmt.Sprintf("  %3d   %ss  %9.3f ms  %s  %8d  %s\n", *m.Retransmits, formatUnits(float64(m.Cwnd), 'A'),
+			m.Loop.RTT.Seconds()*1e3, rate, m.Loop.Departures, omitted)
 	case m.SenderState != nil:
 		return fmt.Sprintf("  %3d   %ss       %s\n", *m.Retransmits, formatUnits(float64(m.Cwnd), 'A'), omitted)
 	}
