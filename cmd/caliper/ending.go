@@ -33,7 +33,7 @@ func wasInterrupted() error { return &problem{text: "interrupted", code: exitInt
 
 // ending returns how the program ends whose run has ended with err. That a result could not
 // be written is what matters, where it has ended the run or nothing else is wrong.
-func (v *voice) ending(err error) (said error, code int) {
+func (v *voice) ending(err error) (code int, said error) {
 	v.mu.Lock()
 	failure := v.failed
 	v.mu.Unlock()
@@ -41,15 +41,15 @@ func (v *voice) ending(err error) (said error, code int) {
 	known := errors.As(err, &p)
 	if failure != nil && (err == nil || errors.Is(err, failure) || known && p.code == exitInterrupted) {
 		if errors.Is(failure, syscall.EPIPE) {
-			return nil, exitClosed
+			return exitClosed, nil
 		}
-		return failed(failure, "write the result"), exitFailed
+		return exitFailed, failed(failure, "write the result")
 	}
 	switch {
 	case err == nil:
-		return nil, exitOK
+		return exitOK, nil
 	case known:
-		return err, p.code
+		return p.code, err
 	}
-	return err, exitFailed
+	return exitFailed, err
 }

@@ -167,7 +167,7 @@ func (v *voice) say(format string, args ...any) {
 // exit tells of the error, if there is one, and returns the exit code.
 func (v *voice) exit(err error) int {
 	v.done()
-	err, code := v.ending(err)
+	code, err := v.ending(err)
 	if err == nil {
 		return code
 	}
