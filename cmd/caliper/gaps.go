@@ -23,7 +23,7 @@ const gapsHelp = `FILE is a capture in pcapng or pcap format, of Ethernet, raw I
 packets; - is standard input. For each flow the command prints the times between its packets,
 and bursts. With --asked or --rate it compares them with that schedule, gap by gap:
 
-   caliper iperf3 -c far -b 500M --pcap run.pcapng
+   caliper iperf3 -c far -b 500M -t 1 --pcap run.pcapng
    caliper gaps run.pcapng --rate 500M --pause 100us --plot run.png
 
 --flow takes a flow as it is printed, in which parts may be left out: "udp", "10.0.0.1 >",
