@@ -373,9 +373,9 @@ func (r Report) String() string {
 	case r.Packets == 0:
 		b.WriteString("no packet left")
 	case r.Paced == 0:
-		fmt.Fprintf(&b, "%d packets, not paced: measured against when each was ready", r.Packets)
+		fmt.Fprintf(&b, "%s, not paced: measured against when each was ready", Count(r.Packets, "packet"))
 	default:
-		fmt.Fprintf(&b, "%d packets, %d paced, rate error %v, %d late by more than %v", r.Packets, r.Paced, r.RateError, r.Late, time.Duration(r.LateAbove))
+		fmt.Fprintf(&b, "%s, %d paced, rate error %v, %d late by more than %v", Count(r.Packets, "packet"), r.Paced, r.RateError, r.Late, time.Duration(r.LateAbove))
 		if r.Late > 0 {
 			fmt.Fprintf(&b, " (contention %d, host %d, card %d)", r.LateBy.Contention, r.LateBy.Host, r.LateBy.Card)
 		}

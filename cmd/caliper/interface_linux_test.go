@@ -131,7 +131,7 @@ func TestInterfaceSurvived(t *testing.T) {
 			t.Errorf("there is no %q in\n%s", want, o.stderr)
 		}
 	}
-	for _, want := range []string{"interface: down 1 times, ", "MTU changed 1 times; not sent: ", " link down"} {
+	for _, want := range []string{"interface: down 1x for ", "; MTU changed 1x; not sent: ", " link down"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("there is no %q in\n%s%s", want, o.stdout, o.stderr)
 		}
@@ -161,8 +161,8 @@ func TestMTULowered(t *testing.T) {
 // TestInterfaceReport writes what became of an interface.
 func TestInterfaceReport(t *testing.T) {
 	for want, r := range map[string]interfaceReport{
-		"interface: down 0 times, 0s in all; MTU changed 1 times":                                                    {MTUChanges: 1},
-		"interface: down 2 times, 1.5s in all; MTU changed 0 times; not sent: 3 too long, 1 link error, 4 link down": {Downs: 2, DownSeconds: 1.5, Dropped: map[string]uint64{"too long": 3, "link down": 4, "link error": 1}},
+		"interface: MTU changed 1x": {MTUChanges: 1},
+		"interface: down 2x for 1.5s; not sent: 3 too long, 1 link error, 4 link down": {Downs: 2, DownSeconds: 1.5, Dropped: map[string]uint64{"too long": 3, "link down": 4, "link error": 1}},
 	} {
 		if got := r.String(); got != want {
 			t.Errorf("%s\nwant %s", got, want)

@@ -148,15 +148,20 @@ func (b *bench) interfaceReport() *interfaceReport {
 }
 
 func (r *interfaceReport) String() string {
-	var b strings.Builder
-	down := time.Duration(r.DownSeconds * 1e9).Round(time.Millisecond)
-	fmt.Fprintf(&b, "interface: down %d times, %v in all; MTU changed %d times", r.Downs, down, r.MTUChanges)
-	begin := "; not sent: "
+	var what, unsent []string
+	if r.Downs > 0 {
+		what = append(what, fmt.Sprintf("down %dx for %v", r.Downs, time.Duration(r.DownSeconds*1e9).Round(time.Millisecond)))
+	}
+	if r.MTUChanges > 0 {
+		what = append(what, fmt.Sprintf("MTU changed %dx", r.MTUChanges))
+	}
 	for why := range link.NumCauses {
 		if n := r.Dropped[why.String()]; n > 0 {
-			fmt.Fprintf(&b, "%s%d %v", begin, n, why)
-			begin = ", "
+			unsent = append(unsent, fmt.Sprintf("%d %v", n, why))
 		}
 	}
-	return b.String()
+	if unsent != nil {
+		what = append(what, "not sent: "+strings.Join(unsent, ", "))
+	}
+	return "interface: " + strings.Join(what, "; ")
 }

@@ -170,7 +170,7 @@ func TestPktgenReplay(t *testing.T) {
 	if e := decodePktgen(t, o.stdout); o.code != exitFailed || !strings.Contains(o.stderr, e.Error) || !strings.Contains(e.Error, "cut short") || e.Sent.Packets == 0 {
 		t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
-	if text := succeed(t, "pktgen", "-N", "--replay", first).stdout; !strings.Contains(text, "read: 2000 packets in passes: 1;") || !strings.Contains(text, "pacer: replay of "+first) {
+	if text := succeed(t, "pktgen", "-N", "--replay", first).stdout; !strings.Contains(text, "read: 2000 packets in 1 pass;") || !strings.Contains(text, "pacer: replay of "+first) {
 		t.Errorf("%s", text)
 	}
 	for args, want := range map[string]string{

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/netfpga/nl"
 	"github.com/netcaliper/caliper/pacer"
@@ -111,7 +112,7 @@ func (f *described) write(t *pktgenTest) error {
 	if t.json {
 		return writeJSON(t.voice, f)
 	}
-	_, err := fmt.Fprintf(t.voice, "%s\n%d packets described in %.3f s to %s\npacer: %s; the process with the card has the departures\n",
-		f.Flow, f.Packets, f.Seconds, f.Card, f.Pacer)
+	_, err := fmt.Fprintf(t.voice, "%s\n%s described in %.3f s to %s\npacer: %s; the process with the card has the departures\n",
+		f.Flow, link.Count(f.Packets, "packet"), f.Seconds, f.Card, f.Pacer)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
 )
 
@@ -155,9 +156,9 @@ func (t *pktgenTest) advance(g *pktgenRig, signalled context.Context) {
 // progress says how many packets have left.
 func (t *pktgenTest) progress(packets uint64) string {
 	if t.plan.Packets > 0 {
-		return fmt.Sprintf("%d of %d packets", packets, t.plan.Packets)
+		return fmt.Sprintf("%d of %s", packets, link.Count(t.plan.Packets, "packet"))
 	}
-	return fmt.Sprintf("%d packets", packets)
+	return link.Count(packets, "packet")
 }
 
 // findings gathers what was written down, on the clock's goroutine.
@@ -220,12 +221,12 @@ func (f *pktgenFindings) text() string {
 		fmt.Fprintf(&b, "%s\n", f.Flow)
 	}
 	s := &f.Sent
-	fmt.Fprintf(&b, "%d packets in %.6f s, %.3f Mbit/s of payload, %.3f Mbit/s on the wire\n",
-		s.Packets, s.Seconds, s.PayloadRate/1e6, s.WireRate/1e6)
+	fmt.Fprintf(&b, "%s in %.6f s, %.3f Mbit/s of payload, %.3f Mbit/s on the wire\n",
+		link.Count(s.Packets, "packet"), s.Seconds, s.PayloadRate/1e6, s.WireRate/1e6)
 	fmt.Fprintf(&b, "gaps: mean %.3f ns, asked %.3f ns, average error %.3f ns\n", s.Gap, s.AskedGap, s.GapError)
 	if r := f.Replay; r != nil {
-		fmt.Fprintf(&b, "read: %d packets in passes: %d; cut short: %d, negative gaps: %d; passed over: by the filter %d, too long %d, no place at the port %d, untimed %d\n",
-			r.Packets, r.Passes, r.CutShort, r.Negative, r.Filtered, r.TooLong, r.NoPlace, r.Untimed)
+		fmt.Fprintf(&b, "read: %s in %s; cut short: %d, negative gaps: %d; passed over: by the filter %d, too long %d, no place at the port %d, untimed %d\n",
+			link.Count(r.Packets, "packet"), link.Count(r.Passes, "pass"), r.CutShort, r.Negative, r.Filtered, r.TooLong, r.NoPlace, r.Untimed)
 		if r.Links != "" {
 			fmt.Fprintf(&b, "there are packets of %s, which no port has a place for\n", r.Links)
 		}
@@ -236,7 +237,7 @@ func (f *pktgenFindings) text() string {
 	}
 	fmt.Fprintf(&b, "\n%spacer: %s; card: none; port: kernel\nclock: real; a packet has left when it is handed to the kernel", f.Departures, f.Pacer)
 	if f.NoRoom > 0 {
-		fmt.Fprintf(&b, ", which had no room %d times", f.NoRoom)
+		fmt.Fprintf(&b, ", which had no room %dx", f.NoRoom)
 	}
 	b.WriteString("\n")
 	return b.String()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"github.com/netcaliper/caliper/link"
 )
 
 // An Output is a pcapng file with time stamps in nanoseconds. In virtual time its
@@ -134,7 +136,7 @@ func (c *Output) Err() error {
 	if c.err == nil {
 		return nil
 	}
-	return fmt.Errorf("capture file: %w; %d frames are not in it", c.err, c.lost)
+	return fmt.Errorf("capture file: %w; it lacks %s", c.err, link.Count(c.lost, "frame"))
 }
 
 // Lost returns how many frames are not in the file. It may be called from any goroutine.

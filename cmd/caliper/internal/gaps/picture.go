@@ -13,6 +13,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/netcaliper/caliper/link"
 )
 
 // Format is the file format of a picture.
@@ -77,7 +79,7 @@ func (f *Flow) title(page draw.Canvas) draw.Canvas {
 	}
 	line(style(14), f.Name())
 	line(style(10), fmt.Sprintf("%s in %s, mean gap %.2f ns, %.3f Mbit/s of wire, %.3f of payload; %s",
-		count(f.Packets, "packet"), seconds(f.Duration), f.Gap.Mean, f.WireRate/1e6, f.PayloadRate/1e6, f.burstWords()))
+		link.Count(f.Packets, "packet"), seconds(f.Duration), f.Gap.Mean, f.WireRate/1e6, f.PayloadRate/1e6, f.burstWords()))
 	if c := f.Asked; c != nil {
 		line(style(10), fmt.Sprintf("gap error p50 %d, p95 %d, p99 %d, p99.9 %d, max %d ns; rate error %v; CDFs at most %d ns apart",
 			c.GapError.P50, c.GapError.P95, c.GapError.P99, c.GapError.P999, c.GapError.Max, c.RateError, c.CDFDistance))
@@ -90,7 +92,7 @@ func (f *Flow) burstWords() string {
 	if f.Bursts.Bursts == 0 {
 		return "no bursts"
 	}
-	return fmt.Sprintf("%s, the longest of %d packets", count(f.Bursts.Bursts, "burst"), f.Bursts.Length.Max)
+	return fmt.Sprintf("%s, the longest of %d packets", link.Count(f.Bursts.Bursts, "burst"), f.Bursts.Length.Max)
 }
 
 // style returns the style of text of a size in points.

@@ -14,7 +14,7 @@ import (
 // String writes what was asked for, such as "500Mbit/s of payload".
 func (s *Schedule) String() string {
 	if s.Gaps != nil {
-		return "a list of " + count(uint64(len(s.Gaps)), "gap")
+		return "a list of " + link.Count(uint64(len(s.Gaps)), "gap")
 	}
 	return fmt.Sprintf("%sbit/s of %v", units(float64(s.Rate)), s.Unit)
 }
@@ -46,16 +46,16 @@ func units(v float64) string {
 // WriteText writes the report for a terminal, with the first top flows.
 func (r *Report) WriteText(w io.Writer, top int) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s in %s, %s, time stamps to %v\n", r.Format, count(r.Packets, "packet"), seconds(r.Duration),
-		count(uint64(len(r.Flows)), "flow"), duration(r.Resolution))
+	fmt.Fprintf(&b, "%s, %s in %s, %s, time stamps to %v\n", r.Format, link.Count(r.Packets, "packet"), seconds(r.Duration),
+		link.Count(uint64(len(r.Flows)), "flow"), duration(r.Resolution))
 	if n := r.Skipped.LinkType; n > 0 {
-		fmt.Fprintf(&b, "and %s of %s, which is not known: %s are\n", count(n, "packet"), r.Skipped.Links, pcap.Known)
+		fmt.Fprintf(&b, "and %s of %s, which is not known: %s are\n", link.Count(n, "packet"), r.Skipped.Links, pcap.Known)
 	}
 	if n := r.Skipped.Untimed; n > 0 {
-		fmt.Fprintf(&b, "and %s without a time stamp\n", count(n, "packet"))
+		fmt.Fprintf(&b, "and %s without a time stamp\n", link.Count(n, "packet"))
 	}
 	if r.Selected < r.Packets {
-		fmt.Fprintf(&b, "%s of the flows looked at\n", count(r.Selected, "packet"))
+		fmt.Fprintf(&b, "%s of the flows looked at\n", link.Count(r.Selected, "packet"))
 	}
 	if r.Asked != "" && len(r.Flows) > 0 {
 		fmt.Fprintf(&b, "asked: %s\n", r.Asked)
@@ -72,10 +72,10 @@ func (r *Report) WriteText(w io.Writer, top int) error {
 		for _, f := range r.Flows[top:] {
 			packets += f.Packets
 		}
-		fmt.Fprintf(&b, "\nand %s more, with %s\n", count(uint64(len(r.Flows)-top), "flow"), count(packets, "packet"))
+		fmt.Fprintf(&b, "\nand %s more, with %s\n", link.Count(uint64(len(r.Flows)-top), "flow"), link.Count(packets, "packet"))
 	}
 	if r.NotKept > 0 {
-		fmt.Fprintf(&b, "and %s of flows behind the first %d, which were only counted\n", count(r.NotKept, "packet"), maxSeries)
+		fmt.Fprintf(&b, "and %s of flows behind the first %d, which were only counted\n", link.Count(r.NotKept, "packet"), maxSeries)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -97,17 +97,17 @@ func (f *Flow) Name() string {
 }
 
 func (f *Flow) write(b *strings.Builder, r *Report) {
-	fmt.Fprintf(b, "%s\n  %s", f.Name(), count(f.Packets, "packet"))
+	fmt.Fprintf(b, "%s\n  %s", f.Name(), link.Count(f.Packets, "packet"))
 	if f.Counted < f.Packets {
-		fmt.Fprintf(b, ", %d of them compared", f.Counted)
+		fmt.Fprintf(b, ", %d of them compared,", f.Counted)
 	}
-	fmt.Fprintf(b, ", in %s from %s on", seconds(f.Duration), seconds(f.Start))
+	fmt.Fprintf(b, " in %s from %s on", seconds(f.Duration), seconds(f.Start))
 	if f.Duration > 0 {
 		fmt.Fprintf(b, "; %.3f Mbit/s of wire, %.3f of payload", f.WireRate/1e6, f.PayloadRate/1e6)
 	}
 	b.WriteByte('\n')
 	if f.Pauses > 0 {
-		fmt.Fprintf(b, "  %s longer than %v left out, %s in all\n", count(f.Pauses, "pause"), duration(r.Pause), seconds(f.Paused))
+		fmt.Fprintf(b, "  %s longer than %v left out, %s in all\n", link.Count(f.Pauses, "pause"), duration(r.Pause), seconds(f.Paused))
 	}
 	if f.Gaps == 0 {
 		return
@@ -118,11 +118,11 @@ func (f *Flow) write(b *strings.Builder, r *Report) {
 		f.Asked.write(b)
 	}
 	if f.Backwards > 0 {
-		fmt.Fprintf(b, "  %s earlier stamped than the one before\n", count(f.Backwards, "packet"))
+		fmt.Fprintf(b, "  %s stamped earlier than the one before\n", link.Count(f.Backwards, "packet"))
 	}
 	if n := f.Bursts.Length; f.Bursts.Bursts > 0 {
-		fmt.Fprintf(b, "  %s with %d packets; length p50 %d, p95 %d, p99 %d, max %d\n", count(f.Bursts.Bursts, "burst"),
-			f.Bursts.Packets, n.P50, n.P95, n.P99, n.Max)
+		fmt.Fprintf(b, "  %s with %s; length p50 %d, p95 %d, p99 %d, max %d\n", link.Count(f.Bursts.Bursts, "burst"),
+			link.Count(f.Bursts.Packets, "packet"), n.P50, n.P95, n.P99, n.Max)
 	} else {
 		b.WriteString("  no bursts\n")
 	}
@@ -145,13 +145,6 @@ func (s *Spread) write(b *strings.Builder, name string) {
 func row(b *strings.Builder, name string, columns ...any) {
 	line := fmt.Sprintf("  %-9s"+strings.Repeat(" %11v", len(columns)), append([]any{name}, columns...)...)
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
-}
-
-func count(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func seconds(ns int64) string { return fmt.Sprintf("%.6f s", float64(ns)/1e9) }
