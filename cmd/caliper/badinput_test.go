@@ -222,7 +222,7 @@ func TestFull(t *testing.T) {
 	}
 	defer full.Close()
 	o := caliper(t, "iperf3", "-c", "far", "-b", "500M", "-n", "1M", "--pcap", "/dev/full")
-	if o.code != exitFailed || !strings.Contains(o.stderr, "/dev/full") || !strings.Contains(o.stderr, "frames are") ||
+	if o.code != exitFailed || !strings.Contains(o.stderr, "/dev/full") || !strings.Contains(o.stderr, "it lacks ") ||
 		!strings.Contains(o.stdout, "Departures") {
 		t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
