@@ -273,7 +273,7 @@ func (t *iperf3Test) explain(err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failed(err, "").hint("is a server running there? iperf3 -s -p %s", port(t.address))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ETIMEDOUT):
-		return failed(err, "").hint("nothing answers at %s: check -c, -p, --addr and --peer", t.address)
+		return failed(err, "").hint("nothing answers at %s: check -c, -p, --addr and --peer, and whether a firewall is in the way", t.address)
 	}
 	var p *problem
 	if errors.As(err, &p) {

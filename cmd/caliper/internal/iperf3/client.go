@@ -131,9 +131,9 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	case c.stopped.Load() || errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("%w - the client has terminated", ErrInterrupted)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("unable to connect to server: nothing listens there; start a server with -s, or give its port with -p: %w", err)
+		return nil, fmt.Errorf("unable to connect to server: nothing listens there: %w", err)
 	case isTimeout(err) || errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("unable to connect to server: no answer; check the address, and whether a firewall is in the way: %w", err)
+		return nil, fmt.Errorf("unable to connect to server: no answer: %w", err)
 	}
 	return nil, fmt.Errorf("unable to connect to server: %w", err)
 }

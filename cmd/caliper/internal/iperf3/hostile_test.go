@@ -345,8 +345,8 @@ func TestUnreachable(t *testing.T) {
 		address string
 		says    string
 	}{
-		{"10.0.0.2:5201", "nothing listens there; start a server with -s"},
-		{"10.0.0.3:5201", "no answer; check the address, and whether a firewall is in the way"},
+		{"10.0.0.2:5201", "nothing listens there: "},
+		{"10.0.0.3:5201", "no answer: "},
 		{"10.0.0.2", "give host:port"},
 		{"fd00::2", "in brackets"},
 	} {
