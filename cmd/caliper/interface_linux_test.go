@@ -153,7 +153,7 @@ func TestMTULowered(t *testing.T) {
 	server.signal(os.Kill)
 	server.end()
 	const told = "its MTU is 1000 now and was 1500 when it was opened: longer packets are dropped"
-	if o.code != exitInterrupted || !strings.Contains(o.stderr, told) || !strings.Contains(o.stdout, "MTU changed 1 times; not sent: ") || !strings.Contains(o.stdout, " too long") {
+	if o.code != exitInterrupted || !strings.Contains(o.stderr, told) || !strings.Contains(o.stdout, "MTU changed 1x; not sent: ") || !strings.Contains(o.stdout, " too long") {
 		t.Errorf("exit code %d\n%s%s", o.code, o.stderr, o.stdout)
 	}
 }

@@ -184,7 +184,7 @@ func TestKernelRepeatedly(t *testing.T) {
 func TestKernelRefused(t *testing.T) {
 	c := Client{Host: KernelHost{}, Address: freePort(t, "127.0.0.1")}
 	r, err := c.Run(context.Background())
-	if err == nil || !strings.Contains(err.Error(), "start a server with -s") || r.Error == "" {
+	if err == nil || !strings.Contains(err.Error(), "nothing listens there: ") || r.Error == "" {
 		t.Errorf("got %v and %q", err, r.Error)
 	}
 }
