@@ -198,8 +198,8 @@ func (t *test) measure() (st state, heard bool, err error) {
 			schedule()
 		case reached(ends) && t.server:
 			return 0, false, fmt.Errorf("the client has not ended the test when its time was over")
-		case reached(ends):
-			return 0, false, nil
+		case reached(ends): // and a stream that has failed meanwhile makes it fail
+			return 0, false, t.broken()
 		case reached(broken):
 			return 0, false, t.broken()
 		case reached(tick):

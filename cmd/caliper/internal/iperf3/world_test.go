@@ -31,6 +31,7 @@ type world struct {
 	faults func(n int, p []byte) (drop bool, late time.Duration) // of the n'th datagram
 	grams  int
 	hellos func(p []byte) (drop bool) // of the datagrams that open a stream
+	narrow int                        // datagrams that are longer are refused
 }
 
 type coroutine struct {

@@ -228,6 +228,9 @@ func (c *worldPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
+	if c.w.narrow > 0 && len(p) > c.w.narrow {
+		return 0, &net.OpError{Op: "write", Net: "udp", Addr: addr, Err: syscall.EMSGSIZE}
+	}
 	to := addrPort(addr)
 	ready := c.w.now
 	pc := c.paced[to]
