@@ -412,3 +412,11 @@ func TestPktgenHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestOnePacket sends one packet, which has no gap and no rate.
+func TestOnePacket(t *testing.T) {
+	text := succeed(t, "pktgen", "-N", "-i", "10.0.0.2", "-d", "20000", "-n", "1").stdout
+	if !strings.Contains(text, "\n1 packet\n") || strings.Contains(text, "Mbit/s") || strings.Contains(text, "gaps: mean") {
+		t.Error(text)
+	}
+}

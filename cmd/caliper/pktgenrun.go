@@ -221,9 +221,12 @@ func (f *pktgenFindings) text() string {
 		fmt.Fprintf(&b, "%s\n", f.Flow)
 	}
 	s := &f.Sent
-	fmt.Fprintf(&b, "%s in %.6f s, %.3f Mbit/s of payload, %.3f Mbit/s on the wire\n",
-		link.Count(s.Packets, "packet"), s.Seconds, s.PayloadRate/1e6, s.WireRate/1e6)
-	fmt.Fprintf(&b, "gaps: mean %.3f ns, asked %.3f ns, average error %.3f ns\n", s.Gap, s.AskedGap, s.GapError)
+	b.WriteString(link.Count(s.Packets, "packet"))
+	if s.Packets > 1 { // or else there is neither a gap nor a rate
+		fmt.Fprintf(&b, " in %.6f s, %.3f Mbit/s of payload, %.3f Mbit/s on the wire\n", s.Seconds, s.PayloadRate/1e6, s.WireRate/1e6)
+		fmt.Fprintf(&b, "gaps: mean %.3f ns, asked %.3f ns, average error %.3f ns", s.Gap, s.AskedGap, s.GapError)
+	}
+	b.WriteByte('\n')
 	if r := f.Replay; r != nil {
 		fmt.Fprintf(&b, "read: %s in %s; cut short: %d, negative gaps: %d; passed over: by the filter %d, too long %d, no place at the port %d, untimed %d\n",
 			link.Count(r.Packets, "packet"), link.Count(r.Passes, "pass"), r.CutShort, r.Negative, r.Filtered, r.TooLong, r.NoPlace, r.Untimed)
