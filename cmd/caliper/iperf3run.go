@@ -247,7 +247,8 @@ func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
 	server := &iperf3.Server{
 		Host: b.near.node, Address: t.address, Family: t.family, OneOff: t.oneOff, Report: t.report,
 		OnTest: func(r *iperf3.Result, err error) {
-			if err != nil && !errors.Is(err, iperf3.ErrInterrupted) {
+			last := t.oneOff && r != nil // whose error is the program's
+			if err != nil && !last && !errors.Is(err, iperf3.ErrInterrupted) {
 				t.voice.remark(err)
 			}
 			if r == nil {

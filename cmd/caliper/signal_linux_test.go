@@ -93,6 +93,20 @@ func TestSignalServer(t *testing.T) {
 	}
 }
 
+// TestOneOffError ends the client of a server that is for one test: why that one failed is said
+// once, as the server's own error.
+func TestOneOffError(t *testing.T) {
+	namespace(t)
+	server := ourServer(t, "-1", "-i", "0.1")
+	client := start(t, realIperf3(t, "-c", our4, "-t", "1000", "-b", "20M"))
+	server.measures()
+	client.signal(os.Interrupt)
+	client.end()
+	if o := server.end(); o.code != exitFailed || strings.Count(o.stderr, "the client has terminated") != 1 {
+		t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
 // TestSignalConnecting ends a client whose server does not answer.
 func TestSignalConnecting(t *testing.T) {
 	namespace(t)
