@@ -37,10 +37,11 @@ func (p *pathMTUs) tooBig(f pacer.Flow, mtu int) {
 	now := p.clk.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.paths == nil || len(p.paths) >= mostPaths {
+	old, ok := p.paths[dst]
+	if p.paths == nil || !ok && len(p.paths) >= mostPaths {
 		p.paths = make(map[netip.Addr]pathMTU)
 	}
-	if old, ok := p.paths[dst]; !ok || mtu < old.mtu || old.until < now {
+	if !ok || mtu < old.mtu || old.until < now {
 		p.paths[dst] = pathMTU{mtu, now.Add(pathMTUTime)}
 	}
 	p.known.Store(int32(len(p.paths)))

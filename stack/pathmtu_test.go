@@ -20,6 +20,8 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/endpoint"
 	"github.com/netcaliper/caliper/link/wire"
+	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // network n has the addresses 10.0.n.0/24 and fd00:n::/64.
@@ -218,5 +220,25 @@ func TestPathMTUOfFragments(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestPathsAreBounded forgets paths for new ones alone: not for what it knows already.
+func TestPathsAreBounded(t *testing.T) {
+	p := pathMTUs{clk: clock.NewVirtual(), own: 1500}
+	to := func(i int) pacer.Flow {
+		return pacer.Flow{Dst: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).As16()}
+	}
+	fits := func(i int) bool { return p.fits(netip.AddrFrom16(to(i).Dst), 1400-28) }
+	for i := range mostPaths {
+		p.tooBig(to(i), 1400)
+	}
+	p.tooBig(to(7), 1300)
+	if fits(7) || !fits(8) || int(p.known.Load()) != mostPaths {
+		t.Errorf("after a smaller MTU of a known path %d are known of %d", p.known.Load(), mostPaths)
+	}
+	p.tooBig(to(mostPaths), 1300)
+	if fits(mostPaths) || p.known.Load() > mostPaths {
+		t.Errorf("%d paths are known, and the newest: %v", p.known.Load(), !fits(mostPaths))
 	}
 }
