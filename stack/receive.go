@@ -6,13 +6,15 @@ import "sync"
 // nobody has read, and what waits behind a hole. A peer fills it as it likes, and so a
 // connection that was accepted begins with little. It gets 16 times what the application
 // has read of it, which does not limit slow start: half of the buffer is the window that is
-// advertised, and segments take more than twice their bytes. All together have no more
-// than their budget, above what each begins with, and each has its share.
+// advertised, and segments take more than twice their bytes. No buffer grows above its share
+// of the budget that all together have, nor when they have used it up; what they begin with
+// is theirs in any case. A connection that the host dialled begins with the most, and is not
+// counted.
 type receiveBuffers struct {
 	most int // of one connection, in bytes: Config.Buffer
 
 	mu    sync.Mutex
-	open  int // connections
+	open  int // connections that were accepted
 	total int // bytes of their buffers
 }
 
@@ -24,21 +26,21 @@ const (
 
 // receiveBuffer is that of one connection.
 type receiveBuffer struct {
-	size int
-	read int // by the application
+	size    int
+	read    int  // by the application
+	counted bool // in the budget
 }
 
 // begin returns the buffer of a new connection.
 func (r *receiveBuffers) begin(accepted bool) receiveBuffer {
-	size := r.most
-	if accepted {
-		size = r.first()
+	if !accepted {
+		return receiveBuffer{size: r.most}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open++
-	r.total += size
-	return receiveBuffer{size: size}
+	r.total += r.first()
+	return receiveBuffer{size: r.first(), counted: true}
 }
 
 func (r *receiveBuffers) first() int { return min(firstReceive, r.most) }
@@ -67,9 +69,12 @@ func (r *receiveBuffers) took(b *receiveBuffer, n int) bool {
 
 // end gives back what a connection had.
 func (r *receiveBuffers) end(b *receiveBuffer) {
+	if !b.counted {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open--
 	r.total -= b.size
-	b.size = r.most // and it grows no more
+	*b = receiveBuffer{size: r.most} // and it grows no more
 }

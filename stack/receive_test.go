@@ -96,7 +96,7 @@ func TestReceiveBuffers(t *testing.T) {
 		for range 5000 {
 			switch k := rng.IntN(4); {
 			case k == 0 || len(open) == 0:
-				b := r.begin(true)
+				b := r.begin(rng.IntN(8) != 0)
 				open = append(open, &b)
 			case k == 1 && rng.IntN(2) == 0:
 				i := rng.IntN(len(open))
@@ -105,15 +105,18 @@ func TestReceiveBuffers(t *testing.T) {
 			default:
 				r.took(open[rng.IntN(len(open))], rng.IntN(1<<21))
 			}
-			total := 0
+			total, accepted := 0, 0
 			for _, b := range open {
 				if b.size < firstReceive || b.size > r.most {
 					t.Fatalf("a buffer of %d", b.size)
 				}
-				total += b.size
+				if b.counted {
+					total += b.size
+					accepted++
+				}
 			}
-			if total != r.total || r.open != len(open) || total > receiveBudgetOf*r.most+len(open)*firstReceive {
-				t.Fatalf("%d bytes of %d connections, counted %d of %d", total, len(open), r.total, r.open)
+			if total != r.total || r.open != accepted || total > receiveBudgetOf*r.most+accepted*firstReceive {
+				t.Fatalf("%d bytes of %d connections, counted %d of %d", total, accepted, r.total, r.open)
 			}
 		}
 		for _, b := range open {
@@ -129,6 +132,27 @@ func TestReceiveBuffers(t *testing.T) {
 		r.end(&b)
 		if r.total != 0 || r.open != 0 {
 			t.Errorf("%d bytes of %d connections are left", r.total, r.open)
+		}
+	}
+}
+
+// TestDialledLeaveRoom has more dialled connections than the budget has buffers of the
+// largest size: those that were accepted grow all the same, to their share.
+func TestDialledLeaveRoom(t *testing.T) {
+	r := receiveBuffers{most: 8 << 20}
+	for range receiveBudgetOf + 31 {
+		r.begin(false)
+	}
+	var accepted [receiveBudgetOf]receiveBuffer
+	for i := range accepted {
+		accepted[i] = r.begin(true)
+	}
+	for i := range accepted {
+		for range 1000 {
+			r.took(&accepted[i], 1<<20)
+		}
+		if accepted[i].size != r.most {
+			t.Errorf("a buffer of %d bytes, want %d", accepted[i].size, r.most)
 		}
 	}
 }
