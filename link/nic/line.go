@@ -97,6 +97,10 @@ func (l *Line) lasts(now clock.Time, err error) {
 
 // Changed takes in a new state.
 func (l *Line) Changed(s State) {
+	if s.Lost != nil {
+		l.say(fmt.Sprintf("what becomes of it is not known from now on: %v", s.Lost))
+		return
+	}
 	was := l.state
 	l.state = s
 	switch {

@@ -17,10 +17,11 @@ import (
 
 // State is what the kernel says of an interface.
 type State struct {
-	Gone    bool // it was removed, or moved to another namespace
-	Up      bool // an administrator has not taken it down
-	Carrier bool // there is somebody at the other end of the line
-	MTU     int  // in bytes
+	Gone    bool  // it was removed, or moved to another namespace
+	Up      bool  // an administrator has not taken it down
+	Carrier bool  // there is somebody at the other end of the line
+	MTU     int   // in bytes
+	Lost    error // nothing more will be heard, and the other fields say nothing
 }
 
 // usable tells whether frames can leave.

@@ -3,6 +3,8 @@ package nic
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -12,24 +14,46 @@ import (
 // A Watcher hears from the kernel what becomes of an interface.
 type Watcher struct {
 	index  int
-	socket *nl.NetlinkSocket
+	socket socket
 	told   func(State)
+	closed atomic.Bool
 	done   chan struct{}
 }
 
+// socket is what a Watcher needs of a netlink socket.
+type socket interface {
+	Send(*nl.NetlinkRequest) error
+	Receive() ([]syscall.NetlinkMessage, *unix.SockaddrNetlink, error)
+	Close()
+}
+
 // Watch tells the state of an interface of the calling thread's network namespace, now and
-// whenever it changes, on a goroutine of its own, until Close.
+// whenever it changes, on a goroutine of its own, until Close. If the kernel cannot be heard
+// any more it tells that, and nothing after it.
 func Watch(index int, told func(State)) (*Watcher, error) {
 	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {
 		return nil, fmt.Errorf("watch the interface: %w", err)
 	}
-	w := &Watcher{index: index, socket: s, told: told, done: make(chan struct{})}
-	if err := w.ask(); err != nil {
+	w, err := watch(s, index, told)
+	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("watch the interface: %w", err)
 	}
-	go w.watch()
+	return w, nil
+}
+
+func watch(s socket, index int, told func(State)) (*Watcher, error) {
+	w := &Watcher{index: index, socket: s, told: told, done: make(chan struct{})}
+	if err := w.ask(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(w.done)
+		if err := w.watch(); !w.closed.Load() {
+			told(State{Lost: err})
+		}
+	}()
 	return w, nil
 }
 
@@ -42,20 +66,20 @@ func (w *Watcher) ask() error {
 	return w.socket.Send(r)
 }
 
-func (w *Watcher) watch() {
-	defer close(w.done)
+// watch returns why it cannot go on.
+func (w *Watcher) watch() error {
 	for {
 		messages, from, err := w.socket.Receive()
 		switch {
 		case errors.Is(err, unix.ENOBUFS): // some were lost
-			if w.ask() != nil {
-				return
+			if err := w.ask(); err != nil {
+				return err
 			}
 			continue
 		case errors.Is(err, unix.EINTR):
 			continue
-		case err != nil: // os.ErrClosed
-			return
+		case err != nil:
+			return err
 		case from.Pid != nl.PidKernel:
 			continue
 		}
@@ -98,6 +122,7 @@ func (w *Watcher) take(h *unix.NlMsghdr, b []byte) {
 
 // Close ends the watching, and returns when it has ended.
 func (w *Watcher) Close() {
+	w.closed.Store(true)
 	w.socket.Close()
 	<-w.done
 }
