@@ -86,7 +86,7 @@ func TestSentIsWhatLeft(t *testing.T) {
 		"-b 20M", "-b 20M -P 3", "-b 0 --pace rate:5M", "-b 0 --port wire:rate=10M,line=1G,queue=20",
 		"-b 30M --port wire:rate=20M,line=1G,delay=5ms,queue=10", "-b 8M --pace none", "-b 0 --port wire:rate=10M --card none",
 	}
-	for i, port := range ports {
+	for i, port := range some(ports) {
 		for _, protocol := range []string{"", "-u"} {
 			for j, direction := range []string{"", "-R", "--bidir"} {
 				for k, until := range []string{"-t 1", "-n 300K", "-k 40 -l 1400"} {
@@ -145,7 +145,7 @@ func TestSentIsWhatLeft(t *testing.T) {
 // TestRateError compares the error of the rate with who stopped the flow, and with what was
 // sent: it is what the flow was short of while it had something to send.
 func TestRateError(t *testing.T) {
-	for _, test := range []struct {
+	for _, test := range some([]struct {
 		args string
 		rate float64
 		by   []link.Stop
@@ -156,7 +156,7 @@ func TestRateError(t *testing.T) {
 		{"-b 100M -R", 100e6, nil},
 		{"-b 20M -u", 20e6, nil},
 		{"-b 500M -u", 500e6, nil},
-	} {
+	}) {
 		r := measure(t, append([]string{"-c", "far", "-t", "1"}, strings.Fields(test.args)...)...)
 		d := &r.Caliper.Departures
 		ppm, ok := d.RateError.Get()
@@ -189,7 +189,7 @@ func TestRateError(t *testing.T) {
 // TestFragments paces datagrams that are longer than a packet: each fragment leaves at its
 // time, the rate is that of their payload, and as much as the line takes may be asked for.
 func TestFragments(t *testing.T) {
-	for _, test := range []struct {
+	for _, test := range some([]struct {
 		args string
 		rate float64
 	}{
@@ -199,7 +199,7 @@ func TestFragments(t *testing.T) {
 		{"-b 954M -l 8000", 954e6},
 		{"-b 940M -l 65507 --card none", 940e6},
 		{"-b 500M -l 2000 -6 --mtu 1280", 500e6},
-	} {
+	}) {
 		r := measure(t, append(strings.Fields("-c far -u -t 1"), strings.Fields(test.args)...)...)
 		d := &r.Caliper.Departures
 		short := math.Abs(r.End.Sent.Rate/test.rate - 1)
