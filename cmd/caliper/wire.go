@@ -10,6 +10,7 @@ import (
 type wireReport struct {
 	Frames    uint64 `json:"frames"` // both directions
 	Dropped   uint64 `json:"dropped"`
+	Waiting   uint64 `json:"waiting"`    // for the wire when the test was over
 	QueuePeak int    `json:"queue_peak"` // frames
 	// QueueMean is how many frames waited on average, at the fuller end.
 	QueueMean float64 `json:"queue_mean"`
@@ -23,6 +24,7 @@ func (b *bench) wireReport() *wireReport {
 		sent, _ := w.Stats()
 		r.Frames += sent.Frames
 		r.Dropped += sent.Dropped()
+		r.Waiting += uint64(w.Waiting())
 		q := w.Queue()
 		r.QueuePeak = max(r.QueuePeak, q.MaxFrames)
 		r.QueueMean = max(r.QueueMean, q.Mean(wire.Queue{}))
@@ -31,6 +33,10 @@ func (b *bench) wireReport() *wireReport {
 }
 
 func (r *wireReport) String() string {
-	return fmt.Sprintf("wire: %d frames, %d dropped, in the queue %.1f on average and at most %d",
-		r.Frames, r.Dropped, r.QueueMean, r.QueuePeak)
+	waiting := ""
+	if r.Waiting > 0 {
+		waiting = fmt.Sprintf(", %d waiting at the end", r.Waiting)
+	}
+	return fmt.Sprintf("wire: %d frames, %d dropped%s, in the queue %.1f on average and at most %d",
+		r.Frames, r.Dropped, waiting, r.QueueMean, r.QueuePeak)
 }

@@ -167,6 +167,12 @@ func (e *End) Stats() (sent, received link.Stats) {
 	return sent, e.received
 }
 
+// Waiting returns how many frames this end has taken that are not on the line yet, in the
+// queue or at the port before it: what was given to it, less Stats.
+func (e *End) Waiting() int {
+	return e.line.queue.Frames + int(e.port.tail-e.port.head)
+}
+
 // Queue returns how full the queue before the line is now and has been until now.
 func (e *End) Queue() Queue {
 	q := e.line.queue
