@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 )
 
 // PPM is an error in parts per million, where one is defined. The zero value is none, which
@@ -24,10 +25,16 @@ func NewPPM(n, of float64) PPM {
 // Get returns the value, and whether there is one.
 func (p PPM) Get() (ppm float64, defined bool) { return p.value, p.defined }
 
-// String writes the value with its sign and unit, and a dash where there is none.
+// String writes the value with its sign and unit, which is per cent above 10,000 ppm, and a
+// dash where there is none.
 func (p PPM) String() string {
-	if !p.defined {
+	switch percent := p.value / 1e4; {
+	case !p.defined:
 		return "-"
+	case math.Abs(percent) > 1000:
+		return fmt.Sprintf("%+.0f%%", percent)
+	case math.Abs(percent) > 1:
+		return fmt.Sprintf("%+.2f%%", percent)
 	}
 	return fmt.Sprintf("%+.3f ppm", p.value)
 }
