@@ -82,9 +82,15 @@ func (s *Schedule) Next(n Size, ready clock.Time) clock.Time {
 	return leaves
 }
 
-// BitRate returns the rate of the step at which the last departure is paid for, in bit/s; 0
-// before the first packet.
-func (s *Schedule) BitRate() int64 { return s.Rate.BitRate() }
+// BitRate returns the rate of the step at which the last departure is paid for, in bit/s;
+// before the first packet, that of the first step that is no pause.
+func (s *Schedule) BitRate() int64 {
+	if s.begun || s.steps == nil {
+		return s.Rate.BitRate()
+	}
+	i := slices.IndexFunc(s.steps.list, func(step Step) bool { return step.BitsPerSecond > 0 })
+	return s.steps.list[i].BitsPerSecond
+}
 
 // Missed is Rate's: the time in which the schedule pauses was not asked for.
 func (s *Schedule) Missed(n Size, ready clock.Time) time.Duration {

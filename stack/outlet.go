@@ -34,6 +34,8 @@ type outlet struct {
 	paced   bool
 	limit   int // bytes that may wait
 	written endpoint.Datagrams
+
+	pacer pacer.Pacer // of the clock's goroutine
 }
 
 // Bounds of what a UDP writer may have waiting for its departure: what its pacer's rate
@@ -87,10 +89,8 @@ func (c *UDPConn) open(to, from netip.AddrPort) *outlet {
 	if c.outlets.to == nil {
 		c.outlets.to = make(map[netip.AddrPort]*outlet)
 	}
-	o := &outlet{
-		Account: endpoint.NewAccount(func() { c.write.wake(); c.drained.wake() }),
-		flow:    pacer.FlowOf(pacer.ProtoUDP, from, to), limit: mostAhead, order: c.outlets.made,
-	}
+	o := &outlet{flow: pacer.FlowOf(pacer.ProtoUDP, from, to), limit: mostAhead, order: c.outlets.made}
+	o.Account = endpoint.NewAccount(func(free bool) { c.gone(o, free) })
 	c.outlets.made++
 	c.outlets.to[to] = o
 	c.host.ep.Account(o.flow, o.Account)
@@ -139,6 +139,26 @@ func (c *UDPConn) full(o *outlet, n int) bool {
 	c.outlets.mu.Lock()
 	defer c.outlets.mu.Unlock()
 	return o.Full(n, o.limit)
+}
+
+// gone notes that a datagram waits no longer: the pacer's rate may be another one since.
+func (c *UDPConn) gone(o *outlet, free bool) {
+	limit := ahead(o.pacer)
+	c.outlets.mu.Lock()
+	o.limit = limit
+	c.outlets.mu.Unlock()
+	if free {
+		c.write.wake()
+		c.drained.wake()
+	}
+}
+
+// ahead returns how many bytes may wait for their departure by p.
+func ahead(p pacer.Pacer) int {
+	if rate := bitRate(p); rate > 0 {
+		return int(min(mostAhead, rate/8/int64(time.Second/aheadTime)))
+	}
+	return mostAhead
 }
 
 // wrote notes that datagrams were written.
@@ -198,14 +218,13 @@ func (c *UDPConn) SetPacing(remote net.Addr, p pacer.Pacer) error {
 	if err != nil {
 		return c.fail("pace", remote, err)
 	}
-	limit := mostAhead
-	if rate := bitRate(p); rate > 0 && rate/8 < int64(mostAhead)*int64(time.Second/aheadTime) {
-		limit = int(rate / 8 / int64(time.Second/aheadTime))
-	}
 	c.outlets.mu.Lock()
-	o.limit, o.paced = limit, true
+	o.limit, o.paced = ahead(p), true
 	c.outlets.mu.Unlock()
-	h.ep.Before(func() { h.sched.SetPacer(o.flow, p) })
+	h.ep.Before(func() {
+		o.pacer = p
+		h.sched.SetPacer(o.flow, p)
+	})
 	return nil
 }
 

@@ -88,6 +88,61 @@ func TestUDPWriterIsHeldBackByDepartures(t *testing.T) {
 	}
 }
 
+// How far a writer is ahead follows the rate of a schedule: from the first datagram on, and
+// where a step is slower or faster than the one before.
+func TestUDPWriterFollowsTheSchedule(t *testing.T) {
+	w, near, far, _ := pacedWorld(t)
+	if _, err := far.ListenPacket("udp", ":9"); err != nil {
+		t.Fatal(err)
+	}
+	schedule, err := pacer.NewSchedule([]pacer.Step{
+		{BitsPerSecond: 0},
+		{At: 10 * time.Millisecond, BitsPerSecond: 8e6},
+		{At: 300 * time.Millisecond, BitsPerSecond: 1.6e6},
+		{At: 600 * time.Millisecond, BitsPerSecond: 40e6},
+	}, 0, pacer.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.Run(func() {
+		c, err := near.Dial("udp", "10.0.0.2:9")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		if err := near.Pace(c, nil, schedule); err != nil {
+			t.Error(err)
+			return
+		}
+		var most [3]int64
+		start := near.Now()
+		for {
+			if _, err := c.Write(make([]byte, 200)); err != nil {
+				t.Error(err)
+				return
+			}
+			now := near.Now().Sub(start)
+			step := now / (300 * time.Millisecond)
+			if step > 2 {
+				break
+			}
+			// # what a step finds there leaves first, and its last datagram is paid for in the next
+			if in := now % (300 * time.Millisecond); (step == 0 || in > 30*time.Millisecond) && in < 290*time.Millisecond {
+				o, _ := c.(*UDPConn).Outgoing(nil)
+				most[step] = max(most[step], o.Waiting.Packets)
+			}
+		}
+		// # 5 ms of each rate
+		if want := [3]int64{25, 5, 125}; most != want {
+			t.Errorf("in the steps %v datagrams waited at the most, want %v", most, want)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUDPWriteDeadlineAndWouldBlock(t *testing.T) {
 	w, near, far, _ := pacedWorld(t)
 	if _, err := far.ListenPacket("udp", ":9"); err != nil {

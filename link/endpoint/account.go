@@ -22,7 +22,7 @@ type Account struct {
 	limit                  int // a writer who has so many bytes waiting is told to stop
 	full                   bool
 	writers                int // that are at it
-	changed                func()
+	gone                   func(free bool)
 }
 
 // Datagrams is a number of UDP datagrams, and the bytes of payload in them.
@@ -33,9 +33,10 @@ func (d *Datagrams) add(packets int, bytes int) {
 	d.Bytes += int64(bytes)
 }
 
-// NewAccount returns an Account. changed is called on the clock's goroutine when a writer
-// who was told to stop may go on, and when nothing waits any more; it must not block.
-func NewAccount(changed func()) *Account { return &Account{changed: changed} }
+// NewAccount returns an Account. gone is called on the clock's goroutine when a datagram has
+// left or was dropped, and must not block; free tells that a writer who was told to stop may
+// go on, or that nothing waits any more.
+func NewAccount(gone func(free bool)) *Account { return &Account{gone: gone} }
 
 // Counts returns how many datagrams have left, were dropped before that, and wait.
 func (a *Account) Counts() (left, dropped, waiting Datagrams) {
@@ -144,9 +145,7 @@ func (p *parcel) gone(left bool) {
 		a.full = false
 	}
 	a.mu.Unlock()
-	if free {
-		a.changed()
-	}
+	a.gone(free)
 }
 
 // accounts finds the Account of a packet. It belongs to the endpoint's lock.
