@@ -1,15 +1,11 @@
 package main
 
 import (
-	"encoding/binary"
 	"math"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
-	"time"
-
-	"github.com/netcaliper/caliper/pacer"
 )
 
 // TestServerJitter compares the jitter that our server reports with that of the capture of
@@ -29,21 +25,7 @@ func TestServerJitter(t *testing.T) {
 	}
 	reported, _ := strconv.ParseFloat(line[1], 64)
 	total, _ := strconv.Atoi(line[2]) // what had been read when the client said that it was over
-	jitter, n := 0.0, 0
-	var last time.Duration
-	for _, f := range readCapture(t, name) {
-		flow, size := pacer.Parse(f.bytes)
-		if flow.Proto != pacer.ProtoUDP || flow.DstPort != 5201 || size.Payload != 1000 || n == total {
-			continue
-		}
-		head := f.bytes[28:]
-		sent := time.Duration(binary.BigEndian.Uint32(head))*time.Second + time.Duration(binary.BigEndian.Uint32(head[4:]))*time.Microsecond
-		transit := time.Duration(f.at.UnixNano()) - sent
-		if n++; n > 1 {
-			jitter += (math.Abs((transit-last).Seconds())*1000 - jitter) / 16
-		}
-		last = transit
-	}
+	jitter, n := jitterOf(readCapture(t, name), 0, 1000, total)
 	if n != total || n < 300 || math.Abs(reported-jitter) > 0.0011 {
 		t.Errorf("%v ms of jitter in %d datagrams were reported, and the capture has %v in %d", reported, total, jitter, n)
 	}

@@ -119,7 +119,8 @@ type sum struct {
 	Rate        float64 `json:"bits_per_second"`
 	Retransmits int64
 	Packets     int64
-	Lost        int64 `json:"lost_packets"`
+	Lost        int64   `json:"lost_packets"`
+	Jitter      float64 `json:"jitter_ms"`
 }
 
 // measure runs a test with -J that must succeed.

@@ -13,6 +13,7 @@ import (
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack"
 	"github.com/netcaliper/caliper/stack/cc"
 )
@@ -23,6 +24,7 @@ type node struct {
 	world *stack.World             // nil in real time
 	names map[string][2]netip.Addr // of hosts, in a world: IPv4 and IPv6
 
+	mtu     int
 	policy  pacer.Policy // where no rate is asked for
 	unpaced bool         // a rate is the sender's own business
 }
@@ -60,20 +62,52 @@ func (n *node) Go(f func()) (wait func()) {
 
 // Pace keeps the rate by the departure times of frames, or has them asked for by the
 // policy.
-func (n *node) Pace(c any, remote net.Addr, bps int64) error {
+func (n *node) Pace(c any, remote net.Addr, bps int64) (iperf3.Departures, error) {
+	line := n.Host.Speed()
+	p, same := n.policy.New(line), n.policy.New(line)
 	if bps > 0 && !n.unpaced {
-		p, err := pacer.NewRate(bps, pacer.Payload)
-		if err != nil {
-			return err
-		}
-		p.Line = n.Host.Speed()
-		return n.Host.Pace(c, remote, p)
+		p = &pacer.Rate{BitsPerSecond: bps, Unit: pacer.Payload, Line: line}
+		same = &pacer.Rate{BitsPerSecond: bps, Unit: pacer.Payload, Line: line}
 	}
-	p := n.policy.New(n.Host.Speed())
 	if p == nil {
-		return iperf3.ErrNotPaced
+		return nil, iperf3.ErrNotPaced
 	}
-	return n.Host.Pace(c, remote, p)
+	if err := n.Host.Pace(c, remote, p); err != nil {
+		return nil, err
+	}
+	to, udp := remote.(*net.UDPAddr)
+	if !udp {
+		return nil, nil
+	}
+	return departures(same, n.mtu, to.AddrPort().Addr().Unmap().Is6()), nil
+}
+
+// departures tells when datagrams leave by p, which is a pacer of the writer's own and like
+// the flow's. One that is sent in fragments has left with the last of them, as it arrives.
+func departures(p pacer.Pacer, mtu int, ipv6 bool) iperf3.Departures {
+	var start time.Time
+	return func(n int, now time.Time) time.Time {
+		if start.IsZero() {
+			start = now
+		}
+		at := clock.Time(now.Sub(start))
+		udp := 8 // the header, of the first fragment
+		datagram(n+udp, mtu-ipHeader(ipv6), ipv6, func(payload, headers int) int64 {
+			size := pacer.Size{IP: ipHeader(ipv6) + headers + payload, Payload: payload - udp}
+			size.Wire, udp = link.WireBytes(link.EthernetHeader+size.IP), 0
+			at = p.Depart(size, at)
+			return 0
+		})
+		return start.Add(time.Duration(at))
+	}
+}
+
+// ipHeader returns the length of an IP header without options.
+func ipHeader(ipv6 bool) int {
+	if ipv6 {
+		return 40
+	}
+	return 20
 }
 
 // Outgoing implements iperf3.Host.
@@ -156,10 +190,7 @@ var _ iperf3.Host = (*node)(nil)
 // TCP cuts into full segments and a short one. With acks the same port carries the ACKs of
 // as much data in the other direction, one a segment.
 func payloadRate(speed int64, mtu, length int, udp, ipv6, acks bool) int64 {
-	ip := 20
-	if ipv6 {
-		ip = 40
-	}
+	ip := ipHeader(ipv6)
 	wire := func(payload, headers int) int64 {
 		return int64(link.WireBytes(link.EthernetHeader + ip + headers + payload))
 	}

@@ -205,7 +205,7 @@ func (c *benchConfig) minRTO() time.Duration {
 // nothing for a host that sends no data: its frames leave as they come.
 func (b *bench) newRig(port link.Device, c benchConfig, card cardSpec, config stack.Config) (*rig, error) {
 	r := new(rig)
-	r.node = &node{world: b.world, policy: c.policy, unpaced: c.unpaced}
+	r.node = &node{world: b.world, mtu: c.mtu, policy: c.policy, unpaced: c.unpaced}
 	var err error
 	b.onClock(func() { config.Device, err = b.chain(r, port, card, c.reserve) })
 	if err != nil {

@@ -40,8 +40,9 @@ type Host interface {
 
 	// Pace asks that what c, a net.Conn or a net.PacketConn, sends to remote leaves at
 	// bps bit/s of payload, spaced frame by frame, until c is closed; with 0 the Host may
-	// space it as it likes. It returns ErrNotPaced where it does not.
-	Pace(c any, remote net.Addr, bps int64) error
+	// space it as it likes. It returns when datagrams will leave, nil where c is of TCP,
+	// and ErrNotPaced where it does not pace.
+	Pace(c any, remote net.Addr, bps int64) (Departures, error)
 
 	// Outgoing tells what has become of what was written to c, as for Pace, for remote;
 	// ok is false if the Host does not know.
@@ -65,6 +66,10 @@ type Host interface {
 
 // ErrNotPaced is returned by Host.Pace where the sender must keep to the rate itself.
 var ErrNotPaced = errors.New("this host does not pace")
+
+// Departures tell when a datagram of n bytes that is written now will leave, as its pacer
+// has it. They are asked once for each one, in the order of writing, by one task.
+type Departures func(n int, now time.Time) time.Time
 
 // Outgoing is what has become of what was written to a connection, since it was made or
 // since somebody asked for the first time.

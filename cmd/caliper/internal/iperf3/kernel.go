@@ -45,7 +45,7 @@ func (KernelHost) Go(f func()) (wait func()) {
 }
 
 // Pace implements Host.
-func (KernelHost) Pace(any, net.Addr, int64) error { return ErrNotPaced }
+func (KernelHost) Pace(any, net.Addr, int64) (Departures, error) { return nil, ErrNotPaced }
 
 // Outgoing implements Host: what the kernel has taken counts as sent, as for iperf3.
 func (KernelHost) Outgoing(any, net.Addr) (Outgoing, bool) { return Outgoing{}, false }

@@ -18,6 +18,7 @@ type stream struct {
 	conn    outlet
 	reader  io.Reader // nil if a server's datagrams come by the socket of all streams
 	paced   bool      // the Host spaces the frames, and holds the writer back
+	departs Departures
 	opening Outgoing  // what had left before the test began
 	settled time.Time // when the wait for the rest of it was over, if there was one
 	wait    func()    // for the task; nil if there is none

@@ -60,8 +60,8 @@ func (t *test) greet(conn net.Conn) error {
 }
 
 // sendUDP writes datagrams until the test is over or the amount is written. The stamp of a
-// datagram that the Host spaces at a rate is the time for which it is due, because it
-// waits for that after it was written.
+// datagram that the Host paces is that of its departure, which it waits for after it was
+// written: jitter (RFC 3550, 6.4.1) compares the stamp with the arrival.
 func (t *test) sendUDP(s *stream) error {
 	b := bytes.Clone(t.payload)
 	th := throttle{rate: t.params.rate(), start: t.host.Now()}
@@ -70,8 +70,8 @@ func (t *test) sendUDP(s *stream) error {
 			return nil
 		}
 		stamp := t.host.Now()
-		if s.paced && th.rate > 0 {
-			stamp = th.restart(stamp)
+		if s.departs != nil {
+			stamp = s.departs(len(b), stamp)
 		}
 		putHead(b, stamp.Sub(t.epoch), n, t.params.UDPCounters64)
 		if _, err := s.conn.Write(b); err != nil {

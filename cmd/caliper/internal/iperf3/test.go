@@ -105,11 +105,11 @@ func (t *test) begin() error {
 				return fmt.Errorf("cannot set congestion control (-C) %q: %w", p.Congestion, err)
 			}
 		}
-		err := t.host.Pace(pacedConn(s.conn), s.conn.RemoteAddr(), p.rate())
+		departs, err := t.host.Pace(pacedConn(s.conn), s.conn.RemoteAddr(), p.rate())
 		switch {
 		case err == nil:
 			t.report.result.Paced = true
-			s.paced = true
+			s.paced, s.departs = true, departs
 		case !errors.Is(err, ErrNotPaced):
 			return fmt.Errorf("cannot pace stream %d at %d bit/s: %w", s.id, p.rate(), err)
 		}

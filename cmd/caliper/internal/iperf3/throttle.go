@@ -13,8 +13,7 @@ const nap = 10 * time.Millisecond
 // It is computed from all bytes so far, so that nothing is lost in rounding.
 //
 // Where the Host does not pace, the writer keeps to it. Where it does, the pacer's
-// schedule is the only one and holds the writer back; then a throttle tells only for what
-// time a datagram is written.
+// schedule is the only one and holds the writer back.
 type throttle struct {
 	rate  int64 // bit/s; 0: everything is due at once
 	start time.Time
@@ -32,16 +31,6 @@ func (t *throttle) due() time.Time {
 	}
 	d, _ := bits.Div64(hi, lo, uint64(t.rate))
 	return t.start.Add(time.Duration(min(d, math.MaxInt64)))
-}
-
-// restart returns when the next block is due of what a pacer sends, which does not make up
-// for time in which nothing was there to be sent.
-func (t *throttle) restart(now time.Time) time.Time {
-	due := t.due()
-	if due.Before(now) {
-		t.start, t.sent, due = now, 0, now
-	}
-	return due
 }
 
 // pace sleeps until the next block of a stream may be written, and returns false if the

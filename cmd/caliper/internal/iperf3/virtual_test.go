@@ -147,7 +147,9 @@ func TestVirtual(t *testing.T) {
 // A strangeHost does not pace, and not because it cannot.
 type strangeHost struct{ *worldHost }
 
-func (strangeHost) Pace(any, net.Addr, int64) error { return errors.New("no room for the flow") }
+func (strangeHost) Pace(any, net.Addr, int64) (Departures, error) {
+	return nil, errors.New("no room for the flow")
+}
 
 func TestPace(t *testing.T) {
 	for _, paces := range []bool{false, true} {

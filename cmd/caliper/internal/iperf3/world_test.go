@@ -186,9 +186,9 @@ func (h *worldHost) Go(f func()) (wait func()) {
 
 func (h *worldHost) CPUTime() (user, system time.Duration) { return 0, 0 }
 
-func (h *worldHost) Pace(c any, remote net.Addr, bps int64) error {
+func (h *worldHost) Pace(c any, remote net.Addr, bps int64) (Departures, error) {
 	if !h.paces {
-		return ErrNotPaced
+		return nil, ErrNotPaced
 	}
 	switch c := c.(type) {
 	case *worldConn:
@@ -198,8 +198,10 @@ func (h *worldHost) Pace(c any, remote net.Addr, bps int64) error {
 		c.paced = bps
 	case *worldPacketConn:
 		c.paced[addrPort(remote)] = &pacing{bps: bps}
+		same := &pacing{bps: bps}
+		return func(n int, now time.Time) time.Time { return same.at(now, n) }, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // Outgoing is known where the host paces; it counts everything since the connection began.
