@@ -219,11 +219,11 @@ func TestPktgenSignalVirtual(t *testing.T) {
 	}
 }
 
-// served is a card that another process would have.
+// served is a card that another process would have, on a port with a small MTU.
 func served(t *testing.T) (tr *link.Trace, done func()) {
 	t.Helper()
 	clk := clock.NewReal()
-	tr = link.NewTrace(&linktest.Null{Is: link.Info{Name: "port", MTU: 1500, Address: nearMAC}}, clk, nil)
+	tr = link.NewTrace(&linktest.Null{Is: link.Info{Name: "port", MTU: 1000, Address: nearMAC}}, clk, nil)
 	var card *netfpga.Card
 	var err error
 	clk.Do(func() {
@@ -266,6 +266,11 @@ func TestPktgenNetlink(t *testing.T) {
 	}
 	if d.Packets != 2000 || d.Payload != 36_000 || d.Flow != "udp 10.0.0.1:9 > 10.0.0.2:9" || d.Pacer != "gaps 1000.5 ns, payloads 18 bytes" {
 		t.Errorf("%+v", d)
+	}
+	// The card's MTU is another than the generator knows: it refuses them all.
+	o = caliper(t, "pktgen", "-N", "--netlink", "0", "-i", "10.0.0.2", "-I", "10.0.0.1", "-d", "1000", "-l", "1472", "-n", "20")
+	if o.code != exitFailed || !strings.Contains(o.stdout, ", which did not take them all\n") || !strings.Contains(o.stderr, "is refused") {
+		t.Errorf("refused: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
 	done()
 	// The last ones may still have been on the card.

@@ -63,6 +63,9 @@ type described struct {
 	Packets uint64  `json:"packets"` // that the driver was told of
 	Payload uint64  `json:"payload_bytes"`
 	Seconds float64 `json:"seconds"` // that it took until all were on the card
+	Error   string  `json:"error,omitempty"`
+
+	refused bool // some of them, or all
 }
 
 // overNetlink describes the packets to a card in another process.
@@ -78,6 +81,10 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 	like := netfpga.Description{Src: t.src, Dst: t.dst, DstMAC: t.mac}
 	err = client.Stream(signalled, nl.Window{}, t.counted(pktgen.Descriptions(&t.plan, like, began.Add(netlinkLead)), f))
 	f.Seconds = time.Since(began).Seconds()
+	f.refused = errors.As(err, new(*nl.Error))
+	if err != nil {
+		f.Error = err.Error()
+	}
 	t.voice.done()
 	if wrote := f.write(t); wrote != nil {
 		return failed(wrote, "write the result")
@@ -85,7 +92,7 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 	switch {
 	case signalled.Err() != nil:
 		return wasInterrupted()
-	case err != nil && errors.As(err, new(*nl.Error)):
+	case f.refused:
 		return failed(err, "").hint("what it refused did not leave; the process with the card may say more")
 	case err != nil:
 		return failed(err, "")
@@ -112,7 +119,11 @@ func (f *described) write(t *pktgenTest) error {
 	if t.json {
 		return writeJSON(t.voice, f)
 	}
-	_, err := fmt.Fprintf(t.voice, "%s\n%s described in %.3f s to %s\npacer: %s; the process with the card has the departures\n",
-		f.Flow, link.Count(f.Packets, "packet"), f.Seconds, f.Card, f.Pacer)
+	refused := ""
+	if f.refused {
+		refused = ", which did not take them all"
+	}
+	_, err := fmt.Fprintf(t.voice, "%s\n%s described in %.3f s to %s%s\npacer: %s; the process with the card has the departures\n",
+		f.Flow, link.Count(f.Packets, "packet"), f.Seconds, f.Card, refused, f.Pacer)
 	return err
 }

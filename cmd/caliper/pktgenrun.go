@@ -217,22 +217,24 @@ func writeJSON(w io.Writer, v any) error {
 
 func (f *pktgenFindings) text() string {
 	var b strings.Builder
+	s := &f.Sent
+	if f.Error != "" && s.Packets == 0 && f.Departures.Packets == 0 && f.Departures.Dropped == 0 { // which says it all
+		if f.Replay != nil && f.Replay.PassedOver() > 0 {
+			return f.Replay.String()
+		}
+		return ""
+	}
 	if f.Flow != "" {
 		fmt.Fprintf(&b, "%s\n", f.Flow)
 	}
-	s := &f.Sent
 	b.WriteString(link.Count(s.Packets, "packet"))
 	if s.Packets > 1 { // or else there is neither a gap nor a rate
 		fmt.Fprintf(&b, " in %.6f s, %.3f Mbit/s of payload, %.3f Mbit/s on the wire\n", s.Seconds, s.PayloadRate/1e6, s.WireRate/1e6)
 		fmt.Fprintf(&b, "gaps: mean %.3f ns, asked %.3f ns, average error %.3f ns", s.Gap, s.AskedGap, s.GapError)
 	}
 	b.WriteByte('\n')
-	if r := f.Replay; r != nil {
-		fmt.Fprintf(&b, "read: %s in %s; cut short: %d, negative gaps: %d; passed over: by the filter %d, too long %d, no place at the port %d, untimed %d\n",
-			link.Count(r.Packets, "packet"), link.Count(r.Passes, "pass"), r.CutShort, r.Negative, r.Filtered, r.TooLong, r.NoPlace, r.Untimed)
-		if r.Links != "" {
-			fmt.Fprintf(&b, "there are packets of %s, which no port has a place for\n", r.Links)
-		}
+	if f.Replay != nil {
+		b.WriteString(f.Replay.String())
 	}
 	if f.Port != "kernel" {
 		f.print(&b)

@@ -42,6 +42,26 @@ func TestReplayTempos(t *testing.T) {
 	}
 }
 
+// TestReplayNothing has no report of a file of which nothing could be read. In JSON the
+// error is in it.
+func TestReplayNothing(t *testing.T) {
+	file, err := os.ReadFile(record(t, "-b", "500M", "-n", "10K"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut.pcapng")
+	if err := os.WriteFile(cut, file[:200], 0o666); err != nil {
+		t.Fatal(err)
+	}
+	text, asJSON := caliper(t, "pktgen", "-N", "--replay", cut), caliper(t, "pktgen", "-N", "--replay", cut, "--json")
+	if text.code != exitFailed || text.stdout != "" || !strings.Contains(text.stderr, "cut short at byte 200") {
+		t.Errorf("%d\n%s%s", text.code, text.stdout, text.stderr)
+	}
+	if !strings.Contains(asJSON.stdout, `"error": "`) || asJSON.stderr != text.stderr {
+		t.Errorf("%s%s", asJSON.stdout, asJSON.stderr)
+	}
+}
+
 // TestReplayDirections is README's example: what one host sent. Both
 // directions on one port would meet there.
 func TestReplayDirections(t *testing.T) {
@@ -55,8 +75,9 @@ func TestReplayDirections(t *testing.T) {
 		t.Errorf("%+v, %+v", one.Replay, both.Replay)
 	}
 	none := caliper(t, "pktgen", "-N", "--replay", file, "--filter", "udp")
-	if none.code != exitFailed || !strings.Contains(none.stderr, "no packet in it is meant by the filter") {
-		t.Errorf("%d\n%s", none.code, none.stderr)
+	if none.code != exitFailed || !strings.Contains(none.stderr, "no packet in it is meant by the filter") ||
+		!strings.HasPrefix(none.stdout, "read: 0 packets in 1 pass;") || strings.Count(none.stdout, "\n") != 1 {
+		t.Errorf("%d\n%s%s", none.code, none.stdout, none.stderr)
 	}
 }
 

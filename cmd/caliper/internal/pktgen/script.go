@@ -43,6 +43,19 @@ type Replayed struct {
 	Untimed  uint64 `json:"untimed"` // the file does not tell when it was
 }
 
+// PassedOver returns how many packets were not sent, for whatever cause.
+func (r *Replayed) PassedOver() uint64 { return r.Filtered + r.TooLong + r.NoPlace + r.Untimed }
+
+// String writes it as lines of a report.
+func (r *Replayed) String() string {
+	s := fmt.Sprintf("read: %s in %s; cut short: %d, negative gaps: %d; passed over: by the filter %d, too long %d, no place at the port %d, untimed %d\n",
+		link.Count(r.Packets, "packet"), link.Count(r.Passes, "pass"), r.CutShort, r.Negative, r.Filtered, r.TooLong, r.NoPlace, r.Untimed)
+	if r.Links != "" {
+		s += fmt.Sprintf("there are packets of %s, which no port has a place for\n", r.Links)
+	}
+	return s
+}
+
 // A script is a capture as the frames to be sent.
 type script struct {
 	capture *pcap.File
