@@ -56,10 +56,10 @@ var badInputs = []struct{ args, want string }{
 	{"iperf3 -c far -t 86401", "-t 86401"},
 	{"iperf3 -c far -t 99999999999", "-t 99999999999"},
 	{"iperf3 -c far -t 1 -n 1M", "(-t)"},
-	{"iperf3 -c far -n 0", "--bytes"},
+	{"iperf3 -c far -n 0", "-n: nothing"},
 	{"iperf3 -c far -n lots", `"lots"`},
 	{"iperf3 -c far -n -5", `"-5"`},
-	{"iperf3 -c far -k 0", "--blockcount"},
+	{"iperf3 -c far -k 0", "-k: nothing"},
 	{"iperf3 -c far -k x", `"x"`},
 	{"iperf3 -c far -P 0", "-P 0"},
 	{"iperf3 -c far -P -1", "-P -1"},
@@ -89,7 +89,18 @@ var badInputs = []struct{ args, want string }{
 	{"iperf3 -c far --connect-timeout 86400001", "--connect-timeout 86400001"},
 	{"iperf3 -c far --seed -1", "-seed"},
 	{"iperf3 -c far --seed x", "-seed"},
-	{"iperf3 -c far --title " + strings.Repeat("x", 9000), "(-T)"},
+	{"iperf3 -c far --title " + strings.Repeat("x", 9000), "(--title)"},
+
+	// Flags are named as they were given, and packages not at all.
+	{"iperf3 -c far --time x", "caliper: --time x is not"},
+	{"iperf3 -c far --band 5Q", "caliper: --band: rate"},
+	{"iperf3 -c far --length 2M", "length (--length)"},
+	{"iperf3 -c far -C vegas", "caliper: -C: no congestion"},
+	{"iperf3 -c far --congestion vegas", "caliper: --congestion: no congestion"},
+	{"iperf3 -c far --pace fast", "caliper: --pace: policy"},
+	{"pktgen -N -i 10.0.0.2 -n 5 -d 1000 --mac xx", "caliper: --mac xx is not"},
+	{"pktgen -N -i 10.0.0.2 -n 5 -d 1000 -m xx", "caliper: -m xx is not"},
+	{"pktgen -N -i 10.0.0.2 --packets 5 -t 1 -d 1000", "caliper: --packets and -t exclude"},
 
 	// Where the test runs.
 	{"iperf3 -c far --port eth0", `there is no port "eth0"`},
@@ -140,7 +151,7 @@ var badInputs = []struct{ args, want string }{
 	{"iperf3 -c far --pace none -C bbr", "-C bbr needs a pacer"},
 	{"iperf3 -c far -b 1M -C bbr", "-C bbr says itself when packets leave"},
 	{"iperf3 -c far --port wire:step=5s", "not of the form 5s:50M"},
-	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -C bbr", "--congestion is the client's"},
+	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -C bbr", "-C is the client's"},
 
 	// A tun interface.
 	{"iperf3 -c 10.99.0.1 --port tun --addr 10.99.0.2/24", "needs a name"},
@@ -173,10 +184,10 @@ var badInputs = []struct{ args, want string }{
 	// A server.
 	{"iperf3 -s", "needs a real port"},
 	{"iperf3 -s --port tun:cal0", "needs an address"},
-	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -t 5", "--time is the client's"},
-	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -b 1M", "--bitrate is the client's"},
-	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -u", "--udp is the client's"},
-	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -R", "--reverse is the client's"},
+	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -t 5", "-t is the client's"},
+	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -b 1M", "-b is the client's"},
+	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -u", "-u is the client's"},
+	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -R", "-R is the client's"},
 	{"iperf3 -s --port tun:cal0 --addr 10.99.0.2/24 -6", "IPv6"},
 	{"iperf3 -c far -1", "-1 is for a server"},
 }

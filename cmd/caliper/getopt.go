@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -9,9 +11,10 @@ import (
 
 // arrange writes a command line the way the library's parser takes it, which knows neither
 // a value attached to a flag of one letter (-t1, -ut1) nor flags behind an operand: every
-// flag as --name or --name=value, and the operands behind them, as getopt_long has it.
-func arrange(app *cli.App, args []string) (arranged []string, err error) {
-	at := level{name: app.Name, flags: app.Flags, commands: app.Commands}
+// flag as --name or --name=value, and the operands behind them, as getopt_long has it. given
+// notes how flags were written.
+func arrange(app *cli.App, args []string, given spellings) (arranged []string, err error) {
+	at := level{name: app.Name, flags: app.Flags, commands: app.Commands, given: given}
 	var operands []string
 	for len(args) > 0 {
 		arg, rest := args[0], args[1:]
@@ -46,6 +49,38 @@ type level struct {
 	name     string // with those above it
 	flags    []cli.Flag
 	commands []*cli.Command
+	given    spellings
+}
+
+// spellings is how flags were written on the command line, by each of their names.
+type spellings map[string]string
+
+func (s spellings) note(f cli.Flag, given string) {
+	for _, n := range f.Names() {
+		s[flagText(n)] = given
+	}
+}
+
+var flagName = regexp.MustCompile(`(^|[ (])--?[0-9A-Za-z][-0-9A-Za-z]*`)
+
+// in writes flags in a text as they were given.
+func (s spellings) in(text string) string {
+	return flagName.ReplaceAllStringFunc(text, func(found string) string {
+		at := strings.IndexByte(found, '-')
+		if given, ok := s[found[at:]]; ok {
+			return found[:at] + given
+		}
+		return found
+	})
+}
+
+// name has an error name flags as they were given.
+func (s spellings) name(err error) error {
+	var p *problem
+	if errors.As(err, &p) {
+		p.given = s
+	}
+	return err
 }
 
 // enter goes on to a command of the level, and is false if there is none of that name.
@@ -55,7 +90,7 @@ func (l *level) enter(name string) bool {
 		return false
 	}
 	c := l.commands[i]
-	*l = level{name: l.name + " " + name, flags: c.Flags, commands: c.Subcommands}
+	*l = level{name: l.name + " " + name, flags: c.Flags, commands: c.Subcommands, given: l.given}
 	if c.Name == "help" {
 		l.commands = nil // what follows are the names of others
 	}
@@ -106,8 +141,14 @@ func (l *level) valued(f cli.Flag, given string, rest []string) (flags, left []s
 	return []string{"--" + f.Names()[0] + "=" + rest[0]}, rest[1:], nil
 }
 
-// find returns the flag that is given as -f or --flag, or by the beginning of its name.
-func (l *level) find(given string) (cli.Flag, error) {
+// find returns the flag that is given as -f or --flag, or by the beginning of its name, and
+// notes how.
+func (l *level) find(given string) (f cli.Flag, err error) {
+	defer func() {
+		if err == nil {
+			l.given.note(f, given)
+		}
+	}()
 	name, long := strings.CutPrefix(given, "--")
 	name = strings.TrimPrefix(name, "-")
 	var begins []cli.Flag

@@ -33,7 +33,7 @@ func TestArrange(t *testing.T) {
 		"netthreads nosuch --trace -":        "netthreads nosuch --trace -",
 		"netthreads run --trace - --classic": "netthreads run --trace=- --delay-slots",
 	} {
-		got, err := arrange(app, strings.Fields(given))
+		got, err := arrange(app, strings.Fields(given), make(spellings))
 		if err != nil || !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s: %q, %v; want %q", given, got, err, want)
 		}
@@ -52,7 +52,7 @@ func TestArrange(t *testing.T) {
 		"netthreads run --nope": "there is no flag --nope",
 		"-t1":                   "there is no flag -t",
 	} {
-		_, err := arrange(app, strings.Fields(given))
+		_, err := arrange(app, strings.Fields(given), make(spellings))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", given, err, want)
 		}
@@ -77,11 +77,11 @@ func FuzzArrange(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		once, err := arrange(app, strings.Fields(s))
+		once, err := arrange(app, strings.Fields(s), make(spellings))
 		if err != nil {
 			return
 		}
-		if twice, err := arrange(app, once); err != nil || !slices.Equal(once, twice) {
+		if twice, err := arrange(app, once, make(spellings)); err != nil || !slices.Equal(once, twice) {
 			t.Errorf("%q: %q, then %q, %v", s, once, twice, err)
 		}
 	})

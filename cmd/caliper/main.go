@@ -24,9 +24,10 @@ func run(args []string, stdout, stderr *os.File) int {
 	v := newVoice(stdout, stderr)
 	hearNetstack(v)
 	app := newApp(v)
-	arranged, err := arrange(app, args[1:])
+	given := make(spellings)
+	arranged, err := arrange(app, args[1:], given)
 	if err == nil {
-		err = app.Run(append(args[:1:1], arranged...))
+		err = given.name(app.Run(append(args[:1:1], arranged...)))
 	}
 	return v.exit(err)
 }

@@ -205,7 +205,7 @@ func TestNetthreadsFault(t *testing.T) {
 		t.Errorf("exit code %d\n%s", o.code, o.stdout)
 	}
 	for _, want := range []string{
-		"caliper: netthreads: thread 0 at 0x20000004, cycle 4: load from 0x00000010, where there is no memory\n",
+		"caliper: thread 0 at 0x20000004, cycle 4: load from 0x00000010, where there is no memory\n",
 		"\n> 20000004  8c030010", "lw $3,16($0)", "$31 00000000", "\nhint: caliper netthreads dis " + name,
 	} {
 		if !strings.Contains(o.stderr, want) {

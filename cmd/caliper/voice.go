@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"sync"
 	"time"
 	"unicode"
@@ -29,17 +30,26 @@ type problem struct {
 	err  error // the cause, may be nil
 	todo string
 	code int
+
+	given spellings // of flags; may be nil
 }
 
 func (p *problem) Error() string {
-	switch {
-	case p.err == nil:
-		return p.text
-	case p.text == "":
-		return p.err.Error()
+	s := p.text
+	if p.err != nil {
+		if s != "" {
+			s += ": "
+		}
+		s += p.err.Error()
 	}
-	return p.text + ": " + p.err.Error()
+	return p.given.in(plain(s))
 }
+
+// packages are those that errors of the library begin with, and mean nothing to a user.
+var packages = regexp.MustCompile(`(^|: )(?:(?:cc|hold|link|netfpga|netthreads|nl|pacer|stack): )+`)
+
+// plain takes the names of packages out of an error's text.
+func plain(s string) string { return packages.ReplaceAllString(s, "$1") }
 
 func (p *problem) Unwrap() error { return p.err }
 
@@ -152,7 +162,7 @@ func (v *voice) remark(err error) {
 	}
 	line := v.progress
 	v.clear()
-	v.say("caliper: %v\n", err)
+	v.say("caliper: %s\n", plain(err.Error()))
 	v.draw(line)
 }
 
@@ -171,10 +181,10 @@ func (v *voice) exit(err error) int {
 	if err == nil {
 		return code
 	}
-	v.say("caliper: %v\n", err)
+	v.say("caliper: %s\n", plain(err.Error()))
 	var p *problem
 	if errors.As(err, &p) && p.todo != "" {
-		v.say("hint: %s\n", p.todo)
+		v.say("hint: %s\n", p.given.in(p.todo))
 	}
 	return code
 }
