@@ -129,14 +129,15 @@ func whole(t *testing.T, r *report, frames int) {
 	}
 }
 
-// tshark runs it on a file and returns what it prints. It must not complain.
+// tshark runs it on a file and returns what it prints. It must not complain. What a test
+// sends is data: a client's port, drawn at random, may be one that a protocol has.
 func tshark(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("tshark")
 	if err != nil {
 		linktest.Skip(t, "tshark is not in PATH")
 	}
-	cmd := linktest.Command(t, path, append([]string{"-r", name, "-n"}, args...)...)
+	cmd := linktest.Command(t, path, append([]string{"-r", name, "-n", "-d", "tcp.port==5201,data", "-d", "udp.port==5201,data"}, args...)...)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
