@@ -254,6 +254,7 @@ func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
 			if r == nil {
 				return
 			}
+			b.settle()
 			if err := t.tell(r, t.findings(b, t.serverPacer(r), r.Congestion)); err != nil {
 				t.voice.remark(err)
 			}

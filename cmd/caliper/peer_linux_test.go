@@ -236,3 +236,26 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("it says\n%s", o.stderr)
 	}
 }
+
+// TestLastPackets has a server send at a low rate, where its last FIN waits for milliseconds,
+// and receive then: that test has none of it.
+func TestLastPackets(t *testing.T) {
+	namespace(t)
+	server := ourServer(t)
+	for _, args := range [][]string{{"-R", "-b", "1M", "-n", "50K"}, {"-n", "100K"}} {
+		start(t, realIperf3(t, append([]string{"-c", our4}, args...)...)).end()
+		server.until("listening")
+	}
+	server.signal(os.Interrupt)
+	o := server.end()
+	interrupted(t, o)
+	var reports []string
+	for line := range strings.Lines(o.stdout) {
+		if strings.Contains(line, " packets, ") {
+			reports = append(reports, line)
+		}
+	}
+	if len(reports) != 2 || strings.Contains(reports[0], "not paced") || !strings.Contains(reports[1], "not paced") || strings.Contains(o.stdout, "waiting") {
+		t.Errorf("%q", reports)
+	}
+}

@@ -272,6 +272,26 @@ func (b *bench) onClock(f func()) {
 	f()
 }
 
+// settling is for how long a server waits for the last packets of a test.
+const settling = 500 * time.Millisecond
+
+// settle waits until what was sent has left, on a real port: a FIN waits for its departure as
+// data does, and is not to be counted with the next test.
+func (b *bench) settle() {
+	end := time.Now().Add(settling)
+	b.near.node.Host.Flush(settling)
+	for waiting := 1; time.Now().Before(end); time.Sleep(time.Millisecond) {
+		b.onClock(func() {
+			if waiting = 0; b.near.hold != nil {
+				waiting = b.near.hold.Waiting()
+			}
+		})
+		if waiting == 0 {
+			return
+		}
+	}
+}
+
 // close closes everything, in order, and returns what went wrong with the capture.
 func (b *bench) close() error {
 	if b.world != nil {
