@@ -14,12 +14,12 @@ import (
 
 // A Departure is what is known of the departure of one frame: see the fields of Frame.
 type Departure struct {
-	Flow                        pacer.Flow
-	Paced                       bool
-	Depart, Sched, Handed, Sent clock.Time
-	Call, Missed, Full          time.Duration
-	Stop                        Stop
-	Reserved                    bool
+	Flow                          pacer.Flow
+	Paced                         bool
+	Depart, Sched, Enqueued, Sent clock.Time
+	Call, Missed, Full            time.Duration
+	Stop                          Stop
+	Reserved                      bool
 }
 
 // due returns the time that the frame is held to.
@@ -35,7 +35,7 @@ func (f *Frame) Departure() Departure {
 	return Departure{
 		Flow: f.Flow, Paced: f.Paced, Reserved: f.Reserved, Call: f.Call,
 		Missed: f.Missed, Stop: f.Stop, Full: f.Full,
-		Depart: f.Depart, Sched: f.Sched.Or(f.Depart), Handed: f.Handed.Or(f.Depart), Sent: f.Sent.Or(f.Depart),
+		Depart: f.Depart, Sched: f.Sched.Or(f.Depart), Enqueued: f.Enqueued.Or(f.Depart), Sent: f.Sent.Or(f.Depart),
 	}
 }
 
@@ -132,7 +132,7 @@ type LateBy struct {
 func (l *LateBy) add(x *Departure, software bool) {
 	due := max(x.Depart, x.Sched)
 	contention := min(due, x.Sent) - x.due()
-	host := max(min(x.Handed, x.Sent)-due, 0)
+	host := max(min(x.Enqueued, x.Sent)-due, 0)
 	card := x.Sent - x.due() - contention - host
 	if software {
 		host, card = host+card, 0

@@ -18,7 +18,7 @@ import (
 
 // frame is a paced frame of flow number f with its four times.
 func frame(f uint16, depart, sched, handed, sent clock.Time) *link.Departure {
-	return &link.Departure{Flow: pacer.Flow{SrcPort: f}, Paced: true, Depart: depart, Sched: sched, Handed: handed, Sent: sent}
+	return &link.Departure{Flow: pacer.Flow{SrcPort: f}, Paced: true, Depart: depart, Sched: sched, Enqueued: handed, Sent: sent}
 }
 
 func report(frames ...*link.Departure) link.Report {

@@ -28,9 +28,9 @@ type Frame struct {
 	// for no more than that it leaves at once.
 	Depart clock.Time
 	// The others are set by whom they concern, and say themselves whether they are.
-	Sched  clock.Optional // scheduled: the asked time, moved behind what the port sends before it
-	Handed clock.Optional // when software handed it, or would have, to the device that sends it
-	Sent   clock.Optional // actual: when the first bit left, by the device that knows
+	Sched    clock.Optional // scheduled: the asked time, moved behind what the port sends before it
+	Enqueued clock.Optional // when software handed it, or would have, to the device that sends it
+	Sent     clock.Optional // actual: when the first bit left, by the device that knows
 	// Call is how long the send call took that began at Sent, where the device reads the
 	// clock on both sides of one: the bit left during it.
 	Call time.Duration
@@ -214,7 +214,7 @@ func (f *Frame) Clone() *Frame {
 	c := NewFrame(f.Len())
 	copy(c.Bytes(), f.Bytes())
 	c.Flow, c.Size, c.Tag, c.Paced = f.Flow, f.Size, f.Tag, f.Paced
-	c.Depart, c.Sched, c.Handed, c.Sent = f.Depart, f.Sched, f.Handed, f.Sent
+	c.Depart, c.Sched, c.Enqueued, c.Sent = f.Depart, f.Sched, f.Enqueued, f.Sent
 	c.Arrived = f.Arrived
 	c.Reserved, c.Missed, c.Stop, c.Full = f.Reserved, f.Missed, f.Stop, f.Full
 	return c

@@ -68,7 +68,7 @@ func TestStampedByTheDevice(t *testing.T) {
 		f.Bytes()[0] = 'X'
 	}
 	f := linktest.FrameOf([]byte("a frame"))
-	f.Paced, f.Depart, f.Handed = true, 1000, clock.At(1000)
+	f.Paced, f.Depart, f.Enqueued = true, 1000, clock.At(1000)
 	f.Origin = order{func(f *link.Frame) {
 		told++
 		if f.Sent != clock.At(1050) || f.Call != 400 {

@@ -99,7 +99,7 @@ func TestTraceCountsOnceWhatIsRefused(t *testing.T) {
 	var waiting []*link.Frame
 	for i := range 5 {
 		f := linktest.FrameOf([]byte{byte(i)})
-		f.Paced, f.Depart, f.Handed = true, 0, clock.At(0)
+		f.Paced, f.Depart, f.Enqueued = true, 0, clock.At(0)
 		waiting = append(waiting, f)
 	}
 	send := func() {

@@ -120,7 +120,7 @@ func (c *Card) busy() bool {
 	const overdue = clock.Time(time.Second)
 	now := c.clk.Now()
 	return slices.ContainsFunc(c.ports, func(i *Interface) bool {
-		return i.shadow.Len() > 0 && now-overdue < c.counter.Time(i.shadow.Last().tick)
+		return i.txring.Len() > 0 && now-overdue < c.counter.Time(i.txring.Last().tick)
 	})
 }
 

@@ -123,7 +123,7 @@ func (s *Sender) Inject(d *Description) error {
 	}
 	f.Flow = pacer.FlowOf(pacer.ProtoUDP, d.Src, d.Dst)
 	f.Size = pacer.Size{Wire: link.WireBytes(u.wire), IP: u.ip, Payload: d.Payload}
-	f.Paced, f.Depart, f.Handed = true, depart, clock.At(s.card.clk.Now())
+	f.Paced, f.Depart, f.Enqueued = true, depart, clock.At(s.card.clk.Now())
 	s.wait.full = false
 	s.card.nextID++
 	s.last = clock.At(depart)

@@ -175,8 +175,8 @@ func TestInjectDepartures(t *testing.T) {
 	var got []string
 	dev.onFrame = func(f *link.Frame) {
 		got = append(got, fmt.Sprintf("%d %d>%d", f.Flow.SrcPort, int64(f.Depart), int64(f.Sent.Or(clock.Never))))
-		if f.Flow.Proto == pacer.ProtoUDP && (!f.Paced || f.Handed != clock.At(500)) {
-			t.Errorf("paced %v, handed at %v", f.Paced, f.Handed)
+		if f.Flow.Proto == pacer.ProtoUDP && (!f.Paced || f.Enqueued != clock.At(500)) {
+			t.Errorf("paced %v, handed at %v", f.Paced, f.Enqueued)
 		}
 	}
 	clk.RunUntil(500)

@@ -21,7 +21,7 @@ type checkedLine struct {
 }
 
 func (c *checkedLine) Leave(sent []byte, d *port.Departure) bool {
-	g := c.shadow.First()
+	g := c.txring.First()
 	want := append(bytes.Clone(g.frame.Bytes()[:g.carried]), make([]byte, len(sent)-g.carried)...)
 	if !bytes.Equal(sent, want) {
 		c.t.Fatalf("frame %d: the card sends\n%x, and was given\n%x", c.n, sent, want)
@@ -71,7 +71,7 @@ func TestCardHasTheBytes(t *testing.T) {
 				clk.Step()
 			}
 		}
-		for card.ports[0].shadow.Len() > 15 {
+		for card.ports[0].txring.Len() > 15 {
 			clk.Step()
 		}
 	}

@@ -26,8 +26,8 @@ type Interface struct {
 	mac   *port.Port
 	route Route
 
-	shadow shadow    // what the driver and the card have, the oldest first
-	behind shadow    // of that, on the faithful card, what its program has launched
+	txring txRing    // what the driver and the card have, the oldest first
+	behind txRing    // of that, on the faithful card, what its program has launched
 	keep   *Firmware // how much of a frame the driver is given; nil: all
 	sender *Sender   // that injected the last of these; nil if it is a frame
 	wait   waiter
@@ -91,8 +91,8 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 			i.wait.full = true
 			return n, link.ErrFull
 		}
-		if !f.Handed.IsSet() { // else who is above has offered it before
-			f.Handed = clock.At(now)
+		if !f.Enqueued.IsSet() { // else who is above has offered it before
+			f.Enqueued = clock.At(now)
 		}
 		i.sender = nil
 		i.give(given{frame: f, carried: carried, tick: tick})
@@ -164,7 +164,7 @@ func (i line) kept(g given, d *port.Departure) lateness {
 	switch {
 	case !g.frame.Paced || d.Due <= g.tick && d.At.Sub(d.DueAt) < i.info.Tick:
 		return onTime
-	case g.frame.Handed.Or(0) > i.card.counter.Time(g.tick):
+	case g.frame.Enqueued.Or(0) > i.card.counter.Time(g.tick):
 		return byHost
 	case d.Refused:
 		return byBelow
@@ -180,7 +180,7 @@ func (i line) kept(g given, d *port.Departure) lateness {
 
 // dropped drops the oldest frame, which the card has dropped as it was late.
 func (i *Interface) dropped() {
-	if f := i.shadow.Pop().frame; f != nil {
+	if f := i.txring.Pop().frame; f != nil {
 		i.stats.Late.Dropped++
 		i.stats.Drop(f, link.LinkError)
 	}

@@ -106,7 +106,7 @@ type Host struct {
 	pacing     func() pacer.Pacer
 	unbounded  bool
 	conflicts  map[netip.Addr]clock.Time // when one was told of last; nil before it has its addresses
-	kicker     *kicker                   // nil in a world
+	tsq        *tsq                      // nil in a world
 	arrivals   *arrivalClock             // likewise
 }
 
@@ -149,7 +149,7 @@ func newHost(h *Host, config Config) (*Host, error) {
 	}
 	h.onClock(func() { h.conflicts = make(map[netip.Addr]clock.Time) }) // the addresses are ours
 	if h.world == nil {
-		h.kicker = newKicker()
+		h.tsq = newTSQ()
 	}
 	return h, nil
 }
@@ -343,8 +343,8 @@ func (h *Host) Close() (err error) {
 			h.world.settle()
 			h.ended = true
 		}
-		if h.kicker != nil {
-			h.kicker.close()
+		if h.tsq != nil {
+			h.tsq.close()
 		}
 		h.stack.Close()
 		h.onClock(func() {

@@ -25,7 +25,7 @@ Root may send to it, and the user that it runs as. At its end it prints the depa
 packets. With --card faithful it is the NetThreads machine, as fast as this computer runs it,
 and says by how much it was behind the clock.`
 
-func cardCommand(v *voice) *cli.Command {
+func cardCommand(v *console) *cli.Command {
 	return &cli.Command{
 		Name:            "card",
 		Usage:           "serve a card to caliper pktgen -N --netlink in other processes",
@@ -53,9 +53,9 @@ type cardTest struct {
 	config nl.Config
 }
 
-func newCardTest(c *cli.Context, v *voice) (*cardTest, error) {
+func newCardTest(c *cli.Context, v *console) (*cardTest, error) {
 	t := &cardTest{}
-	t.rig = pktgenTest{voice: v, json: c.Bool("json"), serves: true}
+	t.rig = pktgenTest{console: v, json: c.Bool("json"), serves: true}
 	if c.Args().Present() {
 		return nil, badInput(nil, "%q is not a flag", c.Args().First())
 	}
@@ -111,9 +111,9 @@ func (s *cardReport) text(card string) string {
 
 func (t *cardTest) run() error {
 	defer tuneRuntime(false)()
-	stop, signalled := t.rig.voice.watch()
+	stop, signalled := t.rig.console.watch()
 	defer stop()
-	t.rig.bench.tell = t.rig.voice.remark
+	t.rig.bench.tell = t.rig.console.remark
 	g, err := newPktgenRig(&t.rig)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (t *cardTest) serve(g *pktgenRig, ctx context.Context) error {
 	if err != nil {
 		return failed(err, "").hint("is there another card? give this one another --netlink ID")
 	}
-	v := t.rig.voice
+	v := t.rig.console
 	if !t.rig.json {
 		fmt.Fprintf(v, "the card serves netlink port id %d to %s; its port is %v\n", server.Address().Port, whoMaySend(), t.rig.bench.port)
 	}

@@ -122,7 +122,7 @@ func (s *cardSpec) cut() int {
 
 // firmwareFault returns what stopped the program of a card that has sent so many packets,
 // with all that the machine reports of it; nil if it runs.
-func (s *cardSpec) firmwareFault(v *voice, card *netfpga.Card, sent uint64) error {
+func (s *cardSpec) firmwareFault(v *console, card *netfpga.Card, sent uint64) error {
 	switch {
 	case s.kind != "faithful" || card == nil:
 		return nil

@@ -12,7 +12,7 @@ import (
 // SIGTERM or SIGHUP, or when a result cannot be written, such as into a closed pipe. A run
 // that it ends takes leave of its peers and prints what it has. A second signal ends the
 // process at once.
-func (v *voice) watch() (stop func(), ctx context.Context) {
+func (v *console) watch() (stop func(), ctx context.Context) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signals = append(signals, syscall.SIGHUP)
@@ -33,7 +33,7 @@ func wasInterrupted() error { return &problem{text: "interrupted", code: exitInt
 
 // ending returns how the program ends whose run has ended with err. That a result could not
 // be written is what matters, where it has ended the run or nothing else is wrong.
-func (v *voice) ending(err error) (code int, said error) {
+func (v *console) ending(err error) (code int, said error) {
 	v.mu.Lock()
 	failure := v.failed
 	v.mu.Unlock()

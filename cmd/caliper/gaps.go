@@ -34,7 +34,7 @@ A capture does not tell when a sender had nothing to send, as TCP without a wind
 
 The picture shows the flow with the most packets.`
 
-func gapsCommand(v *voice) *cli.Command {
+func gapsCommand(v *console) *cli.Command {
 	return &cli.Command{
 		Name:            "gaps",
 		Usage:           "show the times between the packets of a capture, against what was asked for",
@@ -67,18 +67,18 @@ func gapsCommand(v *voice) *cli.Command {
 
 // gapsRun is one call of the command.
 type gapsRun struct {
-	voice  *voice
-	file   string
-	config gaps.Config
-	top    int
-	json   bool
-	plot   string
-	format gaps.Format
-	log    bool
+	console *console
+	file    string
+	config  gaps.Config
+	top     int
+	json    bool
+	plot    string
+	format  gaps.Format
+	log     bool
 }
 
 // newGapsRun reads the flags.
-func newGapsRun(c *cli.Context, v *voice) (*gapsRun, error) {
+func newGapsRun(c *cli.Context, v *console) (*gapsRun, error) {
 	if !c.Args().Present() {
 		return nil, badInput(nil, "a capture is missing").hint("for instance: caliper gaps run.pcapng --rate 500M")
 	}
@@ -86,7 +86,7 @@ func newGapsRun(c *cli.Context, v *voice) (*gapsRun, error) {
 		return nil, badInput(nil, "%q is a second file", c.Args().Get(1)).hint("give one capture; caliper gaps --help lists the flags")
 	}
 	g := &gapsRun{
-		voice: v, file: c.Args().First(), top: c.Int("top"), json: c.Bool("json"),
+		console: v, file: c.Args().First(), top: c.Int("top"), json: c.Bool("json"),
 		plot: c.String("plot"), log: c.Bool("log"),
 		config: gaps.Config{Pause: c.Duration("pause"), BurstGap: c.Duration("burst-gap")},
 	}
@@ -171,7 +171,7 @@ func (g *gapsRun) readPlot(c *cli.Context) error {
 
 // run reads the file and prints what it shows. A file that is damaged is shown up to there.
 func (g *gapsRun) run() error {
-	stop, signalled := g.voice.watch()
+	stop, signalled := g.console.watch()
 	defer stop()
 	file, err := pcap.Open(g.file, pcap.Headers)
 	if err != nil {
@@ -186,7 +186,7 @@ func (g *gapsRun) run() error {
 	}
 	analysis := gaps.NewAnalysis(reader, g.config)
 	broken := g.read(signalled, reader, analysis, size)
-	g.voice.done()
+	g.console.done()
 	report := analysis.Report()
 	if err := g.print(report, reader.Offset(), broken); err != nil {
 		return failed(err, "write the result")
@@ -240,7 +240,7 @@ func (g *gapsRun) progress(read, size int64, d time.Duration) {
 	if size > 0 {
 		whole = " of " + amountText(size)
 	}
-	g.voice.show("%s%s, %s/s", amountText(read), whole, amountText(int64(float64(read)/d.Seconds())))
+	g.console.show("%s%s, %s/s", amountText(read), whole, amountText(int64(float64(read)/d.Seconds())))
 }
 
 // amountText writes a number of bytes, to some tenth of a megabyte.
@@ -249,10 +249,10 @@ func amountText(n int64) string { return rateText(n/1e5*1e5) + "B" }
 // print writes the report.
 func (g *gapsRun) print(r *gaps.Report, read int64, broken error) error {
 	if !g.json {
-		if _, err := io.WriteString(g.voice, pcap.NameOf(g.file)+": "); err != nil {
+		if _, err := io.WriteString(g.console, pcap.NameOf(g.file)+": "); err != nil {
 			return err
 		}
-		return r.WriteText(g.voice, g.top)
+		return r.WriteText(g.console, g.top)
 	}
 	result := struct {
 		File  string `json:"file"`
@@ -263,7 +263,7 @@ func (g *gapsRun) print(r *gaps.Report, read int64, broken error) error {
 	if broken != nil {
 		result.Error = broken.Error()
 	}
-	e := json.NewEncoder(g.voice)
+	e := json.NewEncoder(g.console)
 	e.SetIndent("", "\t")
 	e.SetEscapeHTML(false)
 	return e.Encode(result)
@@ -286,6 +286,6 @@ func (g *gapsRun) draw(r *gaps.Report) error {
 	if g.json {
 		return nil
 	}
-	_, err := io.WriteString(g.voice, "\n"+g.plot+" shows "+flow.Name()+"\n")
+	_, err := io.WriteString(g.console, "\n"+g.plot+" shows "+flow.Name()+"\n")
 	return err
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestArrange(t *testing.T) {
-	app := newApp(newVoice(os.Stdout, os.Stderr))
+	app := newApp(newConsole(os.Stdout, os.Stderr))
 	for given, want := range map[string]string{
 		"":                                   "",
 		"--version":                          "--version",
@@ -61,7 +61,7 @@ func TestArrange(t *testing.T) {
 
 // TestNotOurs tests that no flag which is called iperf3's alone is one of ours.
 func TestNotOurs(t *testing.T) {
-	c := iperf3Command(newVoice(os.Stdout, os.Stderr))
+	c := iperf3Command(newConsole(os.Stdout, os.Stderr))
 	for _, name := range notOurs {
 		if slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
 			t.Errorf("there is a flag %s, which is said not to be supported", name)
@@ -72,7 +72,7 @@ func TestNotOurs(t *testing.T) {
 // FuzzArrange tests that no command line stops the program, and that what was arranged is
 // arranged as it is.
 func FuzzArrange(f *testing.F) {
-	app := newApp(newVoice(os.Stdout, os.Stderr))
+	app := newApp(newConsole(os.Stdout, os.Stderr))
 	for _, s := range []string{"iperf3 -uRt1 -cfar --seed=3 x -- -y", "netthreads run hello --trace -", "-h", "pktgen -"} {
 		f.Add(s)
 	}

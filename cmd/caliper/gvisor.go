@@ -11,14 +11,14 @@ import (
 // netstackLog tells of what netstack warns of, in the program's own voice: each thing once,
 // as it may go on with every packet that a peer sends.
 type netstackLog struct {
-	voice *voice
-	mu    sync.Mutex
-	told  map[string]bool // by format
+	console *console
+	mu      sync.Mutex
+	told    map[string]bool // by format
 }
 
 // hearNetstack has all that netstack logs go through v. Information is dropped.
-func hearNetstack(v *voice) {
-	log.SetTarget(&netstackLog{voice: v, told: make(map[string]bool)})
+func hearNetstack(v *console) {
+	log.SetTarget(&netstackLog{console: v, told: make(map[string]bool)})
 	log.SetLevel(log.Warning)
 }
 
@@ -29,6 +29,6 @@ func (l *netstackLog) Emit(_ int, _ log.Level, _ time.Time, format string, args 
 	l.told[format] = true
 	l.mu.Unlock()
 	if !told {
-		l.voice.remark(fmt.Errorf("netstack: %s", fmt.Sprintf(format, args...)))
+		l.console.remark(fmt.Errorf("netstack: %s", fmt.Sprintf(format, args...)))
 	}
 }

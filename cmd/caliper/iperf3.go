@@ -31,7 +31,7 @@ keep it. Without -b a TCP flow is not paced.
 A tun interface needs CAP_NET_ADMIN; in a namespace of your own you have it:
 unshare -Urn caliper iperf3 ...`
 
-func iperf3Command(v *voice) *cli.Command {
+func iperf3Command(v *console) *cli.Command {
 	return &cli.Command{
 		Name:            "iperf3",
 		Usage:           "measure throughput as iperf3, with every packet's departure",
@@ -99,12 +99,12 @@ const inVirtualTime = "caliper, in virtual time"
 
 // iperf3Test is one call of the command.
 type iperf3Test struct {
-	voice  *voice
-	bench  benchConfig
-	server bool
-	oneOff bool
-	json   bool
-	stream bool
+	console *console
+	bench   benchConfig
+	server  bool
+	oneOff  bool
+	json    bool
+	stream  bool
 
 	address string // host:port
 	family  int
@@ -117,8 +117,8 @@ type iperf3Test struct {
 
 // newIperf3Test reads the flags. Whatever is wrong with them is said here, before
 // anything is opened.
-func newIperf3Test(c *cli.Context, v *voice) (*iperf3Test, error) {
-	t := &iperf3Test{voice: v, server: c.Bool("server"), oneOff: c.Bool("one-off"),
+func newIperf3Test(c *cli.Context, v *console) (*iperf3Test, error) {
+	t := &iperf3Test{console: v, server: c.Bool("server"), oneOff: c.Bool("one-off"),
 		json: c.Bool("json"), stream: c.Bool("json-stream")}
 	if c.Args().Present() {
 		return nil, badInput(nil, "%q is not a flag", c.Args().First()).hint("caliper iperf3 --help lists the flags")
@@ -230,7 +230,7 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 	}
 
 	r := &t.report
-	r.Out = t.voice
+	r.Out = t.console
 	if t.bench.port.kind == "wire" {
 		r.System = inVirtualTime
 	}
@@ -392,9 +392,9 @@ func (t *iperf3Test) checkRate(target netip.Addr) error {
 // run runs the test and prints what came of it.
 func (t *iperf3Test) run() error {
 	defer tuneRuntime(t.bench.port.kind == "wire")()
-	stop, signalled := t.voice.watch()
+	stop, signalled := t.console.watch()
 	defer stop()
-	t.bench.tell = t.voice.remark
+	t.bench.tell = t.console.remark
 	b, err := newBench(t.bench)
 	if err != nil {
 		return err

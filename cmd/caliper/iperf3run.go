@@ -158,10 +158,10 @@ func (t *iperf3Test) test(b *bench, signalled context.Context) error {
 		congestion = result.End.SenderCongestion
 	}
 	found := t.findings(b, t.clientPacer(), congestion)
-	t.voice.done()
+	t.console.done()
 	for _, r := range []*rig{b.near, b.far} {
 		if r != nil {
-			if fault := t.bench.card.firmwareFault(t.voice, r.card, found.Departures.Packets); fault != nil {
+			if fault := t.bench.card.firmwareFault(t.console, r.card, found.Departures.Packets); fault != nil {
 				err = fault
 			}
 		}
@@ -177,13 +177,13 @@ func (t *iperf3Test) tell(result *iperf3.Result, found *findings) error {
 	switch {
 	case t.json:
 		result.Caliper = found
-		return result.Write(t.voice)
+		return result.Write(t.console)
 	case t.stream:
-		return iperf3.WriteEvent(t.voice, "caliper", found)
+		return iperf3.WriteEvent(t.console, "caliper", found)
 	case len(result.Start.Connected) > 0:
 		var b strings.Builder
 		found.print(&b)
-		_, err := io.WriteString(t.voice, iperf3.Title(t.params.Title).Before(b.String()))
+		_, err := io.WriteString(t.console, iperf3.Title(t.params.Title).Before(b.String()))
 		return err
 	}
 	return nil
@@ -227,7 +227,7 @@ func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.
 		err = fmt.Errorf("%w; far says: %v", err, far)
 		result.Error = err.Error()
 		if t.stream {
-			iperf3.WriteEvent(t.voice, "error", result.Error)
+			iperf3.WriteEvent(t.console, "error", result.Error)
 		}
 	}
 	return result, err
@@ -239,7 +239,7 @@ func (t *iperf3Test) progress(virtual, real time.Duration) {
 	if d := t.params.Duration; d > 0 {
 		whole = fmt.Sprintf(" of %v", d+t.params.Omit)
 	}
-	t.voice.show("%.1f s%s in virtual time, %.1f x real time", virtual.Seconds(), whole, virtual.Seconds()/real.Seconds())
+	t.console.show("%.1f s%s in virtual time, %.1f x real time", virtual.Seconds(), whole, virtual.Seconds()/real.Seconds())
 }
 
 // serve runs a server until it is interrupted, or for one test.
@@ -249,14 +249,14 @@ func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
 		OnTest: func(r *iperf3.Result, err error) {
 			last := t.oneOff && r != nil // whose error is the program's
 			if err != nil && !last && !errors.Is(err, iperf3.ErrInterrupted) {
-				t.voice.remark(err)
+				t.console.remark(err)
 			}
 			if r == nil {
 				return
 			}
 			b.settle()
 			if err := t.tell(r, t.findings(b, t.serverPacer(r), r.Congestion)); err != nil {
-				t.voice.remark(err)
+				t.console.remark(err)
 			}
 		},
 	}

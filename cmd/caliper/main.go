@@ -1,7 +1,7 @@
 // Caliper is a closed-loop packet pacer: real TCP and UDP flows whose packets leave at the
 // time that was asked for, in virtual time and on real interfaces.
 //
-// Results go to standard output; progress, errors and hints to standard error. See voice.go
+// Results go to standard output; progress, errors and hints to standard error. See console.go
 // for the exit codes.
 package main
 
@@ -15,13 +15,13 @@ import (
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // the write tells, see voice.watch
+	signal.Ignore(syscall.SIGPIPE) // the write tells, see console.watch
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 
 // run is the program, but for the process around it.
 func run(args []string, stdout, stderr *os.File) int {
-	v := newVoice(stdout, stderr)
+	v := newConsole(stdout, stderr)
 	hearNetstack(v)
 	app := newApp(v)
 	given := make(spellings)
@@ -33,14 +33,14 @@ func run(args []string, stdout, stderr *os.File) int {
 }
 
 // newApp returns the commands.
-func newApp(v *voice) *cli.App {
+func newApp(v *console) *cli.App {
 	app := &cli.App{
 		Name:           "caliper",
 		Usage:          "closed-loop packet pacing: real TCP and UDP flows, each packet at its departure time",
 		Version:        version(),
 		Writer:         v,
 		ErrWriter:      v.stderr,
-		ExitErrHandler: func(*cli.Context, error) {}, // voice tells errors
+		ExitErrHandler: func(*cli.Context, error) {}, // console tells errors
 		Commands:       []*cli.Command{iperf3Command(v), gapsCommand(v), pktgenCommand(v), cardCommand(v), netthreadsCommand(v)},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {

@@ -50,7 +50,7 @@ program that does such things for ever has no end without --cycles.
 --trace, --memory cached and --no-skip need --cycles: with them it is not found out that
 nothing can happen any more.`
 
-func netthreadsCommand(v *voice) *cli.Command {
+func netthreadsCommand(v *console) *cli.Command {
 	c := &cli.Command{
 		Name:            "netthreads",
 		Usage:           "run and make programs for the card's processors",
@@ -107,7 +107,7 @@ func netthreadsCommand(v *voice) *cli.Command {
 
 const mifFiles = ".instr.mif and .data.mif"
 
-func netthreadsRunCommand(v *voice) *cli.Command {
+func netthreadsRunCommand(v *console) *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run a program", ArgsUsage: "IMAGE", Description: netthreadsRunHelp,
 		Flags: []cli.Flag{
@@ -161,7 +161,7 @@ func (f *portFlag) Set(s string) error {
 func (f *portFlag) String() string { return "" }
 
 // withName calls do with the one argument, before or behind the flags.
-func withName(v *voice, what string, do func(c *cli.Context, v *voice, name string) error) cli.ActionFunc {
+func withName(v *console, what string, do func(c *cli.Context, v *console, name string) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if !c.Args().Present() {
 			return badInput(nil, "the %s is missing", what).hint("%s --help shows where it stands", c.Command.HelpName)
@@ -175,8 +175,8 @@ func withName(v *voice, what string, do func(c *cli.Context, v *voice, name stri
 }
 
 // withImage is withName for a command that reads a program.
-func withImage(v *voice, do func(c *cli.Context, v *voice, name string, img *netthreads.Image) error) cli.ActionFunc {
-	return withName(v, "image", func(c *cli.Context, v *voice, name string) error {
+func withImage(v *console, do func(c *cli.Context, v *console, name string, img *netthreads.Image) error) cli.ActionFunc {
+	return withName(v, "image", func(c *cli.Context, v *console, name string) error {
 		img, err := sim.Open(name, v.warn)
 		if err != nil {
 			return badInput(err, "").hint("give an ELF file, NAME%s, or one of %s", mifFiles, strings.Join(programs.Names(), ", "))

@@ -427,7 +427,7 @@ func TestNetthreadsBadInput(t *testing.T) {
 		"run --cycles 5":                              "the image is missing",
 		"run none":                                    "no built-in program: these are bounce, hello, pktgen",
 		"run /dev/null":                               "is neither an ELF file",
-		"run ../caliper/voice.go":                     "is neither an ELF file",
+		"run ../caliper/console.go":                   "is neither an ELF file",
 		"run hello bounce":                            `"bounce" is one argument too many`,
 		"run hello --bogus":                           "-bogus",
 		"run --bogus hello":                           "-bogus",

@@ -18,7 +18,7 @@ import (
 )
 
 // disassemble is netthreads dis.
-func disassemble(_ *cli.Context, v *voice, _ string, img *netthreads.Image) error {
+func disassemble(_ *cli.Context, v *console, _ string, img *netthreads.Image) error {
 	w := bufio.NewWriter(v)
 	for i := 0; i < len(img.Text); i += 4 {
 		pc := uint32(netthreads.TextBase + i)
@@ -48,7 +48,7 @@ type loaded struct {
 }
 
 // showLoading is netthreads load.
-func showLoading(c *cli.Context, v *voice, _ string, img *netthreads.Image) error {
+func showLoading(c *cli.Context, v *console, _ string, img *netthreads.Image) error {
 	if c.Bool("json") {
 		l := loading{Register: image.LoaderRegister, Reset: image.LoaderReset, Write: image.LoaderWrite, Start: image.LoaderStart}
 		for address, value := range image.Words(img) {
@@ -72,7 +72,7 @@ func showLoading(c *cli.Context, v *voice, _ string, img *netthreads.Image) erro
 }
 
 // writeMIF is netthreads mif. Both files are there in the end, or none is new.
-func writeMIF(c *cli.Context, v *voice, name string, img *netthreads.Image) error {
+func writeMIF(c *cli.Context, v *console, name string, img *netthreads.Image) error {
 	base := c.String("out")
 	if base == "" {
 		base = strings.TrimSuffix(name, ".elf")
@@ -113,7 +113,7 @@ func writeMIF(c *cli.Context, v *voice, name string, img *netthreads.Image) erro
 }
 
 // newProgram is netthreads new.
-func newProgram(_ *cli.Context, v *voice, name string) error {
+func newProgram(_ *cli.Context, v *console, name string) error {
 	wrote := 0
 	err := place(func(to []string) error {
 		files, err := programs.New(to[0])

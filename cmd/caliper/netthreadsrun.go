@@ -16,7 +16,7 @@ import (
 )
 
 // runProgram is netthreads run.
-func runProgram(c *cli.Context, v *voice, name string, img *netthreads.Image) error {
+func runProgram(c *cli.Context, v *console, name string, img *netthreads.Image) error {
 	config, err := readSimulation(c, v)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func runProgram(c *cli.Context, v *voice, name string, img *netthreads.Image) er
 }
 
 // readSimulation reads the flags.
-func readSimulation(c *cli.Context, v *voice) (*sim.Config, error) {
+func readSimulation(c *cli.Context, v *console) (*sim.Config, error) {
 	config := &sim.Config{Cycles: c.Uint64("cycles"), Lossless: c.Bool("lossless")}
 	for _, name := range []string{"mac", "host"} {
 		config.Ports = append(config.Ports, c.Generic(name).(*portFlag).specs...)
@@ -108,7 +108,7 @@ func readSimulation(c *cli.Context, v *voice) (*sim.Config, error) {
 }
 
 // readTrace reads what the trace is written to, if one is wanted.
-func readTrace(c *cli.Context, v *voice, config *sim.Config) error {
+func readTrace(c *cli.Context, v *console, config *sim.Config) error {
 	switch name := c.String("trace"); {
 	case !c.IsSet("trace"):
 	case name == "":
@@ -142,7 +142,7 @@ func simulationProblem(err error) error {
 }
 
 // writeReport prints what came of a run.
-func writeReport(c *cli.Context, v *voice, r *sim.Report) error {
+func writeReport(c *cli.Context, v *console, r *sim.Report) error {
 	if c.Bool("json") {
 		return writeJSON(v, r)
 	}

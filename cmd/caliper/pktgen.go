@@ -33,7 +33,7 @@ Distributions: gaps are constant:G, exponential:MEAN or pareto:MEAN,SHAPE, in ns
 are uniform:A,B, in bytes, or spike-bump, that is frames of 1518 (50 %), 612 (10 %) and 64
 bytes (40 %).`
 
-func pktgenCommand(v *voice) *cli.Command {
+func pktgenCommand(v *console) *cli.Command {
 	return &cli.Command{
 		Name:            "pktgen",
 		Usage:           "send UDP packets, or a capture, at given times",
@@ -87,7 +87,7 @@ func (t *pktgenTest) readBench(c *cli.Context, kinds ...string) (err error) {
 
 // pktgenTest is one call of the command.
 type pktgenTest struct {
-	voice   *voice
+	console *console
 	json    bool
 	netfpga bool
 	bench   benchConfig // with netfpga
@@ -115,8 +115,8 @@ const discard = 9
 
 // newPktgenTest reads the flags. Whatever is wrong with them is said here, before anything
 // is sent or made.
-func newPktgenTest(c *cli.Context, v *voice) (*pktgenTest, error) {
-	t := &pktgenTest{voice: v, json: c.Bool("json"), netfpga: c.Bool("netfpga")}
+func newPktgenTest(c *cli.Context, v *console) (*pktgenTest, error) {
+	t := &pktgenTest{console: v, json: c.Bool("json"), netfpga: c.Bool("netfpga")}
 	if c.Args().Present() {
 		return nil, badInput(nil, "%q is not a flag", c.Args().First()).hint("caliper pktgen --help lists the flags")
 	}

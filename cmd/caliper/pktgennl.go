@@ -85,7 +85,7 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 	if err != nil {
 		f.Error = err.Error()
 	}
-	t.voice.done()
+	t.console.done()
 	if wrote := f.write(t); wrote != nil {
 		return failed(wrote, "write the result")
 	}
@@ -109,7 +109,7 @@ func (t *pktgenTest) counted(packets iter.Seq[netfpga.Description], f *described
 			}
 			f.Packets++
 			f.Payload += uint64(d.Payload)
-			t.voice.show("%s", t.progress(f.Packets))
+			t.console.show("%s", t.progress(f.Packets))
 		}
 	}
 }
@@ -117,13 +117,13 @@ func (t *pktgenTest) counted(packets iter.Seq[netfpga.Description], f *described
 // write writes the findings as text or as JSON.
 func (f *described) write(t *pktgenTest) error {
 	if t.json {
-		return writeJSON(t.voice, f)
+		return writeJSON(t.console, f)
 	}
 	refused := ""
 	if f.refused {
 		refused = ", which did not take them all"
 	}
-	_, err := fmt.Fprintf(t.voice, "%s\n%s described in %.3f s to %s%s\npacer: %s; the process with the card has the departures\n",
+	_, err := fmt.Fprintf(t.console, "%s\n%s described in %.3f s to %s%s\npacer: %s; the process with the card has the departures\n",
 		f.Flow, link.Count(f.Packets, "packet"), f.Seconds, f.Card, refused, f.Pacer)
 	return err
 }

@@ -31,7 +31,7 @@ type pktgenFindings struct {
 func (t *pktgenTest) run() error {
 	virtual := t.netfpga && t.netlink == nil && !t.bench.port.real()
 	defer tuneRuntime(virtual)()
-	stop, signalled := t.voice.watch()
+	stop, signalled := t.console.watch()
 	defer stop()
 	switch {
 	case !t.netfpga:
@@ -63,7 +63,7 @@ func (t *pktgenTest) throughKernel(signalled context.Context) error {
 }
 
 func (t *pktgenTest) throughCard(signalled context.Context) error {
-	t.bench.tell = t.voice.remark
+	t.bench.tell = t.console.remark
 	g, err := newPktgenRig(t)
 	if err != nil {
 		if t.capture != nil && g.player == nil {
@@ -88,7 +88,7 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 		r := g.player.Replayed()
 		f.Replay = &r
 	}
-	if err = t.bench.card.firmwareFault(t.voice, g.card, f.Departures.Packets); err == nil {
+	if err = t.bench.card.firmwareFault(t.console, g.card, f.Departures.Packets); err == nil {
 		err = t.failure(g, signalled)
 	}
 	if err = t.finish(f, err, signalled); err == nil {
@@ -123,7 +123,7 @@ func (t *pktgenTest) await(tally *pktgen.Tally, ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			t.voice.show("%s, %.1f s", t.progress(tally.Left()), time.Since(began).Seconds())
+			t.console.show("%s, %.1f s", t.progress(tally.Left()), time.Since(began).Seconds())
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (t *pktgenTest) advance(g *pktgenRig, signalled context.Context) {
 			return
 		}
 		virtual := g.virtual.Now().Sub(0)
-		t.voice.show("%s, %.1f s in virtual time, %.1f x real time", t.progress(g.tally.Left()), virtual.Seconds(), virtual.Seconds()/time.Since(began).Seconds())
+		t.console.show("%s, %.1f s in virtual time, %.1f x real time", t.progress(g.tally.Left()), virtual.Seconds(), virtual.Seconds()/time.Since(began).Seconds())
 	}
 	for len(g.wires) > 0 && g.wires[0].Queue().Frames > 0 && g.virtual.Step() {
 	}
@@ -192,15 +192,15 @@ func (t *pktgenTest) finish(f *pktgenFindings, err error, signalled context.Cont
 	if err != nil {
 		f.Error = err.Error()
 	}
-	t.voice.done()
-	if wrote := f.write(t.voice, t.json); wrote != nil {
+	t.console.done()
+	if wrote := f.write(t.console, t.json); wrote != nil {
 		return failed(wrote, "write the result")
 	}
 	return err
 }
 
 // write writes the findings as text or as JSON.
-func (f *pktgenFindings) write(v *voice, asJSON bool) error {
+func (f *pktgenFindings) write(v *console, asJSON bool) error {
 	if asJSON {
 		return writeJSON(v, f)
 	}

@@ -257,7 +257,7 @@ func (h *Hold) send(c *choice, now clock.Time) {
 	if since, ok := h.refused.Get(); ok {
 		f.Full, h.refused = now.Sub(since), clock.Optional{}
 	}
-	f.Sched, f.Handed = clock.At(c.start), clock.At(offered)
+	f.Sched, f.Enqueued = clock.At(c.start), clock.At(offered)
 	f.Reserved = h.config.Reserve && f.Paced
 	h.one[0] = f
 	n, err := h.below.Transmit(h.one[:])

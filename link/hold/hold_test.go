@@ -33,7 +33,7 @@ type schedule struct {
 
 func (s schedule) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {
-		fmt.Fprintf(&s.test.log, "%c asked %d scheduled %d handed %d\n", f.Bytes()[0], f.Depart, f.Sched.Or(clock.Never), f.Handed.Or(clock.Never))
+		fmt.Fprintf(&s.test.log, "%c asked %d scheduled %d handed %d\n", f.Bytes()[0], f.Depart, f.Sched.Or(clock.Never), f.Enqueued.Or(clock.Never))
 	}
 	return s.Null.Transmit(frames)
 }

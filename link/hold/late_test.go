@@ -30,7 +30,7 @@ type journal struct {
 func (l *journal) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {
 		seq, _ := f.Cookie.(int)
-		l.left = append(l.left, departure{f.Flow.SrcPort, seq, f.Paced, f.Depart, f.Sched.Or(clock.Never), f.Handed.Or(clock.Never), l.clk.Now(), f.Size.Wire})
+		l.left = append(l.left, departure{f.Flow.SrcPort, seq, f.Paced, f.Depart, f.Sched.Or(clock.Never), f.Enqueued.Or(clock.Never), l.clk.Now(), f.Size.Wire})
 	}
 	return l.Null.Transmit(frames)
 }

@@ -62,7 +62,7 @@ func (h *Hold) next(c *choice, now clock.Time) (near clock.Time) {
 // fits reports whether r, which nobody paces, is over before the next paced frame: that is
 // c, if there is one, and no other is due before wake.
 func (h *Hold) fits(r, c *choice, wake, now clock.Time) bool {
-	end := h.tick(max(r.start, now)).Add(h.hold(r.frame.Size))
+	end := h.tick(max(r.start, now)).Add(h.occupies(r.frame.Size))
 	return end <= wake && (c.frame == nil || end <= c.first)
 }
 
@@ -212,8 +212,8 @@ func (h *Hold) share(c *choice) {
 	h.virtual[c.rank] = 0
 }
 
-// hold returns how long a frame keeps others away, on the wire or by the port's rate.
-func (h *Hold) hold(n pacer.Size) time.Duration {
+// occupies returns how long a frame keeps others away, on the wire or by the port's rate.
+func (h *Hold) occupies(n pacer.Size) time.Duration {
 	d := link.WireTime(n.Wire, h.info.Speed)
 	if h.port.BitsPerSecond > 0 {
 		d = max(d, link.WireTime(n.In(h.port.Unit), h.port.BitsPerSecond))

@@ -73,7 +73,7 @@ func (r *run) frames(first, end int) (frames []*link.Frame, sent [][]byte) {
 		b := Packet(info, i, min(sizes[i%len(sizes)], 1500))
 		f := FrameOf(b)
 		f.Measure(info.Header())
-		f.Depart, f.Handed = r.Clock.Now(), clock.At(r.Clock.Now())
+		f.Depart, f.Enqueued = r.Clock.Now(), clock.At(r.Clock.Now())
 		f.Origin, f.Cookie = r, i
 		frames, sent = append(frames, f), append(sent, b)
 	}

@@ -221,7 +221,7 @@ func (k *Kernel) fail(err error) {
 func (k *Kernel) leave() {
 	n := len(k.payload)
 	ip := k.headers + n
-	k.Departures.Add(&link.Departure{Flow: k.flow, Paced: true, Depart: k.at, Handed: k.sent, Sent: k.sent, Call: k.call})
+	k.Departures.Add(&link.Departure{Flow: k.flow, Paced: true, Depart: k.at, Enqueued: k.sent, Sent: k.sent, Call: k.call})
 	k.tally.leave(departure{k.at, k.sent},
 		pacer.Size{Wire: link.WireBytes(link.EthernetHeader + ip), IP: ip, Payload: n})
 }

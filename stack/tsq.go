@@ -2,10 +2,10 @@ package stack
 
 import "sync"
 
-// kicker asks connections of a host in real time for more to send. It does so on a
+// tsq asks connections of a host in real time for more to send. It does so on a
 // goroutine of its own, as it must wait for locks that applications hold, and the clock's
 // goroutine must not.
-type kicker struct {
+type tsq struct {
 	mu      sync.Mutex
 	wake    sync.Cond
 	waiting []*control
@@ -13,21 +13,21 @@ type kicker struct {
 	done    chan struct{}
 }
 
-func newKicker() *kicker {
-	k := &kicker{done: make(chan struct{})}
+func newTSQ() *tsq {
+	k := &tsq{done: make(chan struct{})}
 	k.wake.L = &k.mu
 	go k.run()
 	return k
 }
 
-func (k *kicker) add(c *control) {
+func (k *tsq) add(c *control) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.waiting = append(k.waiting, c)
 	k.wake.Signal()
 }
 
-func (k *kicker) run() {
+func (k *tsq) run() {
 	defer close(k.done)
 	var taken []*control
 	k.mu.Lock()
@@ -50,7 +50,7 @@ func (k *kicker) run() {
 }
 
 // close ends the goroutine. What waits is not asked for any more.
-func (k *kicker) close() {
+func (k *tsq) close() {
 	k.mu.Lock()
 	k.closed = true
 	k.wake.Signal()
@@ -62,8 +62,8 @@ func (k *kicker) close() {
 // the clock's goroutine; in a world, it is when the event that runs now is over, and the
 // host at rest.
 func (h *Host) kick(c *control) {
-	if h.kicker != nil {
-		h.kicker.add(c)
+	if h.tsq != nil {
+		h.tsq.add(c)
 		return
 	}
 	h.ep.Before(c.push)

@@ -8,10 +8,10 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// The shadow of an interface is what the driver and the card have of its frames, the
+// The transmit ring of an interface is what the driver and the card have of its frames, the
 // oldest first. What leaves the native card is the oldest. A program may do anything, so
 // that what it launches is looked for by its bytes.
-type shadow = fifo.Queue[given]
+type txRing = fifo.Queue[given]
 
 // given is a frame that the driver was given, how many bytes of it that were, and the tick
 // that it asked the card for.
@@ -26,14 +26,14 @@ type given struct {
 // the messages in the card's input memory have, where they are the shortest of the original.
 const maxOvertaken = 240
 
-// maxShadow is more frames than the driver and the card have room for.
-const maxShadow = 1 << 14
+// maxTxRing is more frames than the driver and the card have room for.
+const maxTxRing = 1 << 14
 
 // give notes that the driver was given a frame.
 func (i *Interface) give(g given) {
-	i.shadow.Push(g)
-	if i.card.firmware != nil && i.shadow.Len() > maxShadow {
-		i.stats.Drop(i.shadow.Pop().frame, link.LinkError)
+	i.txring.Push(g)
+	if i.card.firmware != nil && i.txring.Len() > maxTxRing {
+		i.stats.Drop(i.txring.Pop().frame, link.LinkError)
 	}
 }
 
@@ -43,11 +43,11 @@ func (g *given) leaves(b []byte) bool {
 }
 
 // leaving is where the frames are, in their order, that leave the port.
-func (i *Interface) leaving() *shadow {
+func (i *Interface) leaving() *txRing {
 	if i.card.firmware != nil {
 		return &i.behind
 	}
-	return &i.shadow
+	return &i.txring
 }
 
 // launched is told of a packet that the program has launched, or that was dropped then.
@@ -71,18 +71,18 @@ func (i *Interface) foreign(b []byte, tick uint64) *link.Frame {
 	copy(f.Bytes(), b)
 	f.Measure(i.info.Header())
 	f.Depart = i.card.counter.Time(tick)
-	f.Handed = clock.At(f.Depart)
+	f.Enqueued = clock.At(f.Depart)
 	return f
 }
 
 // take takes out the oldest frame with these bytes. It is empty if there is none.
 func (i *Interface) take(b []byte) given {
-	n := i.shadow.Len()
+	n := i.txring.Len()
 	if n == 0 {
 		return given{}
 	}
-	if first := i.shadow.First(); first.leaves(b) {
-		return i.shadow.Pop()
+	if first := i.txring.First(); first.leaves(b) {
+		return i.txring.Pop()
 	}
 	if k := i.find(b); k < n {
 		return i.overtake(k)
@@ -92,13 +92,13 @@ func (i *Interface) take(b []byte) given {
 
 // find returns the place of the oldest frame with these bytes, or the number of frames.
 func (i *Interface) find(b []byte) int {
-	k := i.shadow.Len()
+	k := i.txring.Len()
 	for n := range k {
-		g := i.shadow.Pop()
+		g := i.txring.Pop()
 		if k > n && g.leaves(b) {
 			k = n
 		}
-		i.shadow.Push(g)
+		i.txring.Push(g)
 	}
 	return k
 }
@@ -107,8 +107,8 @@ func (i *Interface) find(b []byte) int {
 // have overtaken.
 func (i *Interface) overtake(place int) (found given) {
 	var lost []given
-	for n := range i.shadow.Len() {
-		g := i.shadow.Pop()
+	for n := range i.txring.Len() {
+		g := i.txring.Pop()
 		if n < place {
 			g.overtaken++
 		}
@@ -118,7 +118,7 @@ func (i *Interface) overtake(place int) (found given) {
 		case g.overtaken > maxOvertaken:
 			lost = append(lost, g)
 		default:
-			i.shadow.Push(g)
+			i.txring.Push(g)
 		}
 	}
 	for _, g := range lost { // whose Origins may close the interface
@@ -129,7 +129,7 @@ func (i *Interface) overtake(place int) (found given) {
 
 // forget drops all frames, of which none will leave.
 func (i *Interface) forget(cause link.Cause) {
-	for _, s := range []*shadow{&i.behind, &i.shadow} {
+	for _, s := range []*txRing{&i.behind, &i.txring} {
 		for s.Len() > 0 {
 			if f := s.Pop().frame; f != nil {
 				i.stats.Drop(f, cause)

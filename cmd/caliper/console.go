@@ -75,9 +75,9 @@ func orHelp(err error, command string) error {
 	return err
 }
 
-// voice is how the program speaks to people: results on standard output, all else on
+// console is how the program speaks to people: results on standard output, all else on
 // standard error, and progress only where a terminal shows it.
-type voice struct {
+type console struct {
 	stdout, stderr *os.File
 	terminal       bool
 
@@ -88,14 +88,14 @@ type voice struct {
 	stop     func() // ends the run, nil if there is none
 }
 
-func newVoice(stdout, stderr *os.File) *voice {
+func newConsole(stdout, stderr *os.File) *console {
 	_, err := unix.IoctlGetTermios(int(stderr.Fd()), unix.TCGETS)
-	return &voice{stdout: stdout, stderr: stderr, terminal: err == nil}
+	return &console{stdout: stdout, stderr: stderr, terminal: err == nil}
 }
 
 // Write writes a result, above the line of progress if there is one. When it fails, the run
 // is over.
-func (v *voice) Write(b []byte) (int, error) {
+func (v *console) Write(b []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.failed != nil {
@@ -114,10 +114,10 @@ func (v *voice) Write(b []byte) (int, error) {
 	return 0, v.failed
 }
 
-var _ io.Writer = (*voice)(nil)
+var _ io.Writer = (*console)(nil)
 
 // show replaces the line of progress, ten times a second at most.
-func (v *voice) show(format string, args ...any) {
+func (v *console) show(format string, args ...any) {
 	if !v.terminal {
 		return
 	}
@@ -132,20 +132,20 @@ func (v *voice) show(format string, args ...any) {
 }
 
 // done takes the line of progress away.
-func (v *voice) done() {
+func (v *console) done() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.clear()
 }
 
-func (v *voice) draw(line string) {
+func (v *console) draw(line string) {
 	if line != "" {
 		fmt.Fprint(v.stderr, line)
 		v.progress = line
 	}
 }
 
-func (v *voice) clear() {
+func (v *console) clear() {
 	if v.progress != "" {
 		fmt.Fprint(v.stderr, "\r\x1b[K")
 		v.progress = ""
@@ -154,7 +154,7 @@ func (v *voice) clear() {
 
 // remark tells of an error that does not end the program. One of writing results does, and is
 // told then.
-func (v *voice) remark(err error) {
+func (v *console) remark(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.failed != nil && errors.Is(err, v.failed) {
@@ -167,15 +167,15 @@ func (v *voice) remark(err error) {
 }
 
 // warn is remark for what is no error.
-func (v *voice) warn(what string) { v.remark(errors.New(what)) }
+func (v *console) warn(what string) { v.remark(errors.New(what)) }
 
 // say writes to standard error.
-func (v *voice) say(format string, args ...any) {
+func (v *console) say(format string, args ...any) {
 	v.stderr.Write(neutral(fmt.Appendf(nil, format, args...)))
 }
 
 // exit tells of the error, if there is one, and returns the exit code.
-func (v *voice) exit(err error) int {
+func (v *console) exit(err error) int {
 	v.done()
 	code, err := v.ending(err)
 	if err == nil {

@@ -24,7 +24,7 @@ func TestNeutral(t *testing.T) {
 // TestNetstackLog has what netstack says told once, and its chatter not at all.
 func TestNetstackLog(t *testing.T) {
 	stderr := tempFile(t, "stderr")
-	hearNetstack(newVoice(nil, stderr))
+	hearNetstack(newConsole(nil, stderr))
 	for range 3 {
 		log.Infof("connected to %s", "somebody")
 		log.Warningf("a segment of %d bytes \x1b[2J", 7)
