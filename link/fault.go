@@ -106,6 +106,28 @@ func (d *Fault) Ready() { d.send(nil) }
 // Counts returns what went wrong with the frames sent and with those received.
 func (d *Fault) Counts() (sent, received FaultCounts) { return d.sent.counts, d.received.counts }
 
+// Below implements Device.
+func (d *Fault) Below() Device { return d.below }
+
+// Counters implements Device.
+func (d *Fault) Counters() Counters {
+	c := Counters{Kind: "fault", Waiting: len(d.refused) + len(d.sent.late)}
+	c.Sent, c.Received = d.sent.stats, d.received.stats
+	for _, m := range []struct {
+		name  string
+		value func(*FaultCounts) uint64
+	}{
+		{"duplicated", func(f *FaultCounts) uint64 { return f.Duplicated }},
+		{"reordered", func(f *FaultCounts) uint64 { return f.Reordered }},
+		{"corrupted", func(f *FaultCounts) uint64 { return f.Corrupted }},
+	} {
+		c.More = append(c.More,
+			Counter{Name: "sent_" + m.name, Value: int64(m.value(&d.sent.counts))},
+			Counter{Name: "received_" + m.name, Value: int64(m.value(&d.received.counts))})
+	}
+	return c
+}
+
 // Close implements Device.
 func (d *Fault) Close() error {
 	if d.closed {
@@ -135,6 +157,7 @@ type faulty struct {
 	timer  clock.Timer
 	out    []*Frame
 	counts FaultCounts
+	stats  Stats
 }
 
 type lateFrame struct {
@@ -159,7 +182,7 @@ func (d *faulty) pass(frames []*Frame) {
 	for _, f := range frames {
 		if d.happens(d.faults.Drop) {
 			d.counts.Dropped++
-			f.Free()
+			d.stats.Drop(f, Lost)
 			continue
 		}
 		if d.happens(d.faults.Corrupt) && f.Len() > 0 {
@@ -233,6 +256,6 @@ func (d *faulty) release() {
 func (d *faulty) close(frames []*Frame) {
 	for _, f := range frames {
 		d.counts.Closed++
-		f.Free()
+		d.stats.Drop(f, Closed)
 	}
 }

@@ -2,7 +2,6 @@ package link
 
 import (
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/netcaliper/caliper/pacer"
@@ -59,7 +58,7 @@ type Frame struct {
 	witnesses  []Witness
 	buf        []byte
 	start, end int
-	pooled     bool
+	owner      Owner // of buf; nil for the garbage collector
 }
 
 // A Witness is told that a frame has left, after it has, by a device that stamps (see
@@ -82,39 +81,38 @@ const (
 	pooledCap = 2048
 )
 
-// MaxFrame is the largest frame that NewFrame makes, in bytes.
+// MaxFrame is the largest frame that there is, in bytes.
 const MaxFrame = 1<<16 + HeadRoom
 
-var frames = sync.Pool{New: func() any {
-	return &Frame{buf: make([]byte, pooledCap), pooled: true}
-}}
-
 // NewFrame returns a frame of n bytes, whose content is undefined, with HeadRoom before
-// them. It is taken from a pool if it is of the usual size. n must be at most MaxFrame.
+// them. Nobody owns its memory: a device that makes many takes them from its Pool. n must be
+// at most MaxFrame.
 func NewFrame(n int) *Frame {
 	if n < 0 || n > MaxFrame {
 		panic("link: a frame of that size cannot be")
 	}
-	var f *Frame
-	if HeadRoom+n <= pooledCap {
-		f = frames.Get().(*Frame)
-	} else {
-		f = &Frame{buf: make([]byte, HeadRoom+n)}
-	}
-	f.start, f.end = HeadRoom, HeadRoom+n
-	return f
+	return &Frame{buf: make([]byte, HeadRoom+n), start: HeadRoom, end: HeadRoom + n}
+}
+
+// FrameOver returns a frame whose bytes are buf[start:end], with room before and behind them,
+// in memory that is the owner's until it is released.
+func FrameOver(buf []byte, start, end int, owner Owner) *Frame {
+	return &Frame{buf: buf, start: start, end: end, owner: owner}
 }
 
 // Free ends the frame's life: it tells the Origin, if nobody did, and gives the memory
-// back.
+// back to its owner.
 func (f *Frame) Free() {
 	f.depart()
-	if f.pooled {
+	if o := f.owner; o != nil {
 		clear(f.witnesses)
-		*f = Frame{buf: f.buf, pooled: true, witnesses: f.witnesses[:0]}
-		frames.Put(f)
+		*f = Frame{buf: f.buf, witnesses: f.witnesses[:0]}
+		o.Release(f)
 	}
 }
+
+// Memory returns all of the memory that the frame's bytes are in, for its Owner.
+func (f *Frame) Memory() []byte { return f.buf }
 
 // Left notes that the frame's first bit left at t, and tells the Origin.
 func (f *Frame) Left(t clock.Time) {

@@ -41,6 +41,12 @@ type Device interface {
 	// attaches the device to the one below it: from then on frames may arrive.
 	Attach(Handler)
 
+	// Below returns the device that this one sends to, nil if it is the last of the chain.
+	Below() Device
+
+	// Counters returns what the device has counted.
+	Counters() Counters
+
 	// Close ends the device and all devices below it. Frames that wait are dropped and
 	// counted. A second Close does nothing and returns nil.
 	Close() error
@@ -76,6 +82,11 @@ type Info struct {
 	// those above when a frame leaves: it alone calls Frame.LeftDuring, after its send call
 	// and within Transmit. What it takes and cannot send it drops without that.
 	Stamps bool
+	// Lead is how long before its departure a device that Paces wants to be given a frame.
+	Lead time.Duration
+	// Batch is how many frames the device makes good use of in one call of Transmit; 0 says
+	// that one is as good as many.
+	Batch int
 	// Tick is what departure times are rounded up to, where Paces is true.
 	Tick time.Duration
 }
@@ -114,15 +125,17 @@ func WireTime(wire int, speed int64) time.Duration {
 type Stats struct {
 	Frames uint64
 	Bytes  uint64 // without FCS
-	Drops  [NumCauses]uint64
+	Drops  Drops
 }
 
 // Dropped returns how many frames were dropped, for any cause.
-func (s *Stats) Dropped() (n uint64) {
-	for _, d := range s.Drops {
-		n += d
-	}
-	return n
+func (s *Stats) Dropped() uint64 { return s.Drops.Total() }
+
+// Add adds what another device, or another direction, has counted.
+func (s *Stats) Add(o *Stats) {
+	s.Frames += o.Frames
+	s.Bytes += o.Bytes
+	s.Drops.Add(o)
 }
 
 // Drop frees f and counts it under its cause. It is the one place where frames end
@@ -147,9 +160,10 @@ const (
 	OtherHost              // it arrived here and was addressed to another machine
 	Forged                 // an ICMP error about nothing that is on its way
 	LinkDown               // the interface was down, or had no carrier
+	Lost                   // an emulated fault has taken it
 	NumCauses
 )
 
-var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "duplicate", "other host", "forged", "link down"}
+var causes = [NumCauses]string{"queue full", "flow full", "too long", "link error", "closed", "malformed", "duplicate", "other host", "forged", "link down", "lost"}
 
 func (c Cause) String() string { return causes[c] }

@@ -119,6 +119,12 @@ func (t *Trace) Receive(frames []*Frame) {
 // Ready implements Handler.
 func (t *Trace) Ready() { t.above.Ready() }
 
+// Below implements Device.
+func (t *Trace) Below() Device { return t.below }
+
+// Counters implements Device. What left is in Departures.
+func (t *Trace) Counters() Counters { return Counters{Kind: "trace"} }
+
 // Close closes what is below.
 func (t *Trace) Close() error { return t.below.Close() }
 

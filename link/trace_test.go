@@ -138,6 +138,7 @@ func TestTraceCountsOnceWhatIsRefused(t *testing.T) {
 
 // echo is a device that answers each frame before Transmit returns.
 type echo struct {
+	link.Bottom
 	*linktest.Null
 	above link.Handler
 }

@@ -87,7 +87,8 @@ type Card struct {
 	err      error               // why the card has stopped
 
 	waiters []*waiter // the next to be told of room first
-	nextID  uint16    // IP identification of the next packet that is injected as the original's were
+	pool    link.Pool
+	nextID  uint16 // IP identification of the next packet that is injected as the original's were
 }
 
 // New returns a card above below, whose interfaces come up at once. A nil config means
@@ -157,6 +158,22 @@ func (c *Card) Attach(above link.Handler) { c.ports[0].Attach(above) }
 
 // Transmit implements link.Device, for port 0.
 func (c *Card) Transmit(frames []*link.Frame) (int, error) { return c.ports[0].Transmit(frames) }
+
+// Below implements link.Device, for port 0.
+func (c *Card) Below() link.Device { return c.ports[0].Below() }
+
+// Counters implements link.Device, for all interfaces.
+func (c *Card) Counters() link.Counters {
+	s := c.Stats()
+	k := s.PortStats.counters(c.ports[0].info.Name)
+	for _, i := range c.ports {
+		k.Waiting += i.waiting()
+	}
+	k.More = append(k.More,
+		link.Counter{Name: "driver_packets", Value: int64(s.Driver.Packets)},
+		link.Counter{Name: "machine_behind_ns", Value: int64(s.Firmware.Behind), Level: true})
+	return k
+}
 
 // Close implements link.Device. It closes all interfaces.
 func (c *Card) Close() error {

@@ -12,6 +12,7 @@ import (
 
 // below is a device that notes when each frame left. It refuses with err, if that is set.
 type below struct {
+	link.Bottom
 	info    link.Info
 	sent    []clock.Time
 	asked   []clock.Time

@@ -12,7 +12,7 @@ import (
 )
 
 // printer is a device in memory: what leaves the card is printed.
-type printer struct{}
+type printer struct{ link.Bottom }
 
 func (printer) Info() link.Info {
 	return link.Info{Name: "printer", MTU: 1500, Address: make([]byte, 6)}

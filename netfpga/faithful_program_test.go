@@ -398,10 +398,11 @@ func TestFaithfulDoesNotAllocate(t *testing.T) {
 	}
 	clk := clock.NewVirtual()
 	card := newCard(t, clk, &linktest.Null{Is: link.Info{Name: "null", MTU: 1500}}, &netfpga.Config{Firmware: &netfpga.Firmware{}})
+	var pool link.Pool
 	batch := make([]*link.Frame, 8)
 	send := func() {
 		for i := range batch {
-			f := link.NewFrame(1000)
+			f := pool.Frame(1000)
 			f.Depart, f.Paced = clk.Now()+200_000, true
 			batch[i] = f
 		}

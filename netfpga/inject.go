@@ -107,7 +107,7 @@ func (s *Sender) Inject(d *Description) error {
 	if err != nil {
 		return err
 	}
-	f := link.NewFrame(u.len())
+	f := s.card.pool.Frame(u.len())
 	u.put(f.Bytes(), d, i.info.Address)
 	if s.config.Original {
 		u.original(f.Bytes(), d, s.card.nextID)

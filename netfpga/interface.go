@@ -102,6 +102,24 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 	return len(frames), nil
 }
 
+// Below implements link.Device.
+func (i *Interface) Below() link.Device { return i.below }
+
+// Counters implements link.Device.
+func (i *Interface) Counters() link.Counters {
+	c := i.stats.counters(i.info.Name)
+	c.Waiting = i.waiting()
+	return c
+}
+
+// waiting returns how many frames the driver and the card have.
+func (i *Interface) waiting() (n int) {
+	for _, ring := range []*txRing{&i.txring, &i.behind} {
+		n += ring.Len()
+	}
+	return n
+}
+
 // ready tells what is above that the driver has room again.
 func (i *Interface) ready() {
 	if i.above != nil && !i.closed {

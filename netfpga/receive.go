@@ -77,7 +77,7 @@ func (i *Interface) taken() {
 
 // fromCard gets what the driver has got.
 func (i *Interface) fromCard(frame []byte) {
-	f := link.NewFrame(len(frame))
+	f := i.card.pool.Frame(len(frame))
 	copy(f.Bytes(), frame)
 	if i.closed || i.above == nil {
 		i.stats.Received.Drop(f, link.Closed)

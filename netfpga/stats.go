@@ -102,20 +102,29 @@ func (l *Late) merge(o *Late) {
 
 // merge adds what another interface counted.
 func (s *PortStats) merge(o *PortStats) {
-	mergeLink(&s.Stats, &o.Stats)
-	mergeLink(&s.Received, &o.Received)
+	s.Stats.Add(&o.Stats)
+	s.Received.Add(&o.Received)
 	s.Injected += o.Injected
 	s.Late.merge(&o.Late)
 	s.Refused += o.Refused
 	s.Foreign += o.Foreign
 }
 
-func mergeLink(s, o *link.Stats) {
-	s.Frames += o.Frames
-	s.Bytes += o.Bytes
-	for cause, n := range o.Drops {
-		s.Drops[cause] += n
-	}
+// counters returns what an interface has counted in the shape of all devices.
+func (s *PortStats) counters(name string) link.Counters {
+	return link.Counters{Kind: "card", Name: name, Sent: s.Stats, Received: s.Received, More: []link.Counter{
+		{Name: "injected", Value: int64(s.Injected)},
+		{Name: "refused", Value: int64(s.Refused)},
+		{Name: "foreign", Value: int64(s.Foreign)},
+		{Name: "late_host", Value: int64(s.Late.Host)},
+		{Name: "late_card", Value: int64(s.Late.Card)},
+		{Name: "late_line", Value: int64(s.Late.Line)},
+		{Name: "late_below", Value: int64(s.Late.Below)},
+		{Name: "late_clock", Value: int64(s.Late.Clock)},
+		{Name: "late_policy", Value: int64(s.Late.Policy)},
+		{Name: "late_dropped", Value: int64(s.Late.Dropped)},
+		{Name: "late_max_ns", Value: int64(s.Late.Max), Level: true},
+	}}
 }
 
 // Stats returns the counters of the interface.

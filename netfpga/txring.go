@@ -67,7 +67,7 @@ func (i *Interface) launched(b []byte, tick uint64, dropped bool) {
 
 // foreign returns a new frame.
 func (i *Interface) foreign(b []byte, tick uint64) *link.Frame {
-	f := link.NewFrame(len(b))
+	f := i.card.pool.Frame(len(b))
 	copy(f.Bytes(), b)
 	f.Measure(i.info.Header())
 	f.Depart = i.card.counter.Time(tick)

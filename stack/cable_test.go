@@ -9,6 +9,7 @@ import (
 
 // cable is one end of a link without limits.
 type cable struct {
+	link.Bottom
 	clk   clock.Clock
 	peer  *cable
 	above link.Handler

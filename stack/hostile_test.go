@@ -24,6 +24,7 @@ import (
 // hostile is a device whose other side sends what a script says. What the host sends it looks
 // at, so that the script can answer: the latest packets with TCP, and the latest of any kind.
 type hostile struct {
+	link.Bottom
 	linktest.Null
 	clk      *clock.Virtual
 	above    link.Handler

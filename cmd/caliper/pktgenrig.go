@@ -184,6 +184,7 @@ func (nobody) Ready() {}
 
 // sink is a port that takes every frame at once and leads nowhere.
 type sink struct {
+	link.Bottom
 	link.Stats
 	mtu int
 }

@@ -97,6 +97,7 @@ type Endpoint struct {
 	segment pacer.Segment // that a Loop is told of
 	sweepAt int
 	spare   []*waiting
+	pool    link.Pool
 
 	// Sent and Received count frames and drops of either direction. They belong to the
 	// clock's goroutine.
@@ -227,7 +228,7 @@ func (e *Endpoint) frame(out written, now clock.Time) *link.Frame {
 		pkt.DecRef()
 		return nil
 	}
-	f := link.NewFrame(size)
+	f := e.pool.Frame(size)
 	fill(f.Bytes(), pkt)
 	f.Measure(e.info.Header())
 	if out.parcel.whole != nil {

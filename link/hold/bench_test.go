@@ -14,6 +14,7 @@ import (
 
 // back is a device for the bottom of a chain that keeps the frames that left.
 type back struct {
+	link.Bottom
 	info   link.Info
 	frames []*link.Frame
 }

@@ -14,9 +14,11 @@ import (
 // An uplink is a line of 100 Mbit/s that counts the bytes of the wire by destination port.
 type uplink map[uint16]int
 
-func (u uplink) Info() link.Info     { return link.Info{Name: "uplink", MTU: 1500, Speed: 100e6} }
-func (u uplink) Attach(link.Handler) {}
-func (u uplink) Close() error        { return nil }
+func (u uplink) Info() link.Info         { return link.Info{Name: "uplink", MTU: 1500, Speed: 100e6} }
+func (u uplink) Attach(link.Handler)     {}
+func (u uplink) Close() error            { return nil }
+func (u uplink) Below() link.Device      { return nil }
+func (u uplink) Counters() link.Counters { return link.Counters{Kind: "uplink"} }
 
 func (u uplink) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {

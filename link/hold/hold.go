@@ -285,6 +285,19 @@ func (h *Hold) send(c *choice, now clock.Time) {
 	}
 }
 
+// Below implements link.Device.
+func (h *Hold) Below() link.Device { return h.below }
+
+// Counters implements link.Device.
+func (h *Hold) Counters() link.Counters {
+	return link.Counters{Kind: "hold", Sent: h.Stats.Stats, Waiting: h.waiting, More: []link.Counter{
+		{Name: "flows", Value: int64(h.Stats.Flows), Level: true},
+		{Name: "flows_peak", Value: int64(h.Stats.PeakFlows), Level: true},
+		{Name: "flows_reclaimed", Value: int64(h.Stats.Reclaimed)},
+		{Name: "frames_shared", Value: int64(h.Stats.Shared)},
+	}}
+}
+
 // Receive passes on what arrives.
 func (h *Hold) Receive(frames []*link.Frame) { h.above.Receive(frames) }
 

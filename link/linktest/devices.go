@@ -17,6 +17,7 @@ type Record struct {
 // A Sink is a device for the bottom of a chain. It takes frames, which leave at once,
 // and keeps a record of them.
 type Sink struct {
+	link.Bottom
 	// Records are the frames that left, the oldest first.
 	Records []Record
 
@@ -97,6 +98,7 @@ func (s *Sink) Close() error {
 // Null is a device for the bottom of a chain, and a handler for its top, that counts
 // frames and frees them. It does not allocate, for benchmarks.
 type Null struct {
+	link.Bottom
 	Is     link.Info // what Info returns
 	Frames int
 	Bytes  int // without FCS

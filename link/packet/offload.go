@@ -137,9 +137,9 @@ func (s *super) longest() int {
 }
 
 // frame makes frame i.
-func (s *super) frame(i int) *link.Frame {
+func (s *super) frame(pool *link.Pool, i int) *link.Frame {
 	if s.length == 0 {
-		f := link.NewFrame(len(s.b))
+		f := pool.Frame(len(s.b))
 		copy(f.Bytes(), s.b)
 		if s.sum != 0 {
 			complete(f.Bytes(), s.l4, s.sum)
@@ -148,7 +148,7 @@ func (s *super) frame(i int) *link.Frame {
 	}
 	from := s.payload + i*s.size
 	to := min(from+s.size, len(s.b))
-	f := link.NewFrame(s.payload + to - from)
+	f := pool.Frame(s.payload + to - from)
 	b := f.Bytes()
 	copy(b[copy(b, s.b[:s.payload]):], s.b[from:to])
 	s.headIP(b, i)

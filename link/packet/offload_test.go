@@ -111,7 +111,7 @@ func cut(t *testing.T, b []byte) (frames [][]byte) {
 		t.Fatal("this is refused")
 	}
 	for i := range s.count {
-		f := s.frame(i)
+		f := s.frame(new(link.Pool), i)
 		if f.Len() > s.longest() {
 			t.Errorf("frame %d has %d bytes, more than the longest", i, f.Len())
 		}
@@ -301,7 +301,7 @@ func FuzzUnload(f *testing.F) {
 		}
 		n := s.payload
 		for i := range s.count {
-			f := s.frame(i)
+			f := s.frame(new(link.Pool), i)
 			if f.Len() > s.longest() {
 				t.Fatalf("frame %d has %d bytes, more than the longest", i, f.Len())
 			}
@@ -336,7 +336,7 @@ func BenchmarkCut(b *testing.B) {
 	for b.Loop() {
 		s, _ := unload(handed)
 		for i := range s.count {
-			s.frame(i).Free()
+			s.frame(new(link.Pool), i).Free()
 		}
 	}
 }

@@ -73,6 +73,7 @@ type Device struct {
 	line    *nic.Line
 	watcher *nic.Watcher // nil for one that nobody watches
 	inbox   *link.Inbox  // what the reading goroutine has read
+	pool    link.Pool
 	closed  bool
 	retry   clock.Timer
 	after   time.Duration // when it is set next
@@ -257,7 +258,7 @@ func (d *Device) take(b []byte) {
 		d.inbox.Lose(link.QueueFull, s.count-fit)
 	}
 	for i := range fit {
-		d.inbox.Put(s.frame(i))
+		d.inbox.Put(s.frame(&d.pool, i))
 	}
 }
 
@@ -268,6 +269,22 @@ func (d *Device) Stats() (sent, received link.Stats) {
 		d.inbox.Lose(link.QueueFull, int(d.port.lost()))
 	}
 	return d.line.Stats(), d.inbox.Stats()
+}
+
+// Below implements link.Device.
+func (d *Device) Below() link.Device { return nil }
+
+// Counters implements link.Device.
+func (d *Device) Counters() link.Counters {
+	c := link.Counters{Kind: "packet", Name: d.info.Name}
+	c.Sent, c.Received = d.Stats()
+	changes := d.Changes()
+	c.More = []link.Counter{
+		{Name: "downs", Value: int64(changes.Downs)},
+		{Name: "down_ns", Value: int64(changes.Down)},
+		{Name: "mtu_changes", Value: int64(changes.MTUs)},
+	}
+	return c
 }
 
 // Changes counts what became of the interface. It is called on the clock's goroutine.

@@ -87,6 +87,12 @@ func (c *Capture) Receive(frames []*link.Frame) {
 // Ready implements link.Handler.
 func (c *Capture) Ready() { c.handler.Ready() }
 
+// Below implements link.Device.
+func (c *Capture) Below() link.Device { return c.below }
+
+// Counters implements link.Device. What is written is counted by the Output.
+func (c *Capture) Counters() link.Counters { return link.Counters{Kind: "capture"} }
+
 // Close implements link.Device. The file stays open.
 func (c *Capture) Close() error { return c.below.Close() }
 

@@ -57,6 +57,7 @@ type Device struct {
 	line    *nic.Line
 	watcher *nic.Watcher // nil for one that nobody watches
 	inbox   *link.Inbox  // what the reading goroutine has read
+	pool    link.Pool
 	closed  bool
 	done    chan struct{} // closed when the reading goroutine has ended, nil before it runs
 }
@@ -189,7 +190,7 @@ func (d *Device) read() {
 			d.line.Fail(err)
 			return
 		}
-		f := link.NewFrame(n)
+		f := d.pool.Frame(n)
 		copy(f.Bytes(), b)
 		d.inbox.Put(f)
 	}
@@ -199,6 +200,22 @@ func (d *Device) read() {
 // clock's goroutine.
 func (d *Device) Stats() (sent, received link.Stats) {
 	return d.line.Stats(), d.inbox.Stats()
+}
+
+// Below implements link.Device.
+func (d *Device) Below() link.Device { return nil }
+
+// Counters implements link.Device.
+func (d *Device) Counters() link.Counters {
+	c := link.Counters{Kind: "tun", Name: d.info.Name}
+	c.Sent, c.Received = d.Stats()
+	changes := d.Changes()
+	c.More = []link.Counter{
+		{Name: "downs", Value: int64(changes.Downs)},
+		{Name: "down_ns", Value: int64(changes.Down)},
+		{Name: "mtu_changes", Value: int64(changes.MTUs)},
+	}
+	return c
 }
 
 // Changes counts what became of the interface. It is called on the clock's goroutine.

@@ -167,6 +167,20 @@ func (e *End) Stats() (sent, received link.Stats) {
 	return sent, e.received
 }
 
+// Below implements link.Device.
+func (e *End) Below() link.Device { return nil }
+
+// Counters implements link.Device.
+func (e *End) Counters() link.Counters {
+	c := link.Counters{Kind: "wire", Name: e.info.Name, Waiting: e.Waiting()}
+	c.Sent, c.Received = e.Stats()
+	q := e.Queue()
+	c.More = []link.Counter{
+		{Name: "queue_frames_peak", Value: int64(q.MaxFrames), Level: true},
+	}
+	return c
+}
+
 // Waiting returns how many frames this end has taken that are not on the line yet, in the
 // queue or at the port before it: what was given to it, less Stats.
 func (e *End) Waiting() int {

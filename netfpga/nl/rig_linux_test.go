@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 
 // wire is the device below the card. It takes everything that leaves, or nothing.
 type wire struct {
+	link.Bottom
 	full    bool
 	forget  bool // what left
 	handler link.Handler

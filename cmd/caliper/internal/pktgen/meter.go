@@ -108,5 +108,11 @@ func (m *Meter) leave(d departure, size pacer.Size) {
 	m.tally.leave(d, size)
 }
 
+// Below implements link.Device.
+func (m *Meter) Below() link.Device { return m.below }
+
+// Counters implements link.Device.
+func (m *Meter) Counters() link.Counters { return link.Counters{Kind: "meter"} }
+
 // Close implements link.Device.
 func (m *Meter) Close() error { return m.below.Close() }

@@ -61,6 +61,7 @@ type script struct {
 	capture *pcap.File
 	replay  Replay
 	done    Replayed
+	pool    link.Pool
 
 	rate  pacer.Pacer   // of the tempo, nil where packets keep their times
 	line  pcap.Timeline // of this pass
@@ -185,7 +186,7 @@ func (s *script) frame(p *pcap.Packet) *link.Frame {
 	if len(packet) < length {
 		s.done.CutShort++
 	}
-	f := link.NewFrame(length)
+	f := s.pool.Frame(length)
 	clear(f.Bytes()[copy(f.Bytes(), packet):])
 	if s.replay.Ethernet && header == 0 {
 		s.address(f)
