@@ -48,6 +48,7 @@ func newInterface(c *Card, n int, mac *port.Port, below link.Device, cfg *Config
 	i.info.Speed = cfg.Speed
 	i.info.Paces = true
 	i.info.Tick = time.Duration(cfg.Tick.Time(1))
+	i.info.Lead, i.info.Batch = cfg.lead(), perMessage
 	i.wait.ready = i.ready
 	c.waiters = append(c.waiters, &i.wait)
 	return i

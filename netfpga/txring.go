@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -23,8 +24,8 @@ type given struct {
 }
 
 // maxOvertaken is how many frames may overtake one that is not given up yet: as many as
-// the messages in the card's input memory have, where they are the shortest of the original.
-const maxOvertaken = 240
+// the messages in the card's input memory have.
+const maxOvertaken = drivercomm.Slots * perMessage
 
 // maxTxRing is more frames than the driver and the card have room for.
 const maxTxRing = 1 << 14

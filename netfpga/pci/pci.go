@@ -46,7 +46,8 @@ func Measured() Cost {
 	return Cost{Transfer: 28 * time.Microsecond, Speed: 33e6 * 32}
 }
 
-func (c Cost) of(bytes int) time.Duration {
+// Of returns how long a transfer of so many bytes takes.
+func (c Cost) Of(bytes int) time.Duration {
 	d := c.Transfer
 	if c.Speed > 0 {
 		d += time.Duration((int64(bytes)*8*int64(time.Second) + c.Speed - 1) / c.Speed)
@@ -142,7 +143,7 @@ func (b *Bus) start(end Status, n int) {
 	b.transfer = end
 	b.stats.Transfers++
 	b.stats.Bytes += uint64(n)
-	if d := b.cost.of(n); d > 0 {
+	if d := b.cost.Of(n); d > 0 {
 		b.timer.ResetAt(b.clk.Now().Add(d))
 		return
 	}
