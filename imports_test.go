@@ -28,7 +28,9 @@ var law = []struct{ packages, may string }{
 	{"link/packet", "pacer/clock link link/nic"},
 	{"link/hold", "pacer/clock pacer link"},
 	{"link/pcap", "pacer/clock pacer link"},
+	{"link/gaps", "pacer/clock pacer link link/pcap"},
 	{"link", "pacer/clock pacer"},
+	{"pacer/traffic", "pacer/clock pacer link link/pcap"},
 	{"netfpga/internal/fifo", ""},
 	{"netfpga/drivercomm", "pacer/clock"},
 	{"netfpga/pci", "pacer/clock netfpga/drivercomm netfpga/internal/fifo"},
@@ -38,6 +40,7 @@ var law = []struct{ packages, may string }{
 	{"netfpga/netthreads", "netfpga/drivercomm"},
 	{"netfpga/netthreads/image", "netfpga/netthreads"},
 	{"netfpga/netthreads/programs", "netfpga/netthreads netfpga/netthreads/image"},
+	{"netfpga/netthreads/simulator", "pacer/clock link link/nic link/pcap netfpga/drivercomm netfpga/netthreads"},
 	{"netfpga/firmware", "netfpga/drivercomm netfpga/internal/fifo netfpga/netthreads netfpga/pktgen netfpga/port pacer/clock"},
 	{"netfpga", "pacer/clock pacer link netfpga/drivercomm netfpga/internal/fifo netfpga/pci netfpga/port netfpga/pktgen netfpga/driver " +
 		"netfpga/firmware netfpga/netthreads netfpga/netthreads/programs"},
@@ -45,12 +48,10 @@ var law = []struct{ packages, may string }{
 	{"stack/cc", "pacer/clock pacer"},
 	{"stack", "pacer/clock pacer link link/endpoint stack/cc"},
 	{"cmd/caliper/internal/iperf3", ""},
-	{"cmd/caliper/internal/gaps", "pacer/clock pacer link link/pcap"},
-	{"cmd/caliper/internal/pktgen", "pacer/clock pacer link link/pcap netfpga"},
-	{"cmd/caliper/internal/netthreads", "pacer/clock link link/nic link/pcap netfpga/drivercomm netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs"},
+	{"cmd/caliper/internal/socket", "pacer/clock pacer link pacer/traffic"},
 	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/nic link/tun link/packet link/pcap netfpga netfpga/nl stack stack/cc " +
-		"netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs cmd/caliper/internal/netthreads " +
-		"cmd/caliper/internal/iperf3 cmd/caliper/internal/gaps cmd/caliper/internal/pktgen"},
+		"netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs netfpga/netthreads/simulator " +
+		"pacer/traffic link/gaps cmd/caliper/internal/iperf3 cmd/caliper/internal/socket"},
 }
 
 // gvisor are the only packages of ours that may import gVisor.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/netthreads"
 	"github.com/netcaliper/caliper/netfpga"
 	machine "github.com/netcaliper/caliper/netfpga/netthreads"
+	"github.com/netcaliper/caliper/netfpga/netthreads/programs"
 )
 
 // cardSpec says what sends: what --card, --firmware and --full-payload are given.
@@ -81,7 +81,7 @@ func readCard(c *cli.Context, kind string) (cardSpec, error) {
 	}
 	if c.IsSet("firmware") {
 		var err error
-		if s.image, err = netthreads.Open(c.String("firmware"), func(what string) { fmt.Fprintf(c.App.ErrWriter, "caliper: %s\n", what) }); err != nil {
+		if s.image, err = programs.Open(c.String("firmware"), func(what string) { fmt.Fprintf(c.App.ErrWriter, "caliper: %s\n", what) }); err != nil {
 			return s, badInput(err, "--firmware %s", c.String("firmware"))
 		}
 	}

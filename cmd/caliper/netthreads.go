@@ -6,9 +6,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	sim "github.com/netcaliper/caliper/cmd/caliper/internal/netthreads"
 	"github.com/netcaliper/caliper/netfpga/netthreads"
 	"github.com/netcaliper/caliper/netfpga/netthreads/programs"
+	"github.com/netcaliper/caliper/netfpga/netthreads/simulator"
 )
 
 const netthreadsHelp = `Programs for the card's processors, in C, run here without a card:
@@ -139,12 +139,12 @@ func netthreadsUsageError(c *cli.Context, err error, _ bool) error {
 // portFlag gathers what --mac or --host are given.
 type portFlag struct {
 	host  bool
-	specs []sim.Spec
+	specs []simulator.Spec
 }
 
 // Set implements cli.Generic.
 func (f *portFlag) Set(s string) error {
-	spec, err := sim.ParseSpec(f.host, s)
+	spec, err := simulator.ParseSpec(f.host, s)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func withName(v *console, what string, do func(c *cli.Context, v *console, name 
 // withImage is withName for a command that reads a program.
 func withImage(v *console, do func(c *cli.Context, v *console, name string, img *netthreads.Image) error) cli.ActionFunc {
 	return withName(v, "image", func(c *cli.Context, v *console, name string) error {
-		img, err := sim.Open(name, v.warn)
+		img, err := programs.Open(name, v.warn)
 		if err != nil {
 			return badInput(err, "").hint("give an ELF file, NAME%s, or one of %s", mifFiles, strings.Join(programs.Names(), ", "))
 		}

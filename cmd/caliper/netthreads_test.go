@@ -19,11 +19,12 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
-	sim "github.com/netcaliper/caliper/cmd/caliper/internal/netthreads"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/netthreads"
+	"github.com/netcaliper/caliper/netfpga/netthreads/programs"
+	"github.com/netcaliper/caliper/netfpga/netthreads/simulator"
 )
 
 // A timed packet is one of a capture, with the ticks of 8 ns since 1970.
@@ -81,10 +82,10 @@ func frames(n, size int, apart uint64) (all []timed) {
 }
 
 // simulate is caliper netthreads run with --json, which must succeed.
-func simulate(t *testing.T, args ...string) *sim.Report {
+func simulate(t *testing.T, args ...string) *simulator.Report {
 	t.Helper()
 	o := caliper(t, append([]string{"netthreads", "run", "--json"}, args...)...)
-	r := new(sim.Report)
+	r := new(simulator.Report)
 	if err := json.Unmarshal([]byte(o.stdout), r); o.code != exitOK || err != nil {
 		t.Fatalf("exit code %d, %v\n%s%s", o.code, err, o.stdout, o.stderr)
 	}
@@ -123,7 +124,7 @@ func TestNetthreadsBounce(t *testing.T) {
 	packets := frames(100, 600, 2000)
 	in, out := writeCapture(t, packets...), filepath.Join(t.TempDir(), "out.pcapng")
 	r := simulate(t, "bounce", "--mac", "3=pcap:"+in+","+out)
-	if r.End != sim.Idle || len(r.Ports) != 1 || r.Ports[0].Port != "mac 3" || r.Ports[0].In != 100 || r.Ports[0].Out != 100 {
+	if r.End != simulator.Idle || len(r.Ports) != 1 || r.Ports[0].Port != "mac 3" || r.Ports[0].In != 100 || r.Ports[0].Out != 100 {
 		t.Fatalf("%+v", r)
 	}
 	got := readTimed(t, out)
@@ -213,8 +214,8 @@ func TestNetthreadsFault(t *testing.T) {
 		}
 	}
 	o = caliper(t, "netthreads", "run", name, "--json")
-	r := new(sim.Report)
-	if err := json.Unmarshal([]byte(o.stdout), r); err != nil || o.code != exitFailed || r.Fault == nil || r.Fault.PC != 0x20000004 || r.End != sim.Faulted {
+	r := new(simulator.Report)
+	if err := json.Unmarshal([]byte(o.stdout), r); err != nil || o.code != exitFailed || r.Fault == nil || r.Fault.PC != 0x20000004 || r.End != simulator.Faulted {
 		t.Errorf("%v: %s", err, o.stdout)
 	}
 	o = caliper(t, "netthreads", "run", program(t, "70000000"), "--cpus", "1", "--threads", "1")
@@ -235,7 +236,7 @@ func TestNetthreadsIgnoreFaults(t *testing.T) {
 	if o := succeed(t, args...); !strings.Contains(o.stdout, want) || !strings.Contains(o.stdout, "idle: nothing can happen any more") {
 		t.Errorf("it says\n%s, and not %s", o.stdout, want)
 	}
-	var r sim.Report
+	var r simulator.Report
 	if err := json.Unmarshal([]byte(succeed(t, append(args, "--json")...).stdout), &r); err != nil {
 		t.Fatal(err)
 	}
@@ -335,11 +336,11 @@ func TestNetthreadsMIF(t *testing.T) {
 	if !strings.Contains(out, base+".instr.mif: ") || !strings.Contains(out, base+".data.mif: ") {
 		t.Error(out)
 	}
-	elf, err := sim.Open("hello", nil)
+	elf, err := programs.Open("hello", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mif, err := sim.Open(base, nil)
+	mif, err := programs.Open(base, nil)
 	if err != nil || !bytes.Equal(mif.Text, elf.Text) || !bytes.Equal(mif.Data[:len(elf.Data)], elf.Data) || len(mif.Data) > len(elf.Data)+3 {
 		t.Fatalf("%v: not the same program", err)
 	}
@@ -372,7 +373,7 @@ func TestNetthreadsLoad(t *testing.T) {
 	if err := json.Unmarshal([]byte(succeed(t, "netthreads", "load", "hello", "--json").stdout), &l); err != nil {
 		t.Fatal(err)
 	}
-	img, err := sim.Open("hello", nil)
+	img, err := programs.Open("hello", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

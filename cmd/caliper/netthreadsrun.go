@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	sim "github.com/netcaliper/caliper/cmd/caliper/internal/netthreads"
 	"github.com/netcaliper/caliper/netfpga/netthreads"
+	"github.com/netcaliper/caliper/netfpga/netthreads/simulator"
 )
 
 // runProgram is netthreads run.
@@ -21,7 +21,7 @@ func runProgram(c *cli.Context, v *console, name string, img *netthreads.Image) 
 	if err != nil {
 		return err
 	}
-	s, err := sim.New(img, config)
+	s, err := simulator.New(img, config)
 	if err != nil {
 		return simulationProblem(err)
 	}
@@ -37,7 +37,7 @@ func runProgram(c *cli.Context, v *console, name string, img *netthreads.Image) 
 	report := s.Report(time.Since(began), err)
 	v.done()
 	if closed := s.Close(); err == nil && closed != nil {
-		err, report.End, report.Error = closed, sim.Broken, closed.Error()
+		err, report.End, report.Error = closed, simulator.Broken, closed.Error()
 	}
 	if wrote := writeReport(c, v, report); wrote != nil {
 		return failed(wrote, "write the result")
@@ -49,15 +49,15 @@ func runProgram(c *cli.Context, v *console, name string, img *netthreads.Image) 
 		return failed(nil, "%s", strings.TrimRight(report.Fault.Report, "\n")).hint("caliper netthreads dis %s shows the program", name)
 	case err != nil:
 		return failed(err, "")
-	case report.End == sim.Interrupted:
+	case report.End == simulator.Interrupted:
 		return wasInterrupted()
 	}
 	return nil
 }
 
 // readSimulation reads the flags.
-func readSimulation(c *cli.Context, v *console) (*sim.Config, error) {
-	config := &sim.Config{Cycles: c.Uint64("cycles"), Lossless: c.Bool("lossless")}
+func readSimulation(c *cli.Context, v *console) (*simulator.Config, error) {
+	config := &simulator.Config{Cycles: c.Uint64("cycles"), Lossless: c.Bool("lossless")}
 	for _, name := range []string{"mac", "host"} {
 		config.Ports = append(config.Ports, c.Generic(name).(*portFlag).specs...)
 	}
@@ -108,7 +108,7 @@ func readSimulation(c *cli.Context, v *console) (*sim.Config, error) {
 }
 
 // readTrace reads what the trace is written to, if one is wanted.
-func readTrace(c *cli.Context, v *console, config *sim.Config) error {
+func readTrace(c *cli.Context, v *console, config *simulator.Config) error {
 	switch name := c.String("trace"); {
 	case !c.IsSet("trace"):
 	case name == "":
@@ -131,7 +131,7 @@ func (stays) Close() error { return nil }
 // simulationProblem is an error of connecting the ports: nothing has run.
 func simulationProblem(err error) error {
 	switch {
-	case errors.Is(err, sim.ErrRights):
+	case errors.Is(err, simulator.ErrRights):
 		return &problem{err: err, code: exitNoRights}
 	case errors.Is(err, syscall.EBUSY):
 		return failed(err, "")
@@ -142,7 +142,7 @@ func simulationProblem(err error) error {
 }
 
 // writeReport prints what came of a run.
-func writeReport(c *cli.Context, v *console, r *sim.Report) error {
+func writeReport(c *cli.Context, v *console, r *simulator.Report) error {
 	if c.Bool("json") {
 		return writeJSON(v, r)
 	}

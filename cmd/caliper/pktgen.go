@@ -11,10 +11,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/netfpga/nl"
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/traffic"
 )
 
 const pktgenHelp = `The flags of one letter are those of Caliper's pktgen. With -N the packets leave through
@@ -97,11 +97,11 @@ type pktgenTest struct {
 
 	src, dst netip.AddrPort
 	mac      [6]byte
-	plan     pktgen.Plan
+	plan     traffic.Plan
 
 	capture *pcap.File // of --replay, nil without
 	file    string     // its name
-	replay  pktgen.Replay
+	replay  traffic.Replay
 }
 
 // What the card is: its largest IP packet in bytes, and its line speed in bit/s.
@@ -225,11 +225,11 @@ func (t *pktgenTest) readGaps(c *cli.Context) error {
 	case drawn:
 		t.plan.Gaps = d.Gaps(t.bench.seed)
 	case c.IsSet("d"):
-		gap, err := pktgen.ParseGap(c.String("d"))
+		gap, err := traffic.ParseGap(c.String("d"))
 		if err != nil {
 			return badInput(err, "-d")
 		}
-		t.plan.Gaps = pktgen.CycleGaps([]pacer.Gap{gap})
+		t.plan.Gaps = traffic.CycleGaps([]pacer.Gap{gap})
 	case c.IsSet("D"):
 		file, err := os.Open(c.String("D"))
 		if err != nil {
@@ -240,7 +240,7 @@ func (t *pktgenTest) readGaps(c *cli.Context) error {
 		if err != nil {
 			return badInput(err, "-D %s", c.String("D")).hint("delays are numbers of nanoseconds such as 13560 or 13333.33, separated by white space")
 		}
-		t.plan.Gaps = pktgen.CycleGaps(list)
+		t.plan.Gaps = traffic.CycleGaps(list)
 	default:
 		return badInput(nil, "how far apart are the packets to be?").
 			hint("give -d NS, -D FILE or --dist, for instance -d 13560")
@@ -251,7 +251,7 @@ func (t *pktgenTest) readGaps(c *cli.Context) error {
 // readSizes reads how large packets are.
 func (t *pktgenTest) readSizes(c *cli.Context) error {
 	headers := headers(t.dst.Addr())
-	t.plan.Sizes = pktgen.CycleSizes([]int{cardMTU - headers})
+	t.plan.Sizes = traffic.CycleSizes([]int{cardMTU - headers})
 	d, drawn, err := t.readDist(c, true)
 	switch {
 	case err != nil:
@@ -263,22 +263,22 @@ func (t *pktgenTest) readSizes(c *cli.Context) error {
 			return badInput(err, "--dist %v", d)
 		}
 	case c.IsSet("l"):
-		n, err := pktgen.ParseSize(c.String("l"))
+		n, err := traffic.ParseSize(c.String("l"))
 		if err != nil {
 			return badInput(err, "-l")
 		}
-		t.plan.Sizes = pktgen.CycleSizes([]int{n})
+		t.plan.Sizes = traffic.CycleSizes([]int{n})
 	case c.IsSet("L"):
 		file, err := os.Open(c.String("L"))
 		if err != nil {
 			return badInput(err, "-L")
 		}
 		defer file.Close()
-		list, err := pktgen.ParseSizes(file)
+		list, err := traffic.ParseSizes(file)
 		if err != nil {
 			return badInput(err, "-L %s", c.String("L")).hint("sizes are numbers of bytes such as 1472, separated by white space")
 		}
-		t.plan.Sizes = pktgen.CycleSizes(list)
+		t.plan.Sizes = traffic.CycleSizes(list)
 	}
 	if t.netfpga {
 		return t.checkSizes(cardMTU)
@@ -298,7 +298,7 @@ func (t *pktgenTest) checkSizes(mtu int) error {
 
 // readDist returns the distribution of sizes or of gaps, if there is one. A comma in it has
 // split it: a piece that begins with a digit goes on with the one before.
-func (t *pktgenTest) readDist(c *cli.Context, sizes bool) (found pktgen.Dist, ok bool, err error) {
+func (t *pktgenTest) readDist(c *cli.Context, sizes bool) (found traffic.Dist, ok bool, err error) {
 	var specs []string
 	for _, s := range c.StringSlice("dist") {
 		if n := len(specs); n > 0 && s != "" && strings.Contains("0123456789.-", s[:1]) {
@@ -308,7 +308,7 @@ func (t *pktgenTest) readDist(c *cli.Context, sizes bool) (found pktgen.Dist, ok
 		}
 	}
 	for _, s := range specs {
-		d, err := pktgen.ParseDist(s)
+		d, err := traffic.ParseDist(s)
 		if err != nil {
 			return d, false, badInput(err, "--dist %.64s", s)
 		}

@@ -10,11 +10,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/netfpga/nl"
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/traffic"
 )
 
 // netlinkLead is how long before the first departure the descriptions begin to go to a
@@ -78,8 +78,7 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 	f := &described{Clock: "real", Card: t.netlink.String(), Pacer: t.describe(), Seed: t.bench.seed,
 		Flow: pacer.FlowOf(pacer.ProtoUDP, t.src, t.dst).String()}
 	began := time.Now()
-	like := netfpga.Description{Src: t.src, Dst: t.dst, DstMAC: t.mac}
-	err = client.Stream(signalled, nl.Window{}, t.counted(pktgen.Descriptions(&t.plan, like, began.Add(netlinkLead)), f))
+	err = client.Stream(signalled, nl.Window{}, t.counted(traffic.Packets(&t.plan, began.Add(netlinkLead)), f))
 	f.Seconds = time.Since(began).Seconds()
 	f.refused = errors.As(err, new(*nl.Error))
 	if err != nil {
@@ -100,10 +99,12 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 	return nil
 }
 
-// counted passes on descriptions, counts them, and shows how many there were.
-func (t *pktgenTest) counted(packets iter.Seq[netfpga.Description], f *described) iter.Seq[netfpga.Description] {
+// counted describes packets, counts them, and shows how many there were.
+func (t *pktgenTest) counted(packets iter.Seq[traffic.Packet], f *described) iter.Seq[netfpga.Description] {
 	return func(yield func(netfpga.Description) bool) {
-		for d := range packets {
+		d := t.like()
+		for p := range packets {
+			describe(&d, &p)
 			if !yield(d) {
 				return
 			}

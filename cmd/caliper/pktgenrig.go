@@ -5,13 +5,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
+	"github.com/netcaliper/caliper/cmd/caliper/internal/socket"
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
 	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/traffic"
 )
 
 // readCard checks which card sends: one of this process.
@@ -33,7 +34,7 @@ type generator interface {
 
 // pktgenRig is the card with a generator above it:
 //
-//	generator -> card -> meter -> trace -> capture -> the outlet
+//	generator -> card -> monitor -> trace -> capture -> the outlet
 //
 // What is replayed goes through a hold.Hold, which has a card send frames in order, or
 // without one sends them. The bench has the clock and the interface of a real port, the recorder and the capture.
@@ -43,15 +44,15 @@ type pktgenRig struct {
 	hold      *hold.Hold     // nil but for a replay
 	card      *netfpga.Card  // nil for a replay without one
 	trace     *link.Trace
-	tally     *pktgen.Tally
-	generator generator      // nil for a card that serves others
-	player    *pktgen.Player // the generator of a replay
+	counters  *traffic.Counters
+	generator generator       // nil for a card that serves others
+	player    *traffic.Player // the generator of a replay
 }
 
 // newPktgenRig puts a rig together. What it has opened when something fails it closes
 // again.
 func newPktgenRig(t *pktgenTest) (g *pktgenRig, err error) {
-	g = &pktgenRig{bench: &bench{recorder: newRecorder(t.bench.hash || !t.bench.port.real() && !t.serves)}, tally: pktgen.NewTally()}
+	g = &pktgenRig{bench: &bench{recorder: newRecorder(t.bench.hash || !t.bench.port.real() && !t.serves)}, counters: traffic.NewCounters()}
 	defer func() {
 		if err != nil {
 			g.close()
@@ -92,12 +93,12 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		g.trace.Departures.Tick = realTick
 		g.trace.Departures.Software = true
 	}
-	meter := pktgen.NewMeter(g.trace, clk, cardSpeed, g.tally)
+	monitor := traffic.NewMonitor(g.trace, clk, cardSpeed, g.counters)
 	if t.bench.card.kind == "none" {
-		g.replay(t, meter, 0)
+		g.replay(t, monitor, 0)
 		return nil
 	}
-	if g.card, err = netfpga.New(clk, meter, t.bench.card.config()); err != nil {
+	if g.card, err = netfpga.New(clk, monitor, t.bench.card.config()); err != nil {
 		return err
 	}
 	if t.serves {
@@ -106,19 +107,42 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 	}
 	if t.capture == nil {
 		g.card.Attach(nobody{})
-		like := netfpga.Description{Src: t.src, Dst: t.dst, DstMAC: t.mac}
-		g.generator = pktgen.NewGenerator(clk, g.card, &t.plan, like, g.tally)
+		g.generator = traffic.NewGenerator(clk, &t.plan, g.counters, func(ready func()) traffic.Injector {
+			return &injector{g.card.NewSender(netfpga.SenderConfig{Ready: ready}), t.like()}
+		})
 		return nil
 	}
 	g.replay(t, g.card, t.bench.card.horizon())
 	return nil
 }
 
+// injector has a card's driver make the packets of a generator.
+type injector struct {
+	sender *netfpga.Sender
+	packet netfpga.Description
+}
+
+// Inject implements traffic.Injector.
+func (i *injector) Inject(p *traffic.Packet) error {
+	describe(&i.packet, p)
+	return i.sender.Inject(&i.packet)
+}
+
+// like returns what all packets of a plan have in common, as a card's driver is told.
+func (t *pktgenTest) like() netfpga.Description {
+	return netfpga.Description{Src: t.src, Dst: t.dst, DstMAC: t.mac}
+}
+
+// describe says how large a packet is and when it leaves.
+func describe(d *netfpga.Description, p *traffic.Packet) {
+	d.Payload, d.Absolute, d.Departure = p.Payload, p.Absolute, p.Departure
+}
+
 // replay puts a player above the device.
 func (g *pktgenRig) replay(t *pktgenTest, below link.Device, horizon time.Duration) {
 	g.hold = hold.New(below, g.clock(), &hold.Config{Horizon: horizon})
 	g.hold.Attach(nobody{})
-	g.player = pktgen.NewPlayer(g.clock(), g.hold, t.capture, t.replay, g.tally)
+	g.player = traffic.NewPlayer(g.clock(), g.hold, t.capture, t.replay, g.counters)
 	g.generator = g.player
 }
 
@@ -207,16 +231,16 @@ func (*sink) Close() error        { return nil }
 
 // pktgenKernel is the way through the kernel's sockets.
 type pktgenKernel struct {
-	*pktgen.Kernel
-	clk   *clock.Real
-	tally *pktgen.Tally
+	*socket.Sender
+	clk      *clock.Real
+	counters *traffic.Counters
 }
 
 // newPktgenKernel opens the socket.
 func newPktgenKernel(t *pktgenTest) (*pktgenKernel, error) {
-	g := &pktgenKernel{clk: startClock(), tally: pktgen.NewTally()}
+	g := &pktgenKernel{clk: startClock(), counters: traffic.NewCounters()}
 	var err error
-	if g.Kernel, err = pktgen.OpenKernel(g.clk, t.dst, t.src.Port()); err != nil {
+	if g.Sender, err = socket.Open(g.clk, t.dst, t.src.Port()); err != nil {
 		g.clk.Close()
 		return nil, failed(err, "").hint("ip route get %v shows which way packets to it go", t.dst.Addr())
 	}
@@ -225,7 +249,7 @@ func newPktgenKernel(t *pktgenTest) (*pktgenKernel, error) {
 		return nil, err
 	}
 	g.Departures.Tick = realTick
-	g.Begin(&t.plan, g.tally)
+	g.Begin(&t.plan, g.counters)
 	return g, nil
 }
 

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/traffic"
 )
 
 // lead is how long before the first departure the generator begins, so that the first
@@ -20,11 +20,11 @@ const lead = 10 * time.Millisecond
 // pktgenFindings are what the command prints.
 type pktgenFindings struct {
 	findings
-	Flow   string           `json:"flow,omitempty"` // none in a replay
-	Sent   pktgen.Summary   `json:"sent"`
-	Replay *pktgen.Replayed `json:"replay,omitempty"`
-	NoRoom uint64           `json:"no_room,omitempty"` // how often the kernel's socket had none
-	Error  string           `json:"error,omitempty"`
+	Flow   string            `json:"flow,omitempty"` // none in a replay
+	Sent   traffic.Summary   `json:"sent"`
+	Replay *traffic.Replayed `json:"replay,omitempty"`
+	NoRoom uint64            `json:"no_room,omitempty"` // how often the kernel's socket had none
+	Error  string            `json:"error,omitempty"`
 }
 
 // run sends the packets and prints what came of it.
@@ -49,14 +49,14 @@ func (t *pktgenTest) throughKernel(signalled context.Context) error {
 	}
 	defer g.close()
 	g.clk.Do(func() { g.Start(lead) })
-	t.await(g.tally, signalled)
+	t.await(g.counters, signalled)
 	f := &pktgenFindings{findings: findings{Clock: "real", Card: "none", Port: "kernel", Pacer: t.describe(), Seed: t.bench.seed}}
 	g.clk.Do(func() {
 		g.Stop()
-		f.Departures, f.Sent, f.NoRoom = g.Departures.Report(), g.tally.Summary(), g.Full
+		f.Departures, f.Sent, f.NoRoom = g.Departures.Report(), g.counters.Summary(), g.Full
 	})
 	f.Flow = g.Flow().String()
-	if err = g.tally.Err(); err != nil {
+	if err = g.counters.Err(); err != nil {
 		err = failed(err, "")
 	}
 	return t.finish(f, err, signalled)
@@ -79,7 +79,7 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 		t.advance(g, signalled)
 	} else {
 		up, cancel := g.whileUp(signalled)
-		t.await(g.tally, up)
+		t.await(g.counters, up)
 		cancel()
 	}
 	f := t.findings(g)
@@ -99,7 +99,7 @@ func (t *pktgenTest) throughCard(signalled context.Context) error {
 
 // failure returns what ended a run before its end.
 func (t *pktgenTest) failure(g *pktgenRig, signalled context.Context) error {
-	err := g.tally.Err()
+	err := g.counters.Err()
 	switch {
 	case err != nil && t.capture != nil && signalled.Err() != nil: // the signal closed the file
 		return nil
@@ -112,18 +112,18 @@ func (t *pktgenTest) failure(g *pktgenRig, signalled context.Context) error {
 }
 
 // await waits for the end of a run in real time, or of the context.
-func (t *pktgenTest) await(tally *pktgen.Tally, ctx context.Context) {
+func (t *pktgenTest) await(counters *traffic.Counters, ctx context.Context) {
 	began := time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
-		case <-tally.Over():
+		case <-counters.Over():
 			return
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			t.console.show("%s, %.1f s", t.progress(tally.Left()), time.Since(began).Seconds())
+			t.console.show("%s, %.1f s", t.progress(counters.Left()), time.Since(began).Seconds())
 		}
 	}
 }
@@ -133,7 +133,7 @@ func (t *pktgenTest) advance(g *pktgenRig, signalled context.Context) {
 	began := time.Now()
 	over := func() bool {
 		select {
-		case <-g.tally.Over():
+		case <-g.counters.Over():
 			return true
 		default:
 			return false
@@ -147,7 +147,7 @@ func (t *pktgenTest) advance(g *pktgenRig, signalled context.Context) {
 			return
 		}
 		virtual := g.virtual.Now().Sub(0)
-		t.console.show("%s, %.1f s in virtual time, %.1f x real time", t.progress(g.tally.Left()), virtual.Seconds(), virtual.Seconds()/time.Since(began).Seconds())
+		t.console.show("%s, %.1f s in virtual time, %.1f x real time", t.progress(g.counters.Left()), virtual.Seconds(), virtual.Seconds()/time.Since(began).Seconds())
 	}
 	for len(g.wires) > 0 && g.wires[0].Queue().Frames > 0 && g.virtual.Step() {
 	}
@@ -179,7 +179,7 @@ func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
 		g.trace.Departures.Dropped = g.dropped()
 		f.Departures = g.trace.Departures.Report()
 		f.TraceHash = g.traceHash()
-		f.Sent = g.tally.Summary()
+		f.Sent = g.counters.Summary()
 	})
 	return f
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/pktgen"
 	"github.com/netcaliper/caliper/link/pcap"
+	"github.com/netcaliper/caliper/pacer/traffic"
 )
 
 // replayFlags say what caliper pktgen replays, and how.
@@ -65,9 +65,9 @@ func (t *pktgenTest) readTempo(c *cli.Context) (err error) {
 		return badInput(nil, "%s exclude each other", strings.Join(given, " and ")).hint("each says how fast packets leave: give one")
 	}
 	r := &t.replay.Tempo
-	for name, v := range map[string]*pktgen.Speed{"speed": &r.Speed, "pps": &r.PPS, "mbps": &r.Mbps} {
+	for name, v := range map[string]*traffic.Speed{"speed": &r.Speed, "pps": &r.PPS, "mbps": &r.Mbps} {
 		if s := c.String(name); s != "" || c.IsSet(name) {
-			if *v, err = pktgen.ParseSpeed(s); err != nil {
+			if *v, err = traffic.ParseSpeed(s); err != nil {
 				return badInput(err, "--%s", name)
 			}
 		}
