@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // offloadHeader is the length of what the kernel puts before a frame, in bytes: struct
@@ -31,172 +32,82 @@ const (
 // Ethernet header.
 const maxSuper = link.EthernetHeader + 1<<16 - 1
 
-// A super is what the kernel handed over: one frame, or a segment to be cut into many.
-type super struct {
-	b       []byte // the frame
-	count   int    // frames to be made of it
-	size    int    // payload of each but the last, which has the rest
-	payload int    // where the payload begins
-	length  int    // where the IP header's length stands; 0 for a frame that is not cut
-	l4      int    // where the checksum's bytes begin
-	sum     int    // where the checksum stands, 0 where it is complete
-	udp     bool
+// A handed is what the kernel handed over: one frame, or a super-segment to be cut into many.
+type handed struct {
+	b     []byte // the frame
+	l4    int    // where the checksum's bytes begin
+	sum   int    // where the checksum stands, 0 where it is complete
+	cut   bool
+	super link.Super
 }
-
-const (
-	ipHeader   = link.EthernetHeader
-	ip4Length  = ipHeader + 2
-	ip4ID      = ipHeader + 4
-	ip4Sum     = ipHeader + 10
-	ip4Header  = 20
-	ip6Length  = ipHeader + 4
-	ip6Header  = 40
-	tcpHeader  = 20
-	tcpSum     = 16
-	tcpFINPSH  = 0x01 | 0x08
-	tcpCWR     = 0x80
-	udpHeader  = 8
-	udpSum     = 6
-	typeOfIPv4 = 0x0800
-	typeOfIPv6 = 0x86dd
-)
 
 // unload reads what the kernel handed over. It returns false for what is no frame, or
 // contradicts itself.
-func unload(b []byte) (s super, ok bool) {
+func unload(b []byte) (h handed, ok bool) {
 	if len(b) < offloadHeader+link.EthernetHeader {
-		return s, false
+		return h, false
 	}
 	order := binary.NativeEndian
 	flags, kind := b[0], b[1]&^withCWR
-	s = super{b: b[offloadHeader:], count: 1}
+	h = handed{b: b[offloadHeader:]}
 	if flags&needsChecksum != 0 {
-		s.l4 = int(order.Uint16(b[6:]))
-		s.sum = s.l4 + int(order.Uint16(b[8:]))
-		if s.l4 < link.EthernetHeader || s.sum+2 > len(s.b) {
-			return s, false
+		h.l4 = int(order.Uint16(b[6:]))
+		h.sum = h.l4 + int(order.Uint16(b[8:]))
+		if h.l4 < link.EthernetHeader || h.sum+2 > len(h.b) {
+			return h, false
 		}
 	}
 	if kind == cutNothing {
-		return s, true
+		return h, true
 	}
-	s.size = int(order.Uint16(b[4:]))
-	return s, s.plan(kind)
+	h.cut = true
+	return h, h.plan(kind, int(order.Uint16(b[4:])))
 }
+
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+)
 
 // plan finds where to cut. A kernel leaves no segment to be cut whose checksum it has
 // completed.
-func (s *super) plan(kind byte) bool {
-	if s.sum == 0 || s.size == 0 || len(s.b) > maxSuper || !s.planIP(kind) {
+func (h *handed) plan(kind byte, size int) bool {
+	proto := byte(pacer.ProtoTCP)
+	switch t := binary.BigEndian.Uint16(h.b[link.EthernetHeader-2:]); {
+	case t == etherIPv4 && kind == cutTCP4, t == etherIPv6 && kind == cutTCP6:
+	case (t == etherIPv4 || t == etherIPv6) && kind == cutUDP:
+		proto = pacer.ProtoUDP
+	default:
 		return false
 	}
-	l4 := s.b[s.l4:]
-	switch kind {
-	case cutTCP4, cutTCP6:
-		if len(l4) < tcpHeader {
-			return false
-		}
-		n := int(l4[12]>>4) * 4
-		if n < tcpHeader || s.sum != s.l4+tcpSum {
-			return false
-		}
-		s.payload = s.l4 + n
-	case cutUDP:
-		s.udp = true
-		s.payload = s.l4 + udpHeader
-		if s.sum != s.l4+udpSum {
-			return false
-		}
-	}
-	if s.payload >= len(s.b) {
-		return false
-	}
-	s.count = (len(s.b) - s.payload + s.size - 1) / s.size
-	return true
+	return h.sum == h.l4+link.SumOffset(proto) && h.super.Set(h.b, link.EthernetHeader, h.l4, proto, size)
 }
 
-// planIP checks that the IP header is one, and ends before the checksum's bytes.
-func (s *super) planIP(kind byte) bool {
-	switch t := binary.BigEndian.Uint16(s.b[ipHeader-2:]); {
-	case t == typeOfIPv4 && (kind == cutTCP4 || kind == cutUDP):
-		s.length = ip4Length
-		return s.l4 >= ipHeader+ip4Header && s.l4 == ipHeader+int(s.b[ipHeader]&0x0f)*4
-	case t == typeOfIPv6 && (kind == cutTCP6 || kind == cutUDP):
-		s.length = ip6Length
-		return s.l4 >= ipHeader+ip6Header
+// frames returns how many frames are to be made.
+func (h *handed) frames() int {
+	if h.cut {
+		return h.super.Frames()
 	}
-	return false
+	return 1
 }
 
 // longest returns the length of the longest frame to be made, in bytes.
-func (s *super) longest() int {
-	if s.length == 0 {
-		return len(s.b)
+func (h *handed) longest() int {
+	if h.cut {
+		return h.super.Longest()
 	}
-	return min(len(s.b), s.payload+s.size)
+	return len(h.b)
 }
 
-// frame makes frame i.
-func (s *super) frame(pool *link.Pool, i int) *link.Frame {
-	if s.length == 0 {
-		f := pool.Frame(len(s.b))
-		copy(f.Bytes(), s.b)
-		if s.sum != 0 {
-			complete(f.Bytes(), s.l4, s.sum)
-		}
-		return f
+// next makes the next frame.
+func (h *handed) next(pool *link.Pool) *link.Frame {
+	if h.cut {
+		return h.super.Next(pool)
 	}
-	from := s.payload + i*s.size
-	to := min(from+s.size, len(s.b))
-	f := pool.Frame(s.payload + to - from)
-	b := f.Bytes()
-	copy(b[copy(b, s.b[:s.payload]):], s.b[from:to])
-	s.headIP(b, i)
-	s.headL4(b, i)
-	complete(b, s.l4, s.sum)
+	f := pool.Frame(len(h.b))
+	copy(f.Bytes(), h.b)
+	if h.sum != 0 {
+		link.CompleteSum(f.Bytes(), h.l4, h.sum)
+	}
 	return f
-}
-
-// headIP makes the IP header of frame i right.
-func (s *super) headIP(b []byte, i int) {
-	order := binary.BigEndian
-	if s.length == ip6Length {
-		order.PutUint16(b[ip6Length:], uint16(len(b)-ipHeader-ip6Header))
-		return
-	}
-	order.PutUint16(b[ip4Length:], uint16(len(b)-ipHeader))
-	order.PutUint16(b[ip4ID:], order.Uint16(b[ip4ID:])+uint16(i))
-	order.PutUint16(b[ip4Sum:], 0)
-	order.PutUint16(b[ip4Sum:], ^link.Fold(link.Sum(0, b[ipHeader:s.l4])))
-}
-
-// headL4 makes the TCP or UDP header of frame i right, but for its checksum: there it puts
-// the sum of the pseudo-header, which differs from the whole segment's in the length.
-func (s *super) headL4(b []byte, i int) {
-	order := binary.BigEndian
-	whole, n := uint16(len(s.b)-s.l4), uint16(len(b)-s.l4)
-	order.PutUint16(b[s.sum:], link.Fold(uint64(order.Uint16(b[s.sum:]))+uint64(^whole)+uint64(n)))
-	l4 := b[s.l4:]
-	if s.udp {
-		order.PutUint16(l4[4:], n)
-		return
-	}
-	order.PutUint32(l4[4:], order.Uint32(l4[4:])+uint32(i*s.size))
-	if i > 0 {
-		l4[13] &^= tcpCWR // the first says it for all (RFC 3168)
-	}
-	if i < s.count-1 {
-		l4[13] &^= tcpFINPSH
-	}
-}
-
-// complete puts the checksum over all bytes from start on at sum, where the
-// pseudo-header's sum stands. As with UDP 0 says that there is none, it is written as -0,
-// which for TCP is the same (RFC 768, 1071).
-func complete(b []byte, start, sum int) {
-	c := ^link.Fold(link.Sum(0, b[start:]))
-	if c == 0 {
-		c = 0xffff
-	}
-	binary.BigEndian.PutUint16(b[sum:], c)
 }

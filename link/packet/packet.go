@@ -244,21 +244,22 @@ func (d *Device) read() {
 
 // take makes frames of what was read and wakes the clock's goroutine.
 func (d *Device) take(b []byte) {
-	s, ok := unload(b)
+	h, ok := unload(b)
+	frames := h.frames()
 	switch {
 	case !ok:
 		d.inbox.Lose(link.Malformed, 1)
 		return
-	case !d.info.Fits(s.b[:s.longest()]):
-		d.inbox.Lose(link.TooLong, s.count)
+	case !d.info.Fits(h.b[:h.longest()]):
+		d.inbox.Lose(link.TooLong, frames)
 		return
 	}
-	fit := min(s.count, d.inbox.Room())
-	if fit < s.count {
-		d.inbox.Lose(link.QueueFull, s.count-fit)
+	fit := min(frames, d.inbox.Room())
+	if fit < frames {
+		d.inbox.Lose(link.QueueFull, frames-fit)
 	}
-	for i := range fit {
-		d.inbox.Put(s.frame(&d.pool, i))
+	for range fit {
+		d.inbox.Put(h.next(&d.pool))
 	}
 }
 
