@@ -47,6 +47,7 @@ var law = []struct{ packages, may string }{
 	{"netfpga/nl", "pacer/clock link netfpga"},
 	{"stack/cc", "pacer/clock pacer"},
 	{"stack", "pacer/clock pacer link link/endpoint stack/cc"},
+	{"stack/testbed", "pacer/clock pacer link link/hold link/wire link/tun link/packet link/pcap netfpga netfpga/netthreads/programs stack stack/cc"},
 	{"cmd/caliper/internal/iperf3", ""},
 	{"cmd/caliper/internal/socket", "pacer/clock pacer link pacer/traffic"},
 	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/nic link/tun link/packet link/pcap netfpga netfpga/nl stack stack/cc " +
@@ -55,7 +56,7 @@ var law = []struct{ packages, may string }{
 }
 
 // gvisor are the only packages of ours that may import gVisor.
-var gvisor = []string{"link/endpoint", "stack", "cmd/caliper"}
+var gvisor = []string{"link/endpoint", "stack", "stack/testbed", "cmd/caliper"}
 
 type goPackage struct {
 	ImportPath string
