@@ -49,18 +49,25 @@ type Gaps struct {
 // NewGaps returns a Gaps over the list, which it does not copy. It returns an error if
 // the list is empty or longer than MaxGaps, or a gap is negative.
 func NewGaps(list []Gap) (*Gaps, error) {
+	if err := checkGaps(list); err != nil {
+		return nil, edge(err)
+	}
+	return &Gaps{List: list}, nil
+}
+
+func checkGaps(list []Gap) error {
 	if len(list) == 0 {
-		return nil, edge(errNoGaps)
+		return errNoGaps
 	}
 	if len(list) > MaxGaps {
-		return nil, fmt.Errorf("pacer: %d gaps are too many, %d are possible", len(list), MaxGaps)
+		return fmt.Errorf("%d gaps are too many, %d are possible", len(list), MaxGaps)
 	}
 	for i, gap := range list {
 		if gap < 0 {
-			return nil, fmt.Errorf("pacer: gap %d of the list is negative: %d ps", i+1, gap)
+			return fmt.Errorf("gap %d of the list is negative: %d ps", i+1, gap)
 		}
 	}
-	return &Gaps{List: list}, nil
+	return nil
 }
 
 var errNoGaps = errors.New("the list of gaps is empty, it must have at least one")

@@ -16,8 +16,10 @@
 // the acknowledgements that arrive.
 //
 // A Policy is what a user writes, and makes the Pacer of each flow. A Rule says which
-// packets are meant, by flow, mark, owner, DSCP or flow label. A Wheel keeps what waits in
-// order of departure, a million flows as fast as a thousand.
+// packets are meant, by flow, mark, owner, DSCP or flow label. A Command tells the packet
+// scheduler how a flow is paced, and is answered with its Status: both are plain data, and
+// may cross threads and processes. A Wheel keeps what waits in order of departure, a million
+// flows as fast as a thousand.
 //
 // Pacers are not safe for concurrent use. A nil Pacer means that nobody asks for a
 // departure time: the packet leaves as soon as it can.

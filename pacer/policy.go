@@ -1,16 +1,16 @@
 package pacer
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strconv"
+	"reflect"
 	"strings"
 	"time"
+
+	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// A Policy is how flows are to be paced, as a user writes it, and makes the Pacer of each:
+// A Policy is how flows are to be paced, and makes the Pacer of each. It is plain data, and
+// may be sent to another process. As a user writes it, it is one of
 //
 //	none                          no Pacer
 //	rate:RATE[,unit=UNIT]         Rate, for instance rate:100M,unit=payload
@@ -24,221 +24,163 @@ import (
 // A RATE is one for ParseRate, a UNIT one for ParseUnit, and wire where none is given. A
 // TIME is one for time.ParseDuration, such as 10ms. The name of a FILE has no comma.
 //
-// What is read from a file is kept once, however many flows share it. The zero Policy is
-// none.
+// The pacers of a policy share its lists, which nobody changes. The zero Policy is none.
 type Policy struct {
-	text  string
-	pacer Pacer // what New copies; nil for none
+	Kind Kind
+
+	// Of all that pace by a rate; see Rate. A Line of 0 is that of the device, and one below
+	// 0 none.
+	BitsPerSecond int64
+	Unit          Unit
+	Line          int64
+
+	Gaps  []Gap      // of Gaps
+	Once  bool       // the list is used once
+	Start clock.Time // when Gaps or Steps begin at the earliest
+
+	Steps  []Step        // of Schedule
+	Period time.Duration // after which they are repeated; 0 if they are not
+
+	SSRatio, CARatio uint16        // of Window, in percent; 0 is its default
+	InitialRTT       time.Duration // of Window
+
+	// File is where the Gaps or the Steps were read from, and Absolute tells that it had
+	// times of departure instead of gaps: for String.
+	File     string
+	Absolute bool
 }
 
-// ParsePolicy reads a policy. The file that it names is opened with open, read and closed;
-// where open is nil, policies with files are refused. It returns an error if s is no policy,
-// or the file is not what it must be.
-func ParsePolicy(s string, open func(name string) (io.ReadCloser, error)) (Policy, error) {
-	p, err := parsePolicy(s, open)
-	if err != nil {
-		return Policy{}, fmt.Errorf("pacer: policy %q: %w", short(s), err)
-	}
-	return p, nil
-}
+// Kind is by what a Policy paces.
+type Kind uint8
 
-func parsePolicy(s string, open func(name string) (io.ReadCloser, error)) (Policy, error) {
-	kind, rest, colon := strings.Cut(s, ":")
-	var words []string
-	if colon {
-		words = strings.Split(rest, ",")
-	}
-	switch kind {
-	case "none", "delivery":
-		if colon {
-			return Policy{}, fmt.Errorf("write %s alone", kind)
-		}
-		if kind == "none" {
-			return Policy{}, nil
-		}
-		return Policy{kind, &Delivery{}}, nil
-	case "window":
-		return windowPolicy(words)
-	case "rate", "gaps", "schedule":
-		if len(words) == 0 || words[0] == "" {
-			return Policy{}, fmt.Errorf("write %s, with options behind a comma", map[string]string{
-				"rate": "rate:100M", "gaps": "gaps:FILE", "schedule": "schedule:FILE"}[kind])
-		}
-	default:
-		return Policy{}, errors.New("write one of none, rate:100M, gaps:FILE, window, delivery, schedule:FILE")
-	}
-	argument, words := words[0], words[1:]
-	switch kind {
-	case "rate":
-		return ratePolicy(argument, words)
-	case "gaps":
-		return gapsPolicy(argument, words, open)
-	}
-	return schedulePolicy(argument, words, open)
-}
+// The kinds.
+const (
+	NotPaced Kind = iota
+	PacedByRate
+	PacedByGaps
+	PacedByWindow
+	PacedByDelivery
+	PacedBySchedule
+)
 
-func ratePolicy(rate string, words []string) (Policy, error) {
-	bps, err := parseRate(rate)
-	if err == nil && bps < 1 {
-		err = errors.New("a rate must be at least 1 bit/s; write none to not pace")
+// Check returns an error that says what is wrong with a policy that did not come from
+// ParsePolicy or PolicyOf.
+func (p *Policy) Check() (err error) {
+	switch {
+	case p.Kind > PacedBySchedule:
+		err = fmt.Errorf("there is no policy of kind %d", p.Kind)
+	case p.Unit > Payload:
+		err = fmt.Errorf("a rate counts wire, IP or payload bytes, not %v", p.Unit)
+	case p.BitsPerSecond < 0 || p.Start < 0 || p.InitialRTT < 0:
+		err = fmt.Errorf("no rate and no time may be negative")
+	case p.Kind == PacedByGaps:
+		err = checkGaps(p.Gaps)
+	case p.Kind == PacedBySchedule:
+		err = checkSteps(p.Steps, p.Period)
 	}
-	if err != nil {
-		return Policy{}, err
-	}
-	unit, suffix, err := unitOption(words)
-	return Policy{"rate:" + formatRate(bps) + suffix, &Rate{BitsPerSecond: bps, Unit: unit}}, err
-}
-
-func gapsPolicy(name string, words []string, open func(name string) (io.ReadCloser, error)) (Policy, error) {
-	o, err := parseOptions(words, "absolute", "once")
-	if err != nil {
-		return Policy{}, err
-	}
-	p := Policy{text: "gaps:" + name}
-	_, absolute := o["absolute"]
-	_, once := o["once"]
-	var list []Gap
-	err = readFile(name, open, func(r io.Reader) (err error) {
-		if list, err = parseGaps(r); err == nil && absolute {
-			list, err = between(list)
-		}
-		return err
-	})
-	if absolute {
-		p.text += ",absolute"
-	}
-	if once {
-		p.text += ",once"
-	}
-	p.pacer = &Gaps{List: list, Once: once}
-	return p, err
-}
-
-func schedulePolicy(name string, words []string, open func(name string) (io.ReadCloser, error)) (Policy, error) {
-	unit, suffix, err := unitOption(words)
-	if err != nil {
-		return Policy{}, err
-	}
-	p := Policy{text: "schedule:" + name + suffix}
-	err = readFile(name, open, func(r io.Reader) error {
-		list, period, err := parseSchedule(r)
-		if err == nil {
-			p.pacer, err = newSchedule(list, period, unit)
-		}
-		return err
-	})
-	return p, err
-}
-
-func windowPolicy(words []string) (Policy, error) {
-	o, err := parseOptions(words, "ss=", "ca=", "rtt=")
-	if err != nil {
-		return Policy{}, err
-	}
-	w := &Window{}
-	var set []string
-	for _, ratio := range []struct {
-		name string
-		to   *uint16
-	}{{"ss=", &w.SSRatio}, {"ca=", &w.CARatio}} {
-		if text, ok := o[ratio.name]; ok {
-			percent, err := strconv.ParseUint(text, 10, 16)
-			if err != nil || percent < 1 || percent > 1000 {
-				return Policy{}, fmt.Errorf("%s%s is not a ratio from 1 to 1000 percent", ratio.name, short(text))
-			}
-			*ratio.to = uint16(percent)
-			set = append(set, fmt.Sprint(ratio.name, percent))
-		}
-	}
-	if text, ok := o["rtt="]; ok {
-		w.InitialRTT, err = time.ParseDuration(text)
-		if err != nil || w.InitialRTT <= 0 {
-			return Policy{}, fmt.Errorf("rtt=%s is not a time above 0 such as 10ms", short(text))
-		}
-		set = append(set, "rtt="+w.InitialRTT.String())
-	}
-	text := "window"
-	if len(set) > 0 {
-		text += ":" + strings.Join(set, ",")
-	}
-	return Policy{text, w}, nil
-}
-
-// unitOption reads the one option of rates, and returns it also as String writes it.
-func unitOption(words []string) (unit Unit, suffix string, err error) {
-	o, err := parseOptions(words, "unit=")
-	if text, ok := o["unit="]; ok && err == nil {
-		unit, err = parseUnit(text)
-	}
-	if unit != Wire {
-		suffix = ",unit=" + strings.ToLower(unit.String())
-	}
-	return unit, suffix, err
-}
-
-// parseOptions reads words such as once and unit=ip. The known ones, with their equals sign,
-// are the keys of what it returns.
-func parseOptions(words []string, known ...string) (map[string]string, error) {
-	o := make(map[string]string)
-	for _, word := range words {
-		key, value, equals := strings.Cut(word, "=")
-		if equals {
-			key += "="
-		}
-		if !slices.Contains(known, key) {
-			return nil, fmt.Errorf("%q is not one of the options %s", short(word), strings.Join(known, ", "))
-		}
-		if _, twice := o[key]; twice {
-			return nil, fmt.Errorf("%s is given twice", key)
-		}
-		o[key] = value
-	}
-	return o, nil
-}
-
-func readFile(name string, open func(name string) (io.ReadCloser, error), read func(io.Reader) error) error {
-	if open == nil {
-		return errors.New("files cannot be read here; use a policy without one")
-	}
-	file, err := open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return read(file)
+	return edge(err)
 }
 
 // New returns a Pacer for one more flow, on a line of so many bit/s, or 0 where there is
 // none (see Rate.Line). It returns nil for the policy none.
 func (p Policy) New(line int64) Pacer {
-	switch original := p.pacer.(type) {
-	case *Rate:
-		r := *original
-		r.Line = line
-		return &r
-	case *Gaps:
-		g := *original
-		return &g
-	case *Window:
-		w := *original
-		w.Line = line
-		return &w
-	case *Delivery:
-		d := *original
-		d.Line = line
-		return &d
-	case *Schedule:
-		s := *original
-		s.Rate.Line = line
-		return &s
+	if p.Line != 0 {
+		line = max(p.Line, 0)
+	}
+	rate := Rate{BitsPerSecond: p.BitsPerSecond, Unit: p.Unit, Line: line}
+	switch p.Kind {
+	case PacedByRate:
+		return &rate
+	case PacedByGaps:
+		return &Gaps{List: p.Gaps, Start: p.Start, Once: p.Once}
+	case PacedByWindow:
+		return &Window{Rate: rate, SSRatio: p.SSRatio, CARatio: p.CARatio, InitialRTT: p.InitialRTT}
+	case PacedByDelivery:
+		return &Delivery{rate}
+	case PacedBySchedule:
+		return &Schedule{Rate: rate, Start: p.Start, Steps: p.Steps, Period: p.Period}
 	}
 	return nil
 }
 
-// String writes the policy so that ParsePolicy reads the same.
-func (p Policy) String() string {
-	if p.pacer == nil {
-		return "none"
+// PolicyOf returns the policy that makes pacers like p, and whether there is one: p is a
+// pacer of this package, or nil, and nothing has departed by it yet.
+func PolicyOf(p Pacer) (policy Policy, ok bool) {
+	rated := func(kind Kind, r *Rate) {
+		policy.Kind, policy.BitsPerSecond, policy.Unit, policy.Line = kind, r.BitsPerSecond, r.Unit, r.Line
+		if r.Line == 0 {
+			policy.Line = -1
+		}
 	}
-	return p.text
+	switch p := p.(type) {
+	case nil:
+		return Policy{}, true
+	case *Rate:
+		rated(PacedByRate, p)
+	case *Gaps:
+		policy = Policy{Kind: PacedByGaps, Gaps: p.List, Start: p.Start, Once: p.Once}
+	case *Window:
+		rated(PacedByWindow, &p.Rate)
+		policy.SSRatio, policy.CARatio, policy.InitialRTT = p.SSRatio, p.CARatio, p.InitialRTT
+	case *Delivery:
+		rated(PacedByDelivery, &p.Rate)
+	case *Schedule:
+		rated(PacedBySchedule, &p.Rate)
+		policy.Start, policy.Steps, policy.Period = p.Start, p.Steps, p.Period
+	default:
+		return Policy{}, false
+	}
+	if !reflect.DeepEqual(policy.New(0), p) {
+		return Policy{}, false
+	}
+	return policy, true
+}
+
+// Follows reports whether the policy's pacers are Followers.
+func (p Policy) Follows() bool { return p.Kind == PacedByWindow || p.Kind == PacedByDelivery }
+
+// String writes the policy so that ParsePolicy reads the same, if it can be written.
+func (p Policy) String() string {
+	unit := ""
+	if p.Unit != Wire {
+		unit = ",unit=" + strings.ToLower(p.Unit.String())
+	}
+	switch p.Kind {
+	case PacedByRate:
+		return "rate:" + formatRate(p.BitsPerSecond) + unit
+	case PacedByGaps:
+		text := "gaps:" + p.File
+		if p.Absolute {
+			text += ",absolute"
+		}
+		if p.Once {
+			text += ",once"
+		}
+		return text
+	case PacedByWindow:
+		return "window" + p.ratios()
+	case PacedByDelivery:
+		return "delivery"
+	case PacedBySchedule:
+		return "schedule:" + p.File + unit
+	}
+	return "none"
+}
+
+// ratios writes what is set of a Window.
+func (p *Policy) ratios() string {
+	var set []string
+	if p.SSRatio > 0 {
+		set = append(set, fmt.Sprint("ss=", p.SSRatio))
+	}
+	if p.CARatio > 0 {
+		set = append(set, fmt.Sprint("ca=", p.CARatio))
+	}
+	if p.InitialRTT > 0 {
+		set = append(set, "rtt="+p.InitialRTT.String())
+	}
+	if len(set) == 0 {
+		return ""
+	}
+	return ":" + strings.Join(set, ",")
 }

@@ -24,10 +24,14 @@ type Schedule struct {
 	// Rate has the Unit and the Line, which may be set before the first packet. Its
 	// BitsPerSecond is the rate at which the last departure is paid for.
 	Rate Rate
+	// Steps are those that checkSteps has nothing against. Without any, Rate alone paces.
+	// Many Schedules may share one list.
+	Steps []Step
+	// Period is after which time the steps are repeated; 0 means that they are not.
+	Period time.Duration
 	// Start is when the steps begin at the earliest.
 	Start clock.Time
 
-	steps *steps
 	begun bool
 	place place // that of Rate.next
 }
@@ -52,25 +56,15 @@ func newSchedule(list []Step, period time.Duration, unit Unit) (*Schedule, error
 	if unit > Payload {
 		return nil, fmt.Errorf("a rate counts wire, IP or payload bytes, not %v", unit)
 	}
-	if len(list) > MaxSteps {
-		return nil, fmt.Errorf("a schedule of %d steps is too long, %d are possible", len(list), MaxSteps)
+	if err := checkSteps(list, period); err != nil {
+		return nil, err
 	}
-	for i, step := range list {
-		if err := step.follows(list[:i]); err != nil {
-			return nil, fmt.Errorf("step %d of the schedule: %w", i+1, err)
-		}
-	}
-	if err := complete(list, period); err != nil {
-		return nil, fmt.Errorf("the schedule %w", err)
-	}
-	all := &steps{list: slices.Clone(list), period: period}
-	all.bits = all.perPeriod()
-	return &Schedule{Rate: Rate{Unit: unit}, steps: all}, nil
+	return &Schedule{Rate: Rate{Unit: unit}, Steps: slices.Clone(list), Period: period}, nil
 }
 
 // Next implements Pacer. The first question begins the schedule.
 func (s *Schedule) Next(n Size, ready clock.Time) clock.Time {
-	if s.steps == nil {
+	if len(s.Steps) == 0 {
 		return s.Rate.Next(n, ready)
 	}
 	s.begin(ready)
@@ -85,17 +79,17 @@ func (s *Schedule) Next(n Size, ready clock.Time) clock.Time {
 // BitRate returns the rate of the step at which the last departure is paid for, in bit/s;
 // before the first packet, that of the first step that is no pause.
 func (s *Schedule) BitRate() int64 {
-	if s.begun || s.steps == nil {
+	if s.begun || len(s.Steps) == 0 {
 		return s.Rate.BitRate()
 	}
-	i := slices.IndexFunc(s.steps.list, func(step Step) bool { return step.BitsPerSecond > 0 })
-	return s.steps.list[i].BitsPerSecond
+	i := slices.IndexFunc(s.Steps, func(step Step) bool { return step.BitsPerSecond > 0 })
+	return s.Steps[i].BitsPerSecond
 }
 
 // Missed is Rate's: the time in which the schedule pauses was not asked for.
 func (s *Schedule) Missed(n Size, ready clock.Time) time.Duration {
 	switch {
-	case s.steps == nil:
+	case len(s.Steps) == 0:
 		return s.Rate.Missed(n, ready)
 	case !s.Rate.sent:
 		return 0
@@ -107,7 +101,7 @@ func (s *Schedule) Missed(n Size, ready clock.Time) time.Duration {
 // clock.Never.
 func (s *Schedule) Depart(n Size, now clock.Time) clock.Time {
 	r := &s.Rate
-	if s.steps == nil {
+	if len(s.Steps) == 0 {
 		return r.Depart(n, now)
 	}
 	leaves := s.Next(n, now)
@@ -133,7 +127,7 @@ func (s *Schedule) begin(now clock.Time) {
 func (s *Schedule) move(t clock.Time, p place) {
 	s.Rate.next, s.place = t, p
 	// Where only a pause is left there is none, and it plays no part.
-	s.Rate.BitsPerSecond = max(1, s.steps.list[p.i].BitsPerSecond)
+	s.Rate.BitsPerSecond = max(1, s.Steps[p.i].BitsPerSecond)
 }
 
 // charge moves Rate.next on by the time in which the steps pay for cost, in bits * 1e9.
@@ -142,16 +136,7 @@ func (s *Schedule) charge(cost uint64) {
 	if cost == 0 {
 		return
 	}
-	if per := s.steps.bits; s.steps.period > 0 && cost >= per {
-		// Whole periods are skipped, as there may be any number of them.
-		hi, ns := bits.Mul64(cost/per, uint64(s.steps.period))
-		if hi > 0 || ns > uint64(clock.Never) {
-			r.next, r.rest = clock.Never, 0
-			return
-		}
-		r.next, s.place.round = later(r.next, ns), later(s.place.round, ns)
-		cost %= per
-	}
+	rounds := 0
 	for r.next != clock.Never {
 		end := s.end(s.place)
 		hi, paid := bits.Mul64(uint64(end-r.next), uint64(r.BitsPerSecond))
@@ -162,13 +147,31 @@ func (s *Schedule) charge(cost uint64) {
 		}
 		cost -= paid
 		r.rest = 0
-		s.move(s.awake(end, s.after(s.place)))
+		before := s.place.round
+		if s.move(s.awake(end, s.after(s.place))); s.place.round == before {
+			continue
+		}
+		if rounds++; rounds == 2 { // a whole one did not do, and there may be any number
+			cost = s.skip(cost)
+		}
 	}
+}
+
+// skip moves Rate.next on by all whole periods that cost pays for, and returns the rest.
+func (s *Schedule) skip(cost uint64) uint64 {
+	r, per := &s.Rate, s.perPeriod()
+	hi, ns := bits.Mul64(cost/per, uint64(s.Period))
+	if hi > 0 || ns > uint64(clock.Never) {
+		r.next, r.rest = clock.Never, 0
+		return 0
+	}
+	r.next, s.place.round = later(r.next, ns), later(s.place.round, ns)
+	return cost % per
 }
 
 // awake returns t, which is in the place p, or if that is a pause the end of the pause.
 func (s *Schedule) awake(t clock.Time, p place) (clock.Time, place) {
-	for t != clock.Never && s.steps.list[p.i].BitsPerSecond == 0 {
+	for t != clock.Never && s.Steps[p.i].BitsPerSecond == 0 {
 		if t = s.end(p); t != clock.Never {
 			p = s.after(p)
 		}
@@ -179,17 +182,17 @@ func (s *Schedule) awake(t clock.Time, p place) (clock.Time, place) {
 // end returns when the step at p ends; Never if it does not.
 func (s *Schedule) end(p place) clock.Time {
 	switch {
-	case p.i+1 < len(s.steps.list):
-		return later(p.round, uint64(s.steps.list[p.i+1].At))
-	case s.steps.period > 0:
-		return later(p.round, uint64(s.steps.period))
+	case p.i+1 < len(s.Steps):
+		return later(p.round, uint64(s.Steps[p.i+1].At))
+	case s.Period > 0:
+		return later(p.round, uint64(s.Period))
 	}
 	return clock.Never
 }
 
 // after returns the place behind p, whose end is not Never.
 func (s *Schedule) after(p place) place {
-	if p.i+1 < len(s.steps.list) {
+	if p.i+1 < len(s.Steps) {
 		p.i++
 		return p
 	}
@@ -199,13 +202,13 @@ func (s *Schedule) after(p place) place {
 // find returns the place of t, which is not before the round of the place that holds.
 func (s *Schedule) find(t clock.Time) place {
 	p := s.place
-	if at := s.steps.list[p.i].At; t >= later(p.round, uint64(at)) && t < s.end(p) {
+	if at := s.Steps[p.i].At; t >= later(p.round, uint64(at)) && t < s.end(p) {
 		return p
 	}
-	if s.steps.period > 0 {
-		p.round += (t - p.round) / clock.Time(s.steps.period) * clock.Time(s.steps.period)
+	if s.Period > 0 {
+		p.round += (t - p.round) / clock.Time(s.Period) * clock.Time(s.Period)
 	}
-	i, exact := slices.BinarySearchFunc(s.steps.list, time.Duration(t-p.round), func(step Step, at time.Duration) int {
+	i, exact := slices.BinarySearchFunc(s.Steps, time.Duration(t-p.round), func(step Step, at time.Duration) int {
 		return cmp.Compare(step.At, at)
 	})
 	if p.i = i; !exact {

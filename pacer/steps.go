@@ -21,11 +21,20 @@ type Step struct {
 // MaxSteps is how many steps a Schedule has at most.
 const MaxSteps = 1 << 16
 
-// steps is what all copies of a Schedule share.
-type steps struct {
-	list   []Step
-	period time.Duration // 0 if the steps do not repeat
-	bits   uint64        // that a period pays for, in bits * 1e9, at most 1<<64 - 1
+// checkSteps returns an error if the steps, repeated after the period, are no schedule.
+func checkSteps(list []Step, period time.Duration) error {
+	if len(list) > MaxSteps {
+		return fmt.Errorf("a schedule of %d steps is too long, %d are possible", len(list), MaxSteps)
+	}
+	for i, step := range list {
+		if err := step.follows(list[:i]); err != nil {
+			return fmt.Errorf("step %d of the schedule: %w", i+1, err)
+		}
+	}
+	if err := complete(list, period); err != nil {
+		return fmt.Errorf("the schedule %w", err)
+	}
+	return nil
 }
 
 // follows returns an error if the step cannot stand behind the list.
@@ -52,13 +61,13 @@ func complete(list []Step, period time.Duration) error {
 	return nil
 }
 
-// perPeriod returns what a period pays for.
-func (s *steps) perPeriod() uint64 {
+// perPeriod returns what a period pays for, in bits * 1e9, at most 1<<64 - 1.
+func (s *Schedule) perPeriod() uint64 {
 	var hi, lo uint64
-	for i, step := range s.list {
-		end := s.period
-		if i+1 < len(s.list) {
-			end = s.list[i+1].At
+	for i, step := range s.Steps {
+		end := s.Period
+		if i+1 < len(s.Steps) {
+			end = s.Steps[i+1].At
 		}
 		h, l := bits.Mul64(uint64(max(0, end-step.At)), uint64(step.BitsPerSecond))
 		var carry uint64

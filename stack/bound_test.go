@@ -30,7 +30,7 @@ func TestLittleWaits(t *testing.T) {
 				if f.conn == nil {
 					return
 				}
-				n, _ := p.hold.Queued(f.conn.control.flow)
+				n := int(p.hold.Do(pacer.Command{Flow: f.conn.control.flow}).Frames)
 				if now > 200*time.Millisecond { // the initial window has left
 					most = max(most, n)
 					samples++
@@ -74,7 +74,7 @@ func TestLittleWaitsOfASchedule(t *testing.T) {
 			paced = true
 		}
 		if now > 200*time.Millisecond { // what the first step has let wait has left
-			n, _ := p.hold.Queued(f.conn.control.flow)
+			n := int(p.hold.Do(pacer.Command{Flow: f.conn.control.flow}).Frames)
 			most = max(most, n)
 			if rate := f.conn.Feedback().Rate; rate != 10e6 {
 				t.Fatalf("a rate of %d is reported at %v, want that of the step, 10e6", rate, now)
@@ -92,7 +92,7 @@ func TestUnbounded(t *testing.T) {
 	f := &flow{rate: 10e6}
 	most := 0
 	p.run(t, []*flow{f}, time.Second, 10*time.Millisecond, func(time.Duration) {
-		n, _ := p.hold.Queued(f.conn.control.flow)
+		n := int(p.hold.Do(pacer.Command{Flow: f.conn.control.flow}).Frames)
 		most = max(most, n)
 	})
 	if most < 100 {

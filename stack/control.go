@@ -22,8 +22,8 @@ import (
 //	apply        the window is given to netstack, as far as little enough waits below
 //	Departed     a segment has left: measured, and netstack is asked for more
 //
-// Arrived and Departed run on the clock's goroutine, and so does all that has to do with
-// the pacer. Update and its like run where netstack processes segments, with the
+// Arrived and Departed run on the clock's goroutine, and so do the commands to the packet
+// scheduler, which has the pacer. Update and its like run where netstack processes segments, with the
 // connection locked, and so does apply. mu is for what both sides use. Nobody waits for
 // the connection's lock with mu held.
 type control struct {
@@ -55,7 +55,7 @@ type control struct {
 	out        outgoing
 
 	// Of the clock's goroutine.
-	pacer pacer.Pacer
+	status pacer.Status // of the flow, as the scheduler has said last
 
 	// What is asked of the endpoint, made once.
 	follow, push   func()
@@ -150,7 +150,7 @@ func (c *control) Arrived(s *pacer.Segment, now clock.Time) {
 	if all {
 		c.writers.Notify(waiter.WritableEvents)
 	}
-	c.repace(now)
+	c.repace()
 }
 
 // Departed implements endpoint.Loop.

@@ -34,8 +34,6 @@ type outlet struct {
 	paced   bool
 	limit   int // bytes that may wait
 	written endpoint.Datagrams
-
-	pacer pacer.Pacer // of the clock's goroutine
 }
 
 // Bounds of what a UDP writer may have waiting for its departure: what its pacer's rate
@@ -143,7 +141,11 @@ func (c *UDPConn) full(o *outlet, n int) bool {
 
 // gone notes that a datagram waits no longer: the pacer's rate may be another one since.
 func (c *UDPConn) gone(o *outlet, free bool) {
-	limit := ahead(o.pacer)
+	var s pacer.Status
+	if c.host.sched != nil {
+		s = c.host.sched.Do(pacer.Command{Flow: o.flow})
+	}
+	limit := ahead(s.Rate)
 	c.outlets.mu.Lock()
 	o.limit = limit
 	c.outlets.mu.Unlock()
@@ -153,9 +155,10 @@ func (c *UDPConn) gone(o *outlet, free bool) {
 	}
 }
 
-// ahead returns how many bytes may wait for their departure by p.
-func ahead(p pacer.Pacer) int {
-	if rate := bitRate(p); rate > 0 {
+// ahead returns how many bytes may wait for their departure at a rate in bit/s, 0 if there
+// is none.
+func ahead(rate int64) int {
+	if rate > 0 {
 		return int(min(mostAhead, rate/8/int64(time.Second/aheadTime)))
 	}
 	return mostAhead
@@ -218,13 +221,15 @@ func (c *UDPConn) SetPacing(remote net.Addr, p pacer.Pacer) error {
 	if err != nil {
 		return c.fail("pace", remote, err)
 	}
+	rate := int64(0)
+	if r, ok := p.(interface{ BitRate() int64 }); ok {
+		rate = r.BitRate()
+	}
+	command := pacer.Pace(o.flow, p)
 	c.outlets.mu.Lock()
-	o.limit, o.paced = ahead(p), true
+	o.limit, o.paced = ahead(rate), true
 	c.outlets.mu.Unlock()
-	h.ep.Before(func() {
-		o.pacer = p
-		h.sched.SetPacer(o.flow, p)
-	})
+	h.ep.Before(func() { h.sched.Do(command) })
 	return nil
 }
 
@@ -246,7 +251,7 @@ func (c *UDPConn) closeOutlets() {
 	slices.SortFunc(paced, func(a, b *outlet) int { return a.order - b.order })
 	c.host.ep.After(func() {
 		for _, o := range paced {
-			c.host.sched.Forget(o.flow)
+			c.host.sched.Do(pacer.Command{Op: pacer.Forget, Flow: o.flow})
 		}
 	})
 }

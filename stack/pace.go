@@ -72,7 +72,7 @@ func (c *TCPConn) takeControl() error {
 	h.ep.Before(func() {
 		h.ep.Listen(c.control.flow, c.control)
 		c.control.start()
-		c.control.setPacer(p)
+		c.control.pace(pacer.Pace(c.control.flow, p))
 	})
 	return nil
 }
@@ -90,7 +90,7 @@ func (c *TCPConn) forgetAtEnd() {
 		h.ep.After(func() {
 			h.ep.Listen(flow, nil)
 			if h.sched != nil {
-				h.sched.Forget(flow)
+				h.sched.Do(pacer.Command{Op: pacer.Forget, Flow: flow})
 			}
 		})
 	})
@@ -111,10 +111,10 @@ func (c *TCPConn) SetCongestion(controller cc.Controller) error {
 	c.control.replace(controller)
 	_, needs := controller.(cc.Pacing)
 	c.host.ep.Before(func() {
-		if needs && c.control.pacer == nil {
-			c.control.setPacer(c.host.delivery())
+		if needs && !c.control.status.Paced {
+			c.control.pace(pacer.Pace(c.control.flow, c.host.delivery()))
 		} else {
-			c.control.repace(c.host.clk.Now())
+			c.control.repace()
 		}
 	})
 	return nil
@@ -128,7 +128,7 @@ func (c *TCPConn) SetPacing(p pacer.Pacer) error {
 	if err := c.mayPace(p); err != nil {
 		return c.fail("pace", err)
 	}
-	c.host.ep.Before(func() { c.control.setPacer(p) })
+	c.host.ep.Before(func() { c.control.pace(pacer.Pace(c.control.flow, p)) })
 	return nil
 }
 
@@ -156,16 +156,9 @@ func (c *TCPConn) SetPacingRate(bps int64, unit pacer.Unit) error {
 	if err != nil {
 		return c.fail("pace", err)
 	}
-	p.Line = c.host.Speed()
-	c.host.ep.Before(func() {
-		if r, ok := c.control.pacer.(*pacer.Rate); ok && r.Unit == unit {
-			r.SetRate(bps, c.host.clk.Now()) // it is at least 1
-			c.host.sched.Retime(c.control.flow)
-			c.control.rebound()
-			return
-		}
-		c.control.setPacer(p)
-	})
+	command := pacer.Pace(c.control.flow, p)
+	command.Op = pacer.ChangeRate
+	c.host.ep.Before(func() { c.control.pace(command) })
 	return nil
 }
 
@@ -178,9 +171,8 @@ func (c *TCPConn) Feedback() (fb pacer.Feedback) {
 	h.onClock(func() {
 		fb.NextDeparture = clock.Never
 		if h.sched != nil {
-			_, queued := h.sched.Queued(c.control.flow)
-			fb.Rate = bitRate(c.control.pacer)
-			fb.Queued, fb.NextDeparture = int64(queued), h.sched.NextDeparture(c.control.flow)
+			s := h.sched.Do(pacer.Command{Flow: c.control.flow})
+			fb.Rate, fb.Queued, fb.NextDeparture = s.Rate, s.Bytes, s.NextDeparture
 		}
 	})
 	return fb

@@ -5,18 +5,13 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
-	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack/cc"
 )
 
 // A scheduler is the device below a host that asks pacers: a hold.Hold.
 type scheduler interface {
 	link.Device
-	SetPacer(pacer.Flow, pacer.Pacer)
-	Forget(pacer.Flow)
-	Retime(pacer.Flow)
-	NextDeparture(pacer.Flow) clock.Time
-	Queued(pacer.Flow) (frames, bytes int)
+	Do(pacer.Command) pacer.Status
 }
 
 // Bounds of what one connection has waiting for its departure: what it sends in a
@@ -35,29 +30,29 @@ const (
 	mostLead   = 512 << 10 // bytes
 )
 
-// setPacer says who asks for the departures. It is called on the clock's goroutine.
-func (c *control) setPacer(p pacer.Pacer) {
-	c.pacer = p
+// pace says who asks for the departures: a command that sets a pacer, or changes its rate.
+// It is called on the clock's goroutine.
+func (c *control) pace(command pacer.Command) {
+	if c.host.sched != nil {
+		c.status = c.host.sched.Do(command)
+	}
 	c.mu.Lock()
-	c.state.Paced = p != nil
-	_, c.following = p.(pacer.Follower)
+	c.state.Paced, c.following = c.status.Paced, c.status.Follows
 	c.bound = 0 // the one there was is another rate's
 	c.mu.Unlock()
-	if c.host.sched != nil {
-		c.host.sched.SetPacer(c.flow, p)
-	}
-	c.repace(c.host.clk.Now())
+	c.repace()
 }
 
 // repace has the pacer follow the connection, and what waits asked about again.
-func (c *control) repace(now clock.Time) {
-	follower, follows := c.pacer.(pacer.Follower)
-	if follows {
-		fb := c.feedback()
-		follower.Follow(&fb, now)
-		c.host.sched.Retime(c.flow)
+func (c *control) repace() {
+	command := pacer.Command{Flow: c.flow}
+	if c.status.Follows {
+		command.Op, command.Feedback = pacer.Follow, c.feedback()
 	}
-	if follows || c.bound == 0 || c.boundFor != bitRate(c.pacer) {
+	if c.host.sched != nil {
+		c.status = c.host.sched.Do(command)
+	}
+	if c.status.Follows || c.bound == 0 || c.boundFor != c.status.Rate {
 		c.rebound()
 	}
 }
@@ -68,7 +63,7 @@ func (c *control) rebound() {
 	if c.host.unbounded {
 		return
 	}
-	rate, asked := c.host.Speed(), bitRate(c.pacer)
+	rate, asked := c.host.Speed(), c.status.Rate
 	if asked > 0 {
 		rate = asked
 	}
@@ -77,7 +72,7 @@ func (c *control) rebound() {
 	if rate > 0 {
 		bound = min(bound, rate/8/int64(time.Second/boundTime))
 		ahead := windowLead
-		if c.pacer != nil && !c.following {
+		if c.status.Paced && !c.following {
 			ahead = rateLead
 		}
 		lead = min(lead, rate/8/int64(time.Second/ahead))
@@ -85,14 +80,6 @@ func (c *control) rebound() {
 	c.bound, c.boundFor = max(int(bound), 2*c.state.MSS), asked
 	c.lead = max(int(lead), 2*c.bound)
 	c.mu.Unlock()
-}
-
-// bitRate returns the rate that p paces at in bit/s, 0 if it does not pace by one.
-func bitRate(p pacer.Pacer) int64 {
-	if r, ok := p.(interface{ BitRate() int64 }); ok {
-		return r.BitRate()
-	}
-	return 0
 }
 
 // askFollow has the pacer follow what the controller has said, with mu held.
@@ -104,7 +91,7 @@ func (c *control) askFollow() {
 
 func (c *control) runFollow() {
 	c.follows.Store(false)
-	c.repace(c.host.clk.Now())
+	c.repace()
 }
 
 // feedback returns what is known of the connection, but for what waits for departure.

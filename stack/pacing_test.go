@@ -92,8 +92,9 @@ func TestControllerKeepsItsPacer(t *testing.T) {
 		paced := func(what string, want bool) {
 			t.Helper()
 			p.world.Sleep(1)
-			if _, ok := c.control.pacer.(*pacer.Delivery); ok != want || c.control.state.Paced != (c.control.pacer != nil) {
-				t.Errorf("%s: the pacer is %T, paced %v", what, c.control.pacer, c.control.state.Paced)
+			s := c.control.host.sched.Do(pacer.Command{Flow: c.control.flow})
+			if s.Follows != want || c.control.state.Paced != s.Paced {
+				t.Errorf("%s: %+v, and the controller sees paced %v", what, s, c.control.state.Paced)
 			}
 		}
 		paced("at first", false)
@@ -206,7 +207,8 @@ func TestFeedbackIsExact(t *testing.T) {
 		for range 70 {
 			r.world.Sleep(1_234_567)
 			now, fb := r.world.Clock().Now(), r.conn.Feedback()
-			frames, bytes := r.conn.host.sched.Queued(r.conn.control.flow)
+			held := r.conn.host.sched.Do(pacer.Command{Flow: r.conn.control.flow})
+			frames, bytes := int(held.Frames), int(held.Bytes)
 			var sent, flying int64
 			for _, d := range r.port.left {
 				sent += int64(d.size.Payload)

@@ -84,7 +84,7 @@ func TestPacketIsHeldUntilDeparture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.SetPacer(pacer.FlowOf(pacer.ProtoUDP, src, dst), p)
+	h.Do(pacer.Pace(pacer.FlowOf(pacer.ProtoUDP, src, dst), p))
 	released := 0
 	for range 3 {
 		pkt := gstack.NewPacketBuffer(gstack.PacketBufferOptions{
@@ -110,7 +110,7 @@ func TestFlowLimit(t *testing.T) {
 	h := hold.New(linktest.NewSink(clk, link.Info{MTU: 1500}), clk, &hold.Config{FlowBytes: 5000})
 	e := endpoint.New(h, clk, endpoint.Config{})
 	p, _ := pacer.NewRate(1000, pacer.Wire)
-	h.SetPacer(pacer.FlowOf(pacer.ProtoUDP, src, dst), p)
+	h.Do(pacer.Pace(pacer.FlowOf(pacer.ProtoUDP, src, dst), p))
 	for range 10 {
 		pkt := packet(972)
 		write(e, pkt)

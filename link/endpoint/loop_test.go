@@ -75,7 +75,7 @@ func TestLoopAtZero(t *testing.T) {
 	h = hold.New(linktest.NewSink(clk, link.Info{MTU: 1500}), clk, &hold.Config{FlowBytes: 3000})
 	e = endpoint.New(h, clk, endpoint.Config{})
 	p, _ := pacer.NewRate(1000, pacer.Wire)
-	h.SetPacer(key, p)
+	h.Do(pacer.Pace(key, p))
 	e.Listen(key, &l)
 	for i := range pacer.Seq(4) {
 		writeSegment(e, segment(false, i*1000-1000, 0, header.TCPFlagAck, 1000))

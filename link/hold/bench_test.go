@@ -47,7 +47,7 @@ func BenchmarkFlows(b *testing.B) {
 				f.Size.Wire = 1538
 				// # a million frames a second in all, from flows of half to twice the mean
 				bps := int64(8*1538*1e6/float64(n)*(0.5+1.5*rng.Float64())) + 1
-				held.SetPacer(f.Flow, &pacer.Rate{BitsPerSecond: bps})
+				held.Do(pacer.Pace(f.Flow, &pacer.Rate{BitsPerSecond: bps}))
 			}
 			one := make([]*link.Frame, 1)
 			send := func(f *link.Frame) {

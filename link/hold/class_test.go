@@ -17,11 +17,7 @@ func from(first, last uint16) pacer.Rule {
 
 // policy returns one that makes a Rate for each flow.
 func policy(bps int64) pacer.Policy {
-	p, err := pacer.ParsePolicy(fmt.Sprint("rate:", bps), nil)
-	if err != nil {
-		panic(err)
-	}
-	return p
+	return pacer.Policy{Kind: pacer.PacedByRate, BitsPerSecond: bps}
 }
 
 // keep keeps 16 frames of each flow waiting, for a time.
@@ -32,7 +28,7 @@ func (r *rig) keep(d time.Duration, sizes map[uint16]int) {
 			if n == 0 {
 				continue
 			}
-			for frames, _ := r.Queued(flowOf(port)); frames < 16; frames++ {
+			for frames := r.Do(pacer.Command{Flow: flowOf(port)}).Frames; frames < 16; frames++ {
 				r.send(port, n)
 			}
 		}

@@ -56,7 +56,7 @@ func Example() {
 	send := func() {
 		for _, port := range ports {
 			flow := pacer.Flow{DstPort: port, Proto: pacer.ProtoUDP}
-			for n, _ := held.Queued(flow); n < 16; n++ {
+			for n := held.Do(pacer.Command{Flow: flow}).Frames; n < 16; n++ {
 				f := link.NewFrame(1514)
 				f.Flow, f.Depart = flow, clk.Now()
 				f.Size.Wire = link.WireBytes(f.Len())

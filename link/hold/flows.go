@@ -120,47 +120,6 @@ func (h *Hold) leave(i uint32, fl *flow) {
 	h.classes[fl.class].lanes[rank].remove(i, fl)
 }
 
-// SetPacer says who asks for the departures of a flow's frames, those that wait among
-// them; p is then the Hold's. nil means nobody. What the flow's class says of it does not
-// count any more.
-func (h *Hold) SetPacer(f pacer.Flow, p pacer.Pacer) {
-	i, hash := h.flows.find(&f)
-	if i == 0 {
-		_, fl := h.insert(&f, hash)
-		fl.class = unclassed
-		fl.state, fl.pacer = known|set, p
-		h.place(h.unshare()) // some of it may be the flow's
-		h.pump()
-		return
-	}
-	fl := h.flows.at(i)
-	fl.state = known | set
-	if fl.tail == nil {
-		fl.pacer = p
-		return
-	}
-	h.leave(i, fl)
-	fl.pacer = p
-	h.again(i, fl)
-	h.pump()
-}
-
-// Retime asks for the departure of what waits again. It is called when something about a
-// flow's pacer has changed.
-func (h *Hold) Retime(f pacer.Flow) {
-	i, _ := h.flows.find(&f)
-	if i == 0 {
-		return
-	}
-	fl := h.flows.at(i)
-	if fl.tail == nil {
-		return
-	}
-	h.leave(i, fl)
-	h.again(i, fl)
-	h.pump()
-}
-
 // again puts a flow in its lane by what its pacer says now, which is not for the past.
 func (h *Hold) again(i uint32, fl *flow) {
 	if fl.state&charged != 0 { // it was given its departure
@@ -174,47 +133,9 @@ func (h *Hold) again(i uint32, fl *flow) {
 	h.enter(i, fl)
 }
 
-// Forget ends the pacing of a flow behind the last frame that waits.
-func (h *Hold) Forget(f pacer.Flow) {
-	i, _ := h.flows.find(&f)
-	if i == 0 {
-		return
-	}
-	if fl := h.flows.at(i); fl.tail != nil {
-		fl.state |= ended
-		return
-	}
-	h.forget(i)
-}
-
 func (h *Hold) forget(i uint32) {
 	h.flows.remove(i)
 	h.Stats.Flows = h.flows.used
-}
-
-// Queued returns how many frames of a flow wait, and their bytes without FCS.
-func (h *Hold) Queued(f pacer.Flow) (frames, bytes int) {
-	i, _ := h.flows.find(&f)
-	if i == 0 {
-		return 0, 0
-	}
-	fl := h.flows.at(i)
-	return int(fl.frames), int(fl.bytes)
-}
-
-// NextDeparture returns when the first frame of a flow that waits may leave, as its flow,
-// its class and the port would say now; clock.Never if none waits.
-func (h *Hold) NextDeparture(f pacer.Flow) clock.Time {
-	i, _ := h.flows.find(&f)
-	if i == 0 {
-		return clock.Never
-	}
-	fl := h.flows.at(i)
-	if fl.tail == nil {
-		return clock.Never
-	}
-	n := fl.head().Size
-	return ask(&h.port, n, ask(&h.classes[fl.class].rate, n, fl.at))
 }
 
 // sweep looks at one flow, each time at another, and forgets it if it was idle for long

@@ -46,7 +46,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 
 func TestIdleFlowsAreReclaimed(t *testing.T) {
 	r := newRig(t, gig, &hold.Config{Idle: 100 * time.Millisecond, Default: hold.Class{Policy: policy(1e6)}})
-	r.SetPacer(flowOf(9999), rate(1e6))
+	r.Do(pacer.Pace(flowOf(9999), rate(1e6)))
 	for port := range uint16(1000) {
 		r.send(port, 1514)
 	}
@@ -90,7 +90,7 @@ func TestFlowsBeyondTheBoundShare(t *testing.T) {
 	}
 	t.Log("# flows 2 and 3 have one frame a second together, and go on so until none waits")
 	r.run(2500 * time.Millisecond)
-	r.Forget(flowOf(0))
+	r.Do(pacer.Command{Op: pacer.Forget, Flow: flowOf(0)})
 	r.send(2, 1514)
 	r.run(time.Minute)
 	var last clock.Time
@@ -117,11 +117,10 @@ func TestFlowsBeyondTheBoundShare(t *testing.T) {
 
 func TestAFlowIsBoundedInTime(t *testing.T) {
 	r := newRig(t, link.Info{MTU: 1500}, &hold.Config{FlowTime: 500 * time.Millisecond})
-	p := rate(1514 * 8 * 10) // ten frames a second
-	r.SetPacer(flowOf(1), p)
-	expect := func(waiting, dropped int) {
+	r.Do(pacer.Pace(flowOf(1), rate(1514*8*10))) // ten frames a second
+	expect := func(waiting int64, dropped int) {
 		t.Helper()
-		if frames, _ := r.Queued(flowOf(1)); frames != waiting || r.Stats.Drops[link.FlowFull] != uint64(dropped) {
+		if frames := r.Do(pacer.Command{Flow: flowOf(1)}).Frames; frames != waiting || r.Stats.Drops[link.FlowFull] != uint64(dropped) {
 			t.Errorf("%d frames wait, %d were dropped; want %d and %d", frames, r.Stats.Drops[link.FlowFull], waiting, dropped)
 		}
 	}
@@ -134,38 +133,35 @@ func TestAFlowIsBoundedInTime(t *testing.T) {
 	burst()
 	expect(5, 4)
 	t.Log("# at twice the rate there is room for ten")
-	if err := p.SetRate(1514*8*20, r.clk.Now()); err != nil {
-		t.Fatal(err)
-	}
-	r.Retime(flowOf(1))
+	r.Do(pacer.Command{Op: pacer.ChangeRate, Flow: flowOf(1), Policy: policy(1514 * 8 * 20)})
 	burst()
 	expect(10, 9)
 	t.Log("# at a rate at which none is in time, one may wait")
-	r.SetPacer(flowOf(2), rate(8))
+	r.Do(pacer.Pace(flowOf(2), rate(8)))
 	for range 3 {
 		r.send(2, 1514)
 	}
-	if frames, _ := r.Queued(flowOf(2)); frames != 1 {
+	if frames := r.Do(pacer.Command{Flow: flowOf(2)}).Frames; frames != 1 {
 		t.Errorf("%d frames wait, want 1", frames)
 	}
 	t.Log("# gaps have no rate, and this bound does not count for them")
-	r.SetPacer(flowOf(3), &pacer.Gaps{List: []pacer.Gap{pacer.Gap(time.Hour) * pacer.Nanosecond}})
+	r.Do(pacer.Pace(flowOf(3), &pacer.Gaps{List: []pacer.Gap{pacer.Gap(time.Hour) * pacer.Nanosecond}}))
 	for range 20 {
 		r.send(3, 1514)
 	}
-	if frames, _ := r.Queued(flowOf(3)); frames != 19 {
+	if frames := r.Do(pacer.Command{Flow: flowOf(3)}).Frames; frames != 19 {
 		t.Errorf("%d frames wait, want 19", frames)
 	}
 }
 
 func TestForgetEndsWithTheLastFrame(t *testing.T) {
 	r := newRig(t, link.Info{MTU: 1500}, nil)
-	r.SetPacer(flowOf(1), rate(1538*8))
-	r.Forget(flowOf(2))
+	r.Do(pacer.Pace(flowOf(1), rate(1538*8)))
+	r.Do(pacer.Command{Op: pacer.Forget, Flow: flowOf(2)})
 	for range 3 {
 		r.send(1, 1514)
 	}
-	r.Forget(flowOf(1))
+	r.Do(pacer.Command{Op: pacer.Forget, Flow: flowOf(1)})
 	r.run(1500 * time.Millisecond)
 	if r.Stats.Flows != 1 || len(r.log.left) != 2 {
 		t.Errorf("%d flows, %d frames have left", r.Stats.Flows, len(r.log.left))
@@ -219,11 +215,12 @@ func TestNoAllocs(t *testing.T) {
 	below := &back{info: null.Is}
 	held := hold.New(below, clk, &hold.Config{
 		Rate:    1e9,
-		Classes: []hold.Class{{Name: "paced", Rule: from(0, 99), Policy: policy(1e8), Rate: 5e8}},
+		Classes: []hold.Class{{Name: "paced", Rule: from(0, 99), Policy: pacer.Policy{Kind: pacer.PacedByDelivery}, Rate: 5e8}},
 	})
+	feedback := pacer.Feedback{PacingRate: 1e8}
 	for port := range uint16(100) {
 		f := link.NewFrame(100)
-		f.Flow, f.Size.Wire = flowOf(port), 1538
+		f.Flow, f.Size = flowOf(port), pacer.Size{Wire: 1538, Payload: 1460}
 		held.Transmit([]*link.Frame{f})
 	}
 	one := make([]*link.Frame, 1)
@@ -232,7 +229,7 @@ func TestNoAllocs(t *testing.T) {
 		for _, f := range below.frames {
 			f.Paced, f.Depart, one[0] = false, clk.Now(), f
 			held.Transmit(one)
-			held.Retime(f.Flow)
+			held.Do(pacer.Command{Op: pacer.Follow, Flow: f.Flow, Feedback: feedback})
 		}
 		below.frames = below.frames[:0]
 	}

@@ -11,7 +11,7 @@
 //	send       Frame.Sched is when the wire is free for it; the device below has it
 //
 // As nobody is asked before the horizon, a rate that changes counts for all that waits:
-// from Hold.Retime to the first departure at the new gap it takes at most the horizon and
+// from the command to the first departure at the new gap it takes at most the horizon and
 // one gap.
 //
 // # The plan of the wire
@@ -93,6 +93,8 @@ type Hold struct {
 	closed  bool
 	pumping bool
 	one     [1]*link.Frame
+
+	feedback pacer.Feedback // that a pacer follows
 
 	// Stats counts the frames that were handed on, and those that were dropped.
 	Stats Stats
@@ -192,11 +194,8 @@ func (h *Hold) crowded(fl *flow, size int) bool {
 	if h.config.FlowTime == 0 {
 		return false
 	}
-	r, ok := fl.pacer.(interface{ BitRate() int64 })
-	if !ok || r.BitRate() <= 0 {
-		return false
-	}
-	return uint64(bytes)*8*uint64(time.Second)/uint64(r.BitRate()) > uint64(h.config.FlowTime)
+	rate := fl.rate()
+	return rate > 0 && uint64(bytes)*8*uint64(time.Second)/uint64(rate) > uint64(h.config.FlowTime)
 }
 
 // append adds a frame to a flow, which enters its lane if it is the first.

@@ -77,7 +77,7 @@ func rate(bps int64) *pacer.Rate { return &pacer.Rate{BitsPerSecond: bps} }
 
 func TestFirstDepartureIsOneFrameAfterTheArrival(t *testing.T) {
 	r := newRig(t, gig, nil)
-	r.SetPacer(flowOf(1), rate(1e8))
+	r.Do(pacer.Pace(flowOf(1), rate(1e8)))
 	r.run(time.Microsecond)
 	r.send(1, 1514)
 	r.send(1, 1514)
@@ -93,7 +93,7 @@ func TestAMillionDeparturesAreExact(t *testing.T) {
 	// # 1538 bytes at 949 Mbit/s are 12965.226... ns
 	const bps, frames = 949e6, 1e6
 	r := newRig(t, gig, nil)
-	r.SetPacer(flowOf(1), rate(bps))
+	r.Do(pacer.Pace(flowOf(1), rate(bps)))
 	for range 1000 {
 		r.send(1, 1514)
 	}
@@ -122,18 +122,14 @@ func TestARateThatChangesCountsAtOnce(t *testing.T) {
 			info := gig
 			info.Paces = true
 			r := newRig(t, info, &hold.Config{Horizon: horizon})
-			p := rate(bps[0])
-			r.SetPacer(flowOf(1), p)
+			r.Do(pacer.Pace(flowOf(1), rate(bps[0])))
 			for range 1000 {
 				r.send(1, 1514)
 			}
 			r.run(100 * time.Millisecond)
 			changed := r.clk.Now()
 			already := len(r.log.left)
-			if err := p.SetRate(bps[1], changed); err != nil {
-				t.Fatal(err)
-			}
-			r.Retime(flowOf(1))
+			r.Do(pacer.Command{Op: pacer.ChangeRate, Flow: flowOf(1), Policy: policy(bps[1])})
 			r.run(10 * time.Millisecond)
 
 			gap := clock.Time(1538 * 8 * 1e9 / bps[1])
@@ -155,16 +151,16 @@ func TestARateThatChangesCountsAtOnce(t *testing.T) {
 
 func TestAPacerCanBeReplacedWhileFramesWait(t *testing.T) {
 	r := newRig(t, link.Info{MTU: 1500}, nil)
-	r.SetPacer(flowOf(1), rate(1538*8)) // one a second
+	r.Do(pacer.Pace(flowOf(1), rate(1538*8))) // one a second
 	for range 6 {
 		r.send(1, 1514)
 	}
 	r.run(1500 * time.Millisecond)
 	t.Log("# two have left; ten a second from now on")
-	r.SetPacer(flowOf(1), rate(1538*80))
+	r.Do(pacer.Pace(flowOf(1), rate(1538*80)))
 	r.run(150 * time.Millisecond)
 	t.Log("# two more have left; nobody paces the rest")
-	r.SetPacer(flowOf(1), nil)
+	r.Do(pacer.Pace(flowOf(1), nil))
 	r.run(0)
 	want := []clock.Time{0, 1e9, 1500e6, 1600e6, 1650e6, 1650e6}
 	for i, d := range r.log.left {
@@ -177,11 +173,14 @@ func TestAPacerCanBeReplacedWhileFramesWait(t *testing.T) {
 	}
 }
 
+// own is a pacer of one's own.
+type own struct{ *pacer.Rate }
+
 func TestASlowerPacerIsNoticed(t *testing.T) {
-	// # nobody calls Retime: all the same nothing leaves before its time
+	// # nobody says so: all the same nothing leaves before its time
 	r := newRig(t, link.Info{MTU: 1500}, nil)
-	p := rate(1538 * 80)
-	r.SetPacer(flowOf(1), p)
+	p := own{rate(1538 * 80)}
+	r.Do(pacer.Pace(flowOf(1), p))
 	for range 3 {
 		r.send(1, 1514)
 	}
@@ -199,26 +198,26 @@ func TestASlowerPacerIsNoticed(t *testing.T) {
 
 func TestNextDeparture(t *testing.T) {
 	r := newRig(t, link.Info{MTU: 1500}, nil)
-	r.SetPacer(flowOf(1), rate(1538*8))
-	if at := r.NextDeparture(flowOf(1)); at != clock.Never {
+	r.Do(pacer.Pace(flowOf(1), rate(1538*8)))
+	if at := r.Do(pacer.Command{Flow: flowOf(1)}).NextDeparture; at != clock.Never {
 		t.Errorf("nothing waits, and the next departure is %v", at)
 	}
 	r.send(1, 1514)
 	r.send(1, 1514)
 	r.send(1, 514)
 	r.run(0)
-	if at := r.NextDeparture(flowOf(1)); at != 1e9 {
+	if at := r.Do(pacer.Command{Flow: flowOf(1)}).NextDeparture; at != 1e9 {
 		t.Errorf("the next departure is %v, want 1 s", at)
 	}
-	if frames, bytes := r.Queued(flowOf(1)); frames != 2 || bytes != 1514+514 {
-		t.Errorf("%d frames of %d bytes are queued", frames, bytes)
+	if got := r.Do(pacer.Command{Flow: flowOf(1)}); got.Frames != 2 || got.Bytes != 1514+514 {
+		t.Errorf("%d frames of %d bytes are queued", got.Frames, got.Bytes)
 	}
 	t.Log("# at most one in 4 s for all")
 	if err := r.SetRate("", 1538*2); err != nil {
 		t.Fatal(err)
 	}
 	r.run(time.Second)
-	if at := r.NextDeparture(flowOf(1)); at != 5e9 {
+	if at := r.Do(pacer.Command{Flow: flowOf(1)}).NextDeparture; at != 5e9 {
 		t.Errorf("the next departure is %v, want 5 s", at)
 	}
 }
@@ -230,7 +229,7 @@ func TestReserve(t *testing.T) {
 		trace := link.NewTrace(&linktest.Null{Is: gig}, clk, nil)
 		held := hold.New(trace, clk, &hold.Config{Reserve: reserve})
 		for port := range uint16(2) {
-			held.SetPacer(flowOf(port), rate(1e8))
+			held.Do(pacer.Pace(flowOf(port), rate(1e8)))
 		}
 		for range 1000 {
 			for port := range uint16(2) {

@@ -43,8 +43,8 @@ func TestMissed(t *testing.T) {
 		h.Transmit([]*link.Frame{f})
 	}
 	const us = time.Microsecond
-	h.SetPacer(flowOf(1), rate(1538*8*1e3)) // one frame a ms
-	lead := 12304 * time.Nanosecond         // between a frame's arrival and its departure
+	h.Do(pacer.Pace(flowOf(1), rate(1538*8*1e3))) // one frame a ms
+	lead := 12304 * time.Nanosecond               // between a frame's arrival and its departure
 
 	// # the first one asks for nothing; the next two are there in time
 	send(500 * us)

@@ -135,7 +135,6 @@ func FuzzHoldIsTheModel(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		r := newRig(t, link.Info{MTU: 1500}, nil)
 		m := &model{left: make(map[int]departure)}
-		var rates [flowCount]*pacer.Rate // the Hold's
 		for s := steps(script); ; {
 			op, flow, arg, ok := s.next()
 			if !ok {
@@ -151,25 +150,23 @@ func FuzzHoldIsTheModel(f *testing.F) {
 				r.run(time.Duration(arg) * 4321)
 				m.run(r.clk.Now())
 			case 5:
-				if rates[flow] == nil || m.flows[flow].rate == nil {
+				if m.flows[flow].rate == nil {
 					continue
 				}
-				rates[flow].SetRate(bps, r.clk.Now())
-				r.Retime(key)
+				r.Do(pacer.Command{Op: pacer.ChangeRate, Flow: key, Policy: policy(bps)})
 				m.flows[flow].rate.SetRate(bps, m.now)
 				m.again(flow)
 			case 6:
-				rates[flow] = rate(bps)
-				r.SetPacer(key, rates[flow])
+				r.Do(pacer.Pace(key, rate(bps)))
 				m.set(flow, rate(bps))
 			case 7:
-				r.SetPacer(key, nil)
+				r.Do(pacer.Pace(key, nil))
 				m.set(flow, nil)
 			case 8:
-				r.Forget(key)
+				r.Do(pacer.Command{Op: pacer.Forget, Flow: key})
 				m.forget(flow)
 			}
-			if frames, _ := r.Queued(key); frames != len(m.flows[flow].queue) {
+			if frames := r.Do(pacer.Command{Flow: key}).Frames; frames != int64(len(m.flows[flow].queue)) {
 				t.Fatalf("%d frames of flow %d wait, want %d", frames, flow, len(m.flows[flow].queue))
 			}
 		}
@@ -214,9 +211,9 @@ func FuzzHoldKeepsItsRules(f *testing.F) {
 			case 5, 6:
 				r.run(time.Duration(arg) * 1234)
 			case 7:
-				r.SetPacer(key, rate(bps))
+				r.Do(pacer.Pace(key, rate(bps)))
 			case 8:
-				r.Forget(key)
+				r.Do(pacer.Command{Op: pacer.Forget, Flow: key})
 			case 9:
 				classes := []hold.Class{
 					{Name: "a", Rule: from(0, uint16(flow)), Policy: policy(bps), Weight: 1 + arg%7},
