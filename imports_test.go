@@ -24,8 +24,8 @@ var law = []struct{ packages, may string }{
 	{"link/endpoint", "pacer/clock pacer link"},
 	{"link/wire", "pacer/clock pacer link"},
 	{"link/nic", "pacer/clock link"},
-	{"link/tun", "pacer/clock link link/nic"},
-	{"link/packet", "pacer/clock link link/nic"},
+	{"link/nic/tuntap", "pacer/clock link link/nic"},
+	{"link/nic/packet", "pacer/clock pacer link link/nic"},
 	{"link/hold", "pacer/clock pacer link"},
 	{"link/pcap", "pacer/clock pacer link"},
 	{"link/gaps", "pacer/clock pacer link link/pcap"},
@@ -47,10 +47,10 @@ var law = []struct{ packages, may string }{
 	{"netfpga/nl", "pacer/clock link netfpga"},
 	{"stack/cc", "pacer/clock pacer"},
 	{"stack", "pacer/clock pacer link link/endpoint stack/cc"},
-	{"stack/testbed", "pacer/clock pacer link link/hold link/wire link/tun link/packet link/pcap netfpga netfpga/netthreads/programs stack stack/cc"},
+	{"stack/testbed", "pacer/clock pacer link link/hold link/wire link/nic link/nic/tuntap link/nic/packet link/pcap netfpga netfpga/netthreads/programs stack stack/cc"},
 	{"cmd/caliper/internal/iperf3", ""},
 	{"cmd/caliper/internal/socket", "pacer/clock pacer link pacer/traffic"},
-	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/nic link/tun link/packet link/pcap netfpga netfpga/nl stack stack/cc " +
+	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/nic link/nic/tuntap link/nic/packet link/pcap netfpga netfpga/nl stack stack/cc " +
 		"netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs netfpga/netthreads/simulator " +
 		"pacer/traffic link/gaps cmd/caliper/internal/iperf3 cmd/caliper/internal/socket"},
 }

@@ -9,7 +9,7 @@
 //	link/hold      asks flows' pacers, keeps frames until (departure - horizon)
 //	netfpga.Card   sends each at its 8 ns tick          (or no card: horizon 0)
 //	Trace          writes down asked, scheduled and actual times; pcap.Capture: the bytes
-//	link/wire      emulated wire and bottleneck         (or link/tun)
+//	link/wire      emulated wire and bottleneck         (or link/nic)
 //
 // # Rules
 //

@@ -156,7 +156,6 @@ func (c *TCPConn) SetPacingRate(bps int64, unit pacer.Unit) error {
 	if err != nil {
 		return c.fail("pace", err)
 	}
-	p.Line = c.host.Speed()
 	command := pacer.Pace(c.control.flow, p)
 	command.Op = pacer.ChangeRate
 	c.host.ep.Before(func() { c.control.pace(command) })

@@ -63,7 +63,7 @@ func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
 			}
 		}
 		if b.out != nil {
-			sent, _ := b.out.Stats()
+			sent := b.out.Counters().Sent
 			all.Dropped.Add(&sent)
 		}
 		f.Interface = b.interfaceReport()

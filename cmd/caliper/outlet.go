@@ -12,19 +12,9 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
-	"github.com/netcaliper/caliper/link/nic"
-	"github.com/netcaliper/caliper/link/packet"
-	"github.com/netcaliper/caliper/link/tun"
+	"github.com/netcaliper/caliper/link/nic/packet"
+	"github.com/netcaliper/caliper/link/nic/tuntap"
 )
-
-// realPort is a device that leads out of the process.
-type realPort interface {
-	link.Device
-	Stats() (sent, received link.Stats)
-	Changes() nic.Changes
-	Failed() <-chan struct{}
-	Err() error
-}
 
 // openOutlet starts the clock and opens the real port of a run.
 func (b *bench) openOutlet(c benchConfig) error {
@@ -32,15 +22,9 @@ func (b *bench) openOutlet(c benchConfig) error {
 	b.told = newTelling(c.tell)
 	var err error
 	if c.port.kind == "packet" {
-		var d *packet.Device
-		if d, err = packet.Open(b.real, &packet.Config{Interface: c.port.name, MTU: c.mtu, Tell: b.told.tell}); err == nil {
-			b.out = d
-		}
+		b.out, err = packet.Open(b.real, &packet.Config{Interface: c.port.name, MTU: c.mtu, Tell: b.told.tell})
 	} else {
-		var d *tun.Device
-		if d, err = tun.Open(b.real, &tun.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel, Tell: b.told.tell}); err == nil {
-			b.out = d
-		}
+		b.out, err = tuntap.Open(b.real, &tuntap.Config{Name: c.port.name, MTU: c.mtu, KernelAddrs: c.kernel, Tell: b.told.tell})
 	}
 	switch {
 	case err == nil:
@@ -133,13 +117,15 @@ func (b *bench) interfaceReport() *interfaceReport {
 	if b.out == nil {
 		return nil
 	}
-	sent, _ := b.out.Stats()
-	c := b.out.Changes()
-	if c == (nic.Changes{}) && sent.Dropped() == 0 {
+	c := b.out.Counters()
+	r := &interfaceReport{
+		Downs: uint64(c.Get("downs")), DownSeconds: time.Duration(c.Get("down_ns")).Seconds(), MTUChanges: uint64(c.Get("mtu_changes")),
+		Dropped: make(map[string]uint64),
+	}
+	if r.Downs == 0 && r.MTUChanges == 0 && c.Sent.Dropped() == 0 {
 		return nil
 	}
-	r := &interfaceReport{Downs: c.Downs, DownSeconds: c.Down.Seconds(), MTUChanges: c.MTUs, Dropped: make(map[string]uint64)}
-	for why, n := range sent.Drops {
+	for why, n := range c.Sent.Drops {
 		if n > 0 {
 			r.Dropped[link.Cause(why).String()] = n
 		}

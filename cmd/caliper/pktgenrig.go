@@ -175,7 +175,7 @@ func (g *pktgenRig) dropped() (d link.Drops) {
 		d.Add(&g.hold.Stats.Stats)
 	}
 	if g.out != nil {
-		sent, _ := g.out.Stats()
+		sent := g.out.Counters().Sent
 		d.Add(&sent)
 	}
 	return d

@@ -9,6 +9,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/nic"
 	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
@@ -45,7 +46,7 @@ type bench struct {
 	capture  *pcap.Output   // nil without one
 	asked    string         // by which flag the capture is
 	wires    []*wire.End    // near's and far's end
-	out      realPort       // nil in virtual time
+	out      *nic.Device    // nil in virtual time
 	told     *telling       // what happens to it; nil in virtual time
 }
 

@@ -2,15 +2,11 @@ package nic
 
 import (
 	"errors"
-	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-
-	"github.com/netcaliper/caliper/link"
-	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // broken is a socket of which errors come, the last of them for ever.
@@ -59,16 +55,5 @@ func TestWatchLost(t *testing.T) {
 		if len(told) != 1 || !errors.Is(told[0].Lost, c.want) || c.s.asked != c.asked {
 			t.Errorf("%v: told %+v, asked %d times", c.want, told, c.s.asked)
 		}
-	}
-}
-
-// TestChangedLost has a line go on as it is, with a word of it.
-func TestChangedLost(t *testing.T) {
-	var said []string
-	l := NewLine(clock.NewVirtual(), link.Info{MTU: 1500}, func([]byte) error { return nil }, func(err error) { said = append(said, err.Error()) })
-	l.Changed(State{Up: true, Carrier: true, MTU: 1500})
-	l.Changed(State{Lost: unix.EIO})
-	if len(said) != 1 || !strings.Contains(said[0], unix.EIO.Error()) || !l.state.usable() || l.Err() != nil || l.Changes() != (Changes{}) {
-		t.Errorf("said %q, %+v, %v, %+v", said, l.state, l.Err(), l.Changes())
 	}
 }

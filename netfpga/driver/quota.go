@@ -24,15 +24,15 @@ func (d *Driver) attemptSend() bool {
 	d.stalled = nil
 	d.allowedSend--
 	d.copying = d.nextWaiting()
-	d.write(d.copying.Message())
+	d.write(d.copying.Bytes())
 	return true
 }
 
 // write starts a transfer to the card.
-func (d *Driver) write(msg *drivercomm.Message) {
+func (d *Driver) write(msg []byte) {
 	d.transfer = toCard
 	d.stats.Messages++
-	d.trace(DMATx, msg.Len)
+	d.trace(DMATx, len(msg))
 	d.bus.Write(msg)
 }
 

@@ -38,7 +38,7 @@ func (d *Driver) attemptReset() bool {
 		return false
 	}
 	d.resetDue = false
-	d.write(d.reset)
+	d.write(drivercomm.PutReset(d.reset[:]))
 	return true
 }
 

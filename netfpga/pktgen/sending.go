@@ -3,6 +3,7 @@ package pktgen
 import (
 	"math/bits"
 
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -31,12 +32,12 @@ func (s *sending) reset(now uint64) {
 // The card's time has 64 bits. In the original the sending thread, which never rests,
 // makes them of the 32 of the hardware's counter (tech doc section 5.4). This one rests,
 // and reads all 64.
-func (e *egress) manageSending() bool {
-	s, g := &e.sending, e.g
+func (l *lane) manageSending() bool {
+	s, g := &l.sending, l.g
 	if s.launched != nil || s.waiting {
 		return false
 	}
-	out := e.prepared[s.next%outputSlots]
+	out := l.prepared[s.next%outputSlots]
 	if out == nil {
 		return false
 	}
@@ -48,25 +49,26 @@ func (e *egress) manageSending() bool {
 		s.timer.ResetAt(g.counter.Time(departure - Horizon))
 		return false
 	}
-	e.prepared[s.next%outputSlots] = nil
+	l.prepared[s.next%outputSlots] = nil
 	s.next++
 	send := true
 	if departure < ticks {
-		departure, send = e.late(departure, now)
+		departure, send = l.late(departure, now)
 	} else {
 		s.schedule.late = 0
 	}
 	s.last = departure
 	if !send {
-		e.freeOut = append(e.freeOut, out)
+		l.freeOut = append(l.freeOut, out)
 		if g.dropped != nil {
-			g.dropped(e.n)
+			g.dropped(l.mac)
 		}
 		return true
 	}
 	g.stats.Packets++
 	s.launched = out
-	e.port.Launch(out.wire, departure, now)
+	mac := drivercomm.ParseIOQ(out.mem[:]).MAC()
+	g.lanes[mac].port.Launch(out.mem[drivercomm.IOQHeader:out.end], departure, now)
 	return true
 }
 
@@ -79,20 +81,20 @@ func (s *sending) departure(out *output) uint64 {
 }
 
 // imminent wakes the thread when the departure that it waits for is.
-func (e *egress) imminent() {
-	e.sending.waiting = false
-	e.g.wake()
+func (l *lane) imminent() {
+	l.sending.waiting = false
+	l.g.wake()
 }
 
 // Sent implements port.Sender: the launched packet has left.
-func (e *egress) Sent(now clock.Time) {
-	s := &e.sending
+func (l *lane) Sent(now clock.Time) {
+	s := &l.sending
 	if s.launched == nil {
 		return
 	}
-	e.freeOut = append(e.freeOut, s.launched)
+	l.freeOut = append(l.freeOut, s.launched)
 	s.launched = nil
-	if g := e.g; !g.running {
+	if g := l.g; !g.running {
 		g.run(clock.At(now))
 	}
 }

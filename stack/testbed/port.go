@@ -7,18 +7,14 @@ import (
 	"sync"
 
 	"github.com/netcaliper/caliper/link"
-	"github.com/netcaliper/caliper/link/packet"
-	"github.com/netcaliper/caliper/link/tun"
+	"github.com/netcaliper/caliper/link/nic"
+	"github.com/netcaliper/caliper/link/nic/packet"
+	"github.com/netcaliper/caliper/link/nic/tuntap"
 )
 
 // openPort opens what the i'th host sends into, where that is no link.
 func (b *Testbed) openPort(i int, h *HostConfig) error {
-	type lossy interface {
-		link.Device
-		Failed() <-chan struct{}
-		Err() error
-	}
-	var d lossy
+	var d *nic.Device
 	var err error
 	switch h.Port.Kind {
 	case Pcap:
@@ -27,7 +23,7 @@ func (b *Testbed) openPort(i int, h *HostConfig) error {
 	case Packet:
 		d, err = packet.Open(b.real, &packet.Config{Interface: h.Port.Name, MTU: h.mtu(), Tell: b.watch.tell})
 	case Tun:
-		d, err = tun.Open(b.real, &tun.Config{Name: h.Port.Name, MTU: h.mtu(), KernelAddrs: h.Port.Kernel, Tell: b.watch.tell})
+		d, err = tuntap.Open(b.real, &tuntap.Config{Name: h.Port.Name, MTU: h.mtu(), KernelAddrs: h.Port.Kernel, Tell: b.watch.tell})
 	}
 	if err != nil {
 		return err

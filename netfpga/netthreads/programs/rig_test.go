@@ -99,10 +99,10 @@ type packet struct {
 
 // send queues packets, as many to a message as fit. Their bytes tell which they are.
 func (r *rig) send(packets ...packet) {
-	b := drivercomm.NewBuilder()
+	var b drivercomm.Builder
 	flush := func() {
 		if b.Count() > 0 {
-			r.queue = append(r.queue, slices.Clone(b.Message().Bytes))
+			r.queue = append(r.queue, slices.Clone(b.Bytes()))
 			b.Clear()
 		}
 	}

@@ -14,7 +14,8 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
-	"github.com/netcaliper/caliper/link/packet"
+	"github.com/netcaliper/caliper/link/nic"
+	"github.com/netcaliper/caliper/link/nic/packet"
 	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack"
 )
@@ -22,7 +23,7 @@ import (
 // A bench is a host of ours on cal0, across from the kernel.
 type bench struct {
 	clk  *clock.Real
-	dev  *packet.Device
+	dev  *nic.Device
 	host *stack.Host
 }
 
@@ -88,7 +89,7 @@ func TestKernelTCP(t *testing.T) {
 			c.Close()
 			l.Close()
 			b.close(t)
-			_, received := b.dev.Stats()
+			received := b.dev.Counters().Received
 			if n := b.host.Stats().TCP.ChecksumErrors.Value(); n != 0 {
 				t.Errorf("%d checksum errors", n)
 			}

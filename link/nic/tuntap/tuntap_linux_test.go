@@ -1,4 +1,4 @@
-package tun_test
+package tuntap_test
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/link/nic"
-	"github.com/netcaliper/caliper/link/tun"
+	"github.com/netcaliper/caliper/link/nic/tuntap"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -33,9 +33,9 @@ func namespace(t testing.TB) {
 	}
 }
 
-func openTun(t testing.TB, clk clock.Clock, c *tun.Config) *tun.Device {
+func openTun(t testing.TB, clk clock.Clock, c *tuntap.Config) *nic.Device {
 	t.Helper()
-	d, err := tun.Open(clk, c)
+	d, err := tuntap.Open(clk, c)
 	if errors.Is(err, fs.ErrPermission) {
 		linktest.Skip(t, err.Error())
 	}
@@ -99,12 +99,12 @@ func TestConformance(t *testing.T) {
 			namespace(t)
 			clk := clock.NewReal()
 			t.Cleanup(func() { clk.Close() })
-			d := openTun(t, clk, &tun.Config{Name: "cal0", MTU: mtu})
+			d := openTun(t, clk, &tuntap.Config{Name: "cal0", MTU: mtu})
 			tap := newTap(t, "cal0")
 			return linktest.Harness{
 				Device: d, Clock: clk,
 				Left: tap.Left, Arrive: tap.Arrive,
-				Stats: func() link.Stats { sent, _ := d.Stats(); return sent },
+				Stats: func() link.Stats { return d.Counters().Sent },
 			}
 		})
 	}
@@ -142,7 +142,7 @@ func TestKernelSockets(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	before := descriptors(t)
 	clk := clock.NewReal()
-	d := openTun(t, clk, &tun.Config{Name: "cal0", MTU: 9000, KernelAddrs: []netip.Prefix{
+	d := openTun(t, clk, &tuntap.Config{Name: "cal0", MTU: 9000, KernelAddrs: []netip.Prefix{
 		netip.MustParsePrefix("10.99.0.1/24"), netip.MustParsePrefix("fd99::1/64"),
 	}})
 	clk.Do(func() { d.Attach(&echo{t, clk, d}) })
@@ -169,7 +169,7 @@ func TestKernelSockets(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
-		if sent, received := d.Stats(); sent.Frames != 6 || received.Frames < 6 || sent.Dropped()+received.Dropped() != 0 {
+		if sent, received := d.Counters().Sent, d.Counters().Received; sent.Frames != 6 || received.Frames < 6 || sent.Dropped()+received.Dropped() != 0 {
 			t.Errorf("sent %+v, received %+v", sent, received)
 		}
 	})
@@ -203,7 +203,7 @@ func TestCloseUnattached(t *testing.T) {
 // A program that we start does not keep the interface alive.
 func TestNotInherited(t *testing.T) {
 	namespace(t)
-	d := openTun(t, clock.NewVirtual(), &tun.Config{Name: "cal0"})
+	d := openTun(t, clock.NewVirtual(), &tuntap.Config{Name: "cal0"})
 	child := linktest.Command(t, "cat") // until its input ends
 	in, err := child.StdinPipe()
 	if err != nil {
@@ -225,7 +225,7 @@ const openVariable = "TUNTEST_OPEN"
 // TestKilled kills a process, this program run again, that has an interface open.
 func TestKilled(t *testing.T) {
 	if name := os.Getenv(openVariable); name != "" {
-		openTun(t, clock.NewVirtual(), &tun.Config{Name: name})
+		openTun(t, clock.NewVirtual(), &tuntap.Config{Name: name})
 		os.Stdout.WriteString("open\n")
 		select {}
 	}
@@ -259,7 +259,7 @@ func TestTakenAway(t *testing.T) {
 	clk := clock.NewReal()
 	defer clk.Close()
 	told := make(chan string, 100)
-	d := openTun(t, clk, &tun.Config{Name: "cal0", Tell: func(err error) { told <- err.Error() }})
+	d := openTun(t, clk, &tuntap.Config{Name: "cal0", Tell: func(err error) { told <- err.Error() }})
 	clk.Do(func() { d.Attach(new(linktest.Null)) })
 	hears := func(what string) {
 		t.Helper()
@@ -276,7 +276,7 @@ func TestTakenAway(t *testing.T) {
 		t.Helper()
 		clk.Do(func() {
 			d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, 100))})
-			if s, _ := d.Stats(); s.Drops[want] != dropped || s.Frames != sent {
+			if s := d.Counters().Sent; s.Drops[want] != dropped || s.Frames != sent {
 				t.Errorf("sent %+v, want %d, and %d dropped for %v", s, sent, dropped, want)
 			}
 		})
@@ -319,16 +319,16 @@ func TestOpenFails(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	address := netip.MustParsePrefix("10.99.0.1/24")
 	for _, c := range []struct {
-		config tun.Config
+		config tuntap.Config
 		want   string
 	}{
-		{tun.Config{Name: "lo"}, "there is an interface of that name"},
-		{tun.Config{Name: "tun0"}, "ip link del tun0"},
-		{tun.Config{Name: "cal0", KernelAddrs: []netip.Prefix{address, address}}, "set the address 10.99.0.1/24"},
-		{tun.Config{Name: "cal0", MTU: 1000, KernelAddrs: []netip.Prefix{netip.MustParsePrefix("fd99::1/64")}}, "1280"},
-		{tun.Config{Name: "a/b"}, "cannot be a name"},
+		{tuntap.Config{Name: "lo"}, "there is an interface of that name"},
+		{tuntap.Config{Name: "tun0"}, "ip link del tun0"},
+		{tuntap.Config{Name: "cal0", KernelAddrs: []netip.Prefix{address, address}}, "set the address 10.99.0.1/24"},
+		{tuntap.Config{Name: "cal0", MTU: 1000, KernelAddrs: []netip.Prefix{netip.MustParsePrefix("fd99::1/64")}}, "1280"},
+		{tuntap.Config{Name: "a/b"}, "cannot be a name"},
 	} {
-		d, err := tun.Open(clock.NewVirtual(), &c.config)
+		d, err := tuntap.Open(clock.NewVirtual(), &c.config)
 		if err == nil {
 			d.Close()
 		}
@@ -355,7 +355,7 @@ func TestNotPermitted(t *testing.T) {
 	if err := unix.Capset(&header, &none[0]); err != nil {
 		t.Fatal(err)
 	}
-	_, err := tun.Open(clock.NewVirtual(), &tun.Config{Name: "cal0"})
+	_, err := tuntap.Open(clock.NewVirtual(), &tuntap.Config{Name: "cal0"})
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Fatalf("Open: %v", err)
 	}
@@ -424,7 +424,7 @@ func BenchmarkTransmit(b *testing.B) {
 		batch[0] = linktest.FrameOf(packet)
 		d.Transmit(batch)
 	}
-	if sent, _ := d.Stats(); sent.Dropped() > 0 {
+	if sent := d.Counters().Sent; sent.Dropped() > 0 {
 		b.Errorf("sent %+v", sent)
 	}
 }
@@ -435,7 +435,7 @@ func BenchmarkReceive(b *testing.B) {
 	namespace(b)
 	clk := clock.NewReal()
 	defer clk.Close()
-	d := openTun(b, clk, &tun.Config{KernelAddrs: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}})
+	d := openTun(b, clk, &tuntap.Config{KernelAddrs: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}})
 	defer clk.Do(func() { d.Close() })
 	null := new(linktest.Null)
 	clk.Do(func() { d.Attach(null) })

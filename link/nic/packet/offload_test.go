@@ -112,20 +112,11 @@ func reference(b []byte) uint16 {
 }
 
 // cut makes all frames of what was handed over.
-func cut(t *testing.T, b []byte) (frames [][]byte) {
+func cut(t *testing.T, b []byte) [][]byte {
 	t.Helper()
-	s, ok := unload(b)
-	if !ok {
-		t.Fatal("this is refused")
-	}
-	longest := s.longest()
-	for i := range s.frames() {
-		f := s.next(new(link.Pool))
-		if f.Len() > longest {
-			t.Errorf("frame %d has %d bytes, more than the longest", i, f.Len())
-		}
-		frames = append(frames, bytes.Clone(f.Bytes()))
-		f.Free()
+	frames, received := hand(t, 1<<16-1, b)
+	if received.Dropped() > 0 {
+		t.Fatalf("received %+v", received)
 	}
 	return frames
 }
@@ -287,43 +278,29 @@ func TestRefused(t *testing.T) {
 		"TCP header behind the end": set(good[:offloadHeader+ipHeader+ip4Header+24], offloadHeader+ipHeader+ip4Header+12, 0xf0),
 		"more than 64 KiB":          append(bytes.Clone(good), make([]byte, 1<<16)...),
 	} {
-		if _, ok := unload(b); ok {
-			t.Errorf("%s is not refused", name)
+		if frames, received := hand(t, 1500, b); len(frames) > 0 || received.Drops[link.Malformed] != 1 || received.Dropped() != 1 {
+			t.Errorf("%s is not refused: %+v", name, received)
 		}
 	}
 }
 
-// FuzzUnload tests that whatever is handed over is refused or cut into frames of which
-// none is longer than was said, and which hold as many bytes as there were.
+// FuzzUnload tests that whatever is handed over is refused or cut into frames of the MTU, or
+// counted.
 func FuzzUnload(f *testing.F) {
-	f.Add(segment{payload: noise(100), size: 30, tcp: 3}.bytes())
-	f.Add(segment{payload: noise(100), size: 30, v6: true, options: 1}.bytes())
-	f.Add(segment{payload: noise(100), size: 30, udp: true}.bytes())
-	f.Add(segment{payload: noise(10)}.bytes())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, ok := unload(b)
-		if !ok {
-			return
+	f.Add(segment{payload: noise(100), size: 30, tcp: 3}.bytes(), 1500)
+	f.Add(segment{payload: noise(5000), size: 1400, v6: true, options: 1}.bytes(), 1400)
+	f.Add(segment{payload: noise(100), size: 30, udp: true}.bytes(), 68)
+	f.Add(segment{payload: noise(10)}.bytes(), 9000)
+	f.Fuzz(func(t *testing.T, b []byte, mtu int) {
+		mtu = 68 + mtu&0x3fff
+		frames, received := hand(t, mtu, b)
+		if len(frames) != int(received.Frames) || len(frames) == 0 && received.Dropped() == 0 {
+			t.Fatalf("%d frames, received %+v", len(frames), received)
 		}
-		frames, longest := s.frames(), s.longest()
-		if frames < 1 || frames > 1<<16 || longest < link.EthernetHeader {
-			t.Fatalf("%d frames of up to %d bytes", frames, longest)
-		}
-		n, head := 0, 0
-		if s.cut {
-			head = longest - min(s.super.Segment, s.super.Payload())
-			n = head
-		}
-		for i := range frames {
-			f := s.next(new(link.Pool))
-			if f.Len() > longest {
-				t.Fatalf("frame %d has %d bytes, more than the longest", i, f.Len())
+		for i, f := range frames {
+			if len(f) < link.EthernetHeader || len(f) > link.EthernetHeader+mtu+8 {
+				t.Fatalf("frame %d has %d bytes, with an MTU of %d", i, len(f), mtu)
 			}
-			n += f.Len() - head
-			f.Free()
-		}
-		if n != len(s.b) {
-			t.Errorf("%d bytes of %d", n, len(s.b))
 		}
 	})
 }
@@ -348,10 +325,11 @@ func BenchmarkCut(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(65535)
 	var pool link.Pool
+	var s link.Super
 	for b.Loop() {
-		s, _ := unload(handed)
-		for range s.frames() {
-			s.next(&pool).Free()
+		unload(handed, handed[offloadHeader:], &s)
+		for range s.Frames() {
+			s.Next(&pool).Free()
 		}
 	}
 }

@@ -18,75 +18,73 @@ const needs = "it needs CAP_NET_RAW: run it as root, or in a namespace of its ow
 	" which `unshare -Urn` opens, or allow it once with `sudo setcap cap_net_raw+ep $(which caliper)`"
 
 // open joins the interface. All that it changes there ends with the sockets.
-func open(c *Config) (port, link.Info, int, error) {
-	face, err := net.InterfaceByName(c.Interface)
+func open(c *Config) (face, error) {
+	on, err := net.InterfaceByName(c.Interface)
 	if err != nil {
-		return nil, link.Info{}, 0, fmt.Errorf("%w: `ip link` lists those that there are", err)
+		return face{}, fmt.Errorf("%w: `ip link` lists those that there are", err)
 	}
-	if face.Flags&net.FlagUp == 0 {
-		return nil, link.Info{}, 0, fmt.Errorf("the interface is down: bring it up with `ip link set %s up`", c.Interface)
+	if on.Flags&net.FlagUp == 0 {
+		return face{}, fmt.Errorf("the interface is down: bring it up with `ip link set %s up`", c.Interface)
 	}
-	p, err := newSockets(face)
+	p, err := newSockets(on)
 	if err != nil {
-		return nil, link.Info{}, 0, err
+		return face{}, err
 	}
 	if err = p.isEthernet(); err == nil {
-		err = c.settle(face.HardwareAddr, face.MTU)
+		err = c.settle(on.HardwareAddr, on.MTU)
 	}
 	if err == nil {
-		err = p.listen(face, c.Address)
+		err = p.listen(on, c.Address)
 	}
 	if err != nil {
-		p.close()
-		return nil, link.Info{}, 0, err
+		p.Close()
+		return face{}, err
 	}
-	return p, link.Info{Name: face.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send, face.Name)}, face.Index, nil
+	info := link.Info{Name: on.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send.FD(), on.Name)}
+	return face{backend: p, info: info, index: on.Index}, nil
 }
 
-// sockets is the port to Linux: one socket for each direction, as only the frames that
-// are received have an offload's header.
+// sockets is the back end: one socket for each direction, as only the frames that are
+// received have an offload's header.
 type sockets struct {
-	recv *os.File
-	send int
-	fd   int // recv's
+	recv, send *nic.Descriptor
+	handed     handed
 }
 
 // newSockets opens the sockets. They receive nothing yet.
-func newSockets(face *net.Interface) (*sockets, error) {
-	send, err := socket()
-	if err != nil {
+func newSockets(on *net.Interface) (p *sockets, err error) {
+	p = new(sockets)
+	if p.send, err = socket(); err != nil {
 		return nil, err
 	}
-	recv, err := socket()
-	if err != nil {
-		unix.Close(send)
+	if p.recv, err = socket(); err != nil {
+		p.send.Close()
 		return nil, err
 	}
-	p := &sockets{recv: os.NewFile(uintptr(recv), "packet socket"), send: send, fd: recv}
-	if err := p.prepareSend(face); err != nil {
-		p.close()
+	if err := p.prepareSend(on); err != nil {
+		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
 // socket opens a packet socket without a protocol, which receives nothing.
-func socket() (int, error) {
+func socket() (*nic.Descriptor, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return 0, fmt.Errorf("%w: %s", err, needs)
+		return nil, fmt.Errorf("%w: %s", err, needs)
 	case err != nil:
-		return 0, fmt.Errorf("open: %w", err)
+		return nil, fmt.Errorf("open: %w", err)
 	}
-	return fd, nil
+	return nic.NewDescriptor(os.NewFile(uintptr(fd), "packet socket"))
 }
 
-func (p *sockets) prepareSend(face *net.Interface) error {
-	if err := unix.SetsockoptInt(p.send, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+func (p *sockets) prepareSend(on *net.Interface) error {
+	if err := unix.SetsockoptInt(p.send.FD(), unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
 		return fmt.Errorf("send past the queueing discipline: %w", err)
 	}
-	if err := unix.Bind(p.send, &unix.SockaddrLinklayer{Ifindex: face.Index}); err != nil {
+	if err := unix.Bind(p.send.FD(), &unix.SockaddrLinklayer{Ifindex: on.Index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
 	return nil
@@ -94,7 +92,7 @@ func (p *sockets) prepareSend(face *net.Interface) error {
 
 // isEthernet refuses interfaces with another link header, or none.
 func (p *sockets) isEthernet() error {
-	name, err := unix.Getsockname(p.send)
+	name, err := unix.Getsockname(p.send.FD())
 	if err != nil {
 		return fmt.Errorf("ask for the kind of interface: %w", err)
 	}
@@ -109,31 +107,31 @@ func (p *sockets) isEthernet() error {
 const receiveBuffer = 16 << 20
 
 // listen begins to receive what is for the address.
-func (p *sockets) listen(face *net.Interface, address net.HardwareAddr) error {
-	if unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+func (p *sockets) listen(on *net.Interface, address net.HardwareAddr) error {
+	if unix.SetsockoptInt(p.recv.FD(), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		// Without CAP_NET_ADMIN we have what net.core.rmem_max lets everybody have.
-		if err := unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
+		if err := unix.SetsockoptInt(p.recv.FD(), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
 			return fmt.Errorf("set the buffer: %w", err)
 		}
 	}
 	program := filter(address)
 	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	if err := unix.SetsockoptSockFprog(p.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &fprog); err != nil {
+	if err := unix.SetsockoptSockFprog(p.recv.FD(), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &fprog); err != nil {
 		return fmt.Errorf("attach the filter: %w", err)
 	}
-	if err := unix.SetsockoptInt(p.fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+	if err := unix.SetsockoptInt(p.recv.FD(), unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
 		return fmt.Errorf("ask for what is left to the card: %w", err)
 	}
-	if err := unix.SetsockoptInt(p.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+	if err := unix.SetsockoptInt(p.recv.FD(), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
 		return fmt.Errorf("leave out what the kernel sends: %w", err)
 	}
 	all := binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}) // in network order
-	if err := unix.Bind(p.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: face.Index}); err != nil {
+	if err := unix.Bind(p.recv.FD(), &unix.SockaddrLinklayer{Protocol: all, Ifindex: on.Index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
 	// The card shall not filter our address out.
-	mreq := unix.PacketMreq{Ifindex: int32(face.Index), Type: unix.PACKET_MR_PROMISC}
-	if err := unix.SetsockoptPacketMreq(p.fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq); err != nil {
+	mreq := unix.PacketMreq{Ifindex: int32(on.Index), Type: unix.PACKET_MR_PROMISC}
+	if err := unix.SetsockoptPacketMreq(p.recv.FD(), unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq); err != nil {
 		return fmt.Errorf("set promiscuous mode: %w", err)
 	}
 	return nil
@@ -167,32 +165,35 @@ func filter(a net.HardwareAddr) []unix.SockFilter {
 	}
 }
 
-func (p *sockets) read(b []byte) (int, error) {
-	n, err := p.recv.Read(b)
+// Read implements nic.Backend.
+func (p *sockets) Read(to *nic.Receiver, wait bool) error {
+	n, err := p.recv.Read(p.handed.pieces(to), wait)
 	switch {
 	case err == nil:
-		return n, nil
-	case errors.Is(err, os.ErrClosed):
-		return 0, os.ErrClosed
-	case errors.Is(err, unix.EINVAL):
-		return 0, errUnknown
+		p.handed.take(to, n)
+	case errors.Is(err, unix.EINVAL): // the kernel cannot describe it
+		to.Lose(link.Malformed, 1)
 	case errors.Is(err, unix.ENETDOWN):
-		return 0, nic.ErrDown
+		return nic.ErrDown
+	default:
+		return err
 	}
-	return 0, err
+	return nil
 }
 
-func (p *sockets) write(b []byte) error { return nic.Write(p.send, b) }
+// Write implements nic.Backend.
+func (p *sockets) Write(b []byte) error { return p.send.Write(b) }
 
-// lost asks for the kernel's counter, which starts afresh with that.
-func (p *sockets) lost() uint64 {
-	s, err := unix.GetsockoptTpacketStats(p.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+// Lost implements nic.Backend. The kernel's counter starts afresh when it is asked for.
+func (p *sockets) Lost() uint64 {
+	s, err := unix.GetsockoptTpacketStats(p.recv.FD(), unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
 		return 0
 	}
 	return uint64(s.Drops)
 }
 
-func (p *sockets) close() error {
-	return errors.Join(p.recv.Close(), unix.Close(p.send))
+// Close implements nic.Backend.
+func (p *sockets) Close() error {
+	return errors.Join(p.recv.Close(), p.send.Close())
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/link/nic"
-	"github.com/netcaliper/caliper/link/packet"
+	"github.com/netcaliper/caliper/link/nic/packet"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -55,7 +55,7 @@ func ip(t testing.TB, args ...string) {
 	}
 }
 
-func open(t testing.TB, clk clock.Clock, c *packet.Config) *packet.Device {
+func open(t testing.TB, clk clock.Clock, c *packet.Config) *nic.Device {
 	t.Helper()
 	d, err := packet.Open(clk, c)
 	if errors.Is(err, fs.ErrPermission) {
@@ -127,7 +127,7 @@ func TestConformance(t *testing.T) {
 			return linktest.Harness{
 				Device: d, Clock: clk,
 				Left: tap.Left, Arrive: tap.Arrive,
-				Stats: func() link.Stats { sent, _ := d.Stats(); return sent },
+				Stats: func() link.Stats { return d.Counters().Sent },
 			}
 		})
 	}
@@ -249,7 +249,7 @@ func TestInterfaceChanges(t *testing.T) {
 	drops := func(why link.Cause, n uint64) {
 		t.Helper()
 		clk.Do(func() {
-			if sent, _ := d.Stats(); sent.Drops[why] != n {
+			if sent := d.Counters().Sent; sent.Drops[why] != n {
 				t.Errorf("sent %+v, want %d drops for %v", sent, n, why)
 			}
 		})
@@ -258,7 +258,7 @@ func TestInterfaceChanges(t *testing.T) {
 	works := func(frames uint64) {
 		t.Helper()
 		one(100)
-		await("a frame leaves", func() bool { sent, _ := d.Stats(); return sent.Frames == frames })
+		await("a frame leaves", func() bool { sent := d.Counters().Sent; return sent.Frames == frames })
 		await("a frame arrives", func() bool {
 			tap.Arrive(arrives)
 			return len(above.Records) > 0
@@ -293,7 +293,7 @@ func TestInterfaceChanges(t *testing.T) {
 	works(4)
 
 	clk.Do(func() {
-		if c := d.Changes(); c.Downs != 2 || c.Down <= 0 || c.MTUs != 2 || d.Err() != nil {
+		if c := d.Counters(); c.Get("downs") != 2 || c.Get("down_ns") <= 0 || c.Get("mtu_changes") != 2 || d.Err() != nil {
 			t.Errorf("%+v, %v", c, d.Err())
 		}
 	})
@@ -403,7 +403,7 @@ func BenchmarkTransmit(b *testing.B) {
 		batch[0] = linktest.FrameOf(frame)
 		d.Transmit(batch)
 	}
-	if sent, _ := d.Stats(); sent.Dropped() > 0 {
+	if sent := d.Counters().Sent; sent.Dropped() > 0 {
 		b.Errorf("sent %+v", sent)
 	}
 }
