@@ -95,7 +95,8 @@ type Host struct {
 	addrs  []netip.Prefix
 	once   sync.Once
 	closed atomic.Bool
-	ended  bool // its stack has no goroutines left to be brought to rest
+	ended  bool       // its stack has no goroutines left to be brought to rest
+	inline *inlineTCP // in a world, if that is possible
 
 	listening sync.Mutex // one Listen at a time
 	paths     pathMTUs
@@ -136,7 +137,7 @@ func newHost(h *Host, config Config) (*Host, error) {
 		link.Claimed = func(a netip.Addr, by net.HardwareAddr) { h.claimed(a, by, config.Claimed) }
 	}
 	if h.world != nil {
-		link.Enter = h.touch
+		link.Enter = h.enter
 	} else {
 		h.arrivals = newArrivalClock(h.clk)
 		link.Arrived = h.arrivals.arrived
@@ -168,6 +169,7 @@ func (h *Host) newStack() *gstack.Stack {
 		// TCP's goroutines from GOMAXPROCS. One goroutine keeps the segments of all
 		// connections in one order.
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		options.TransportProtocols[0] = h.newInlineTCP
 		defer func(r io.Reader) { grand.Reader = r }(grand.Reader)
 		grand.Reader = seed
 	}

@@ -153,13 +153,11 @@ func (w *World) touch(h *Host) {
 	w.dirty = h
 }
 
-// settle brings the host that was touched to rest. netstack's Pause returns when its TCP
-// goroutine has nothing left to do.
+// settle brings the host that was touched to rest.
 func (w *World) settle() {
 	if h := w.dirty; h != nil {
 		w.dirty = nil
-		h.stack.Pause()
-		h.stack.Resume()
+		h.rest()
 	}
 }
 
