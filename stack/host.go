@@ -158,6 +158,9 @@ func newHost(h *Host, config Config) (*Host, error) {
 // newStack makes the host's stack, in a world from the world's seed.
 func (h *Host) newStack() *gstack.Stack {
 	options := options()
+	if h.world != nil && h.world.restsInline() {
+		options.TransportProtocols[0] = h.newInlineTCP
+	}
 	creating.Lock()
 	defer creating.Unlock()
 	if h.world != nil {
@@ -169,7 +172,6 @@ func (h *Host) newStack() *gstack.Stack {
 		// TCP's goroutines from GOMAXPROCS. One goroutine keeps the segments of all
 		// connections in one order.
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-		options.TransportProtocols[0] = h.newInlineTCP
 		defer func(r io.Reader) { grand.Reader = r }(grand.Reader)
 		grand.Reader = seed
 	}

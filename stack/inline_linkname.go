@@ -1,3 +1,5 @@
+//go:build !nolinkname
+
 package stack
 
 import (
@@ -6,7 +8,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
-// handleConnected is netstack's function of that name, in tcp/dispatcher.go.
+// handleConnected is netstack's function of that name, in tcp/dispatcher.go. The linker
+// does not find it in a gVisor that has none: the build tag nolinkname does without.
 //
 //go:linkname handleConnected gvisor.dev/gvisor/pkg/tcpip/transport/tcp.handleConnected
 func handleConnected(*tcp.Endpoint)

@@ -35,6 +35,7 @@ type World struct {
 	made     uint64 // random sources
 	hosts    []*Host
 	dirty    *Host // was touched, and may not be at rest
+	resting  resting
 	current  *process
 	live     int // processes that have not ended
 	order    []*process
