@@ -56,7 +56,11 @@ func NewFault(below Device, clk clock.Clock, config *FaultConfig) *Fault {
 }
 
 // Info implements Device.
-func (d *Fault) Info() Info { return d.below.Info() }
+func (d *Fault) Info() Info {
+	i := d.below.Info()
+	i.Super = 0
+	return i
+}
 
 // Attach implements Device.
 func (d *Fault) Attach(h Handler) {

@@ -46,6 +46,10 @@ type Frame struct {
 	// reserved for it, and not to Depart.
 	Reserved bool
 
+	// Super is the super-segment that the frame is, nil if it is none: one is for devices whose
+	// Info says so, and is cut where the frames get their departures.
+	Super *Super
+
 	// Origin is told once that the frame has left or was dropped. It may be nil.
 	Origin Origin
 	// Cookie belongs to the Origin.
@@ -101,12 +105,17 @@ func FrameOver(buf []byte, start, end int, owner Owner) *Frame {
 }
 
 // Free ends the frame's life: it tells the Origin, if nobody did, and gives the memory
-// back to its owner.
+// back to its owner. What was not cut of a super-segment ends with it.
 func (f *Frame) Free() {
+	if f.Super != nil {
+		for c := f.Cut(); c != nil; c = f.Cut() {
+			c.Free()
+		}
+	}
 	f.depart()
 	if o := f.owner; o != nil {
 		clear(f.witnesses)
-		*f = Frame{buf: f.buf, witnesses: f.witnesses[:0]}
+		*f = Frame{buf: f.buf, witnesses: f.witnesses[:0], Super: f.Super}
 		o.Release(f)
 	}
 }

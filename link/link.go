@@ -87,6 +87,9 @@ type Info struct {
 	// Batch is how many frames the device makes good use of in one call of Transmit; 0 says
 	// that one is as good as many.
 	Batch int
+	// Super is the largest super-segment that the device takes, in bytes (see Frame.Total); 0
+	// says that it takes none. A device that passes frames on as they are says 0.
+	Super int
 	// Tick is what departure times are rounded up to, where Paces is true.
 	Tick time.Duration
 }
@@ -141,7 +144,7 @@ func (s *Stats) Add(o *Stats) {
 // Drop frees f and counts it under its cause. It is the one place where frames end
 // without having left.
 func (s *Stats) Drop(f *Frame, why Cause) {
-	s.Drops[why]++
+	s.Drops[why] += uint64(f.Frames())
 	f.Free()
 }
 

@@ -17,6 +17,9 @@ import (
 type Super struct {
 	Segment int // payload of each frame but the last, in bytes
 
+	frame   Frame // that it is
+	pool    *Pool
+	cutter  Cutter
 	head    []byte   // all headers
 	all     [][]byte // pieces of payload
 	pieces  [][]byte // those of them that are not cut yet
@@ -28,6 +31,54 @@ type Super struct {
 	version byte
 	proto   byte
 	fixedID bool // an atomic IPv4 datagram: its identification says nothing (RFC 6864)
+}
+
+// MaxSuper is the largest super-segment that there is, as the sum of headers and payload, in
+// bytes.
+const MaxSuper = EthernetHeader + maxIP
+
+// A Cutter has made a super-segment, whose memory is its own, and is told of each frame that
+// is cut from it. It keeps account of those: the super-segment itself has no Origin.
+type Cutter interface {
+	Owner
+	// Cut tells that f was cut from the super-segment, with its Flow, Size, Tag and times.
+	Cut(super, f *Frame)
+}
+
+// Frame returns the frame that is the super-segment, and has no bytes of its own. Frames are
+// cut from it in memory of the pool.
+func (s *Super) Frame(pool *Pool, c Cutter) *Frame {
+	s.pool, s.cutter = pool, c
+	s.frame = Frame{Super: s, owner: c}
+	return &s.frame
+}
+
+// Cut cuts the next frame off a super-segment; nil if it is used up. It has the flow, the tag
+// and the departure of the whole.
+func (f *Frame) Cut() *Frame {
+	c := f.Super.Next(f.Super.pool)
+	if c != nil {
+		c.Flow, c.Tag, c.Paced, c.Depart, c.Stop = f.Flow, f.Tag, f.Paced, f.Depart, f.Stop
+		f.Super.cutter.Cut(f, c)
+	}
+	return c
+}
+
+// Frames returns how many frames a frame stands for: 1, or what a super-segment is still cut
+// into.
+func (f *Frame) Frames() int {
+	if f.Super == nil {
+		return 1
+	}
+	return f.Super.Frames()
+}
+
+// Total returns how many bytes those frames have, without FCS.
+func (f *Frame) Total() int {
+	if f.Super == nil {
+		return f.Len()
+	}
+	return f.Super.Len()
 }
 
 // Lengths of headers, and where in them things stand (RFC 791, 8200, 9293, 768).
@@ -127,6 +178,12 @@ func (s *Super) add(piece []byte) {
 		s.all = append(s.all, piece)
 		s.left += len(piece)
 	}
+}
+
+// Clear makes the super-segment used up, and forgets its payload.
+func (s *Super) Clear() {
+	clear(s.all)
+	*s = Super{all: s.all[:0]}
 }
 
 // Frames returns how many frames are still to be cut.

@@ -52,7 +52,11 @@ func nameID(name string) uint64 {
 }
 
 // Info returns what is below.
-func (t *Trace) Info() Info { return t.below.Info() }
+func (t *Trace) Info() Info {
+	i := t.below.Info()
+	i.Super = 0
+	return i
+}
 
 // Attach implements Device.
 func (t *Trace) Attach(above Handler) {

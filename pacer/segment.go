@@ -41,12 +41,20 @@ func (s *Segment) SACK() []SACKBlock { return s.blocks[:s.sacks] }
 // the payload that Parse finds.
 func ParseSegment(ip []byte) (s Segment, ok bool) {
 	f, size, tcp := parse(ip, len(ip))
-	if f.Proto != ProtoTCP || len(tcp) < 20 { // no TCP, or a fragment
-		return s, false
+	ok = f.Proto == ProtoTCP && s.Read(tcp, size)
+	return s, ok
+}
+
+// Read is ParseSegment for a TCP packet that ParseUpper has parsed, which returned its size
+// and tcp.
+func (s *Segment) Read(tcp []byte, size Size) bool {
+	*s = Segment{}
+	if len(tcp) < 20 { // a fragment
+		return false
 	}
 	offset := int(tcp[12]>>4) * 4
 	if offset < 20 || offset > len(tcp) {
-		return s, false
+		return false
 	}
 	s.Seq = Seq(binary.BigEndian.Uint32(tcp[4:]))
 	s.Ack = Seq(binary.BigEndian.Uint32(tcp[8:]))
@@ -56,7 +64,7 @@ func ParseSegment(ip []byte) (s Segment, ok bool) {
 	if offset > 20 {
 		s.readSACK(tcp[20:offset])
 	}
-	return s, true
+	return true
 }
 
 // Kinds of TCP options (RFC 9293, section 3.1, and RFC 2018).

@@ -117,20 +117,43 @@ func (p *parcel) wrote(last bool) {
 // measure has a fragment belong to the flow of its datagram, which is paced as a whole.
 func (p *parcel) measure(f *link.Frame) { f.Flow, f.Size.Payload = p.whole.flow, p.payload }
 
-// gone notes that a packet waits no longer.
+// gone notes that a packet waits no longer. It is called on the clock's goroutine.
 func (p *parcel) gone(left bool) {
 	a := p.account
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
-	payload := p.payload
+	done := p.end(left)
+	free := a.full && a.waiting.Bytes <= int64(a.limit/2) || a.waiting.Bytes == 0
+	if done && free {
+		a.full = false
+	}
+	a.mu.Unlock()
+	if done {
+		a.gone(free)
+	}
+}
+
+// refused notes that a packet was dropped at the door. Whoever waits for room hears of it when
+// one of those leaves that fill the door.
+func (p *parcel) refused() {
+	if a := p.account; a != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		p.end(false)
+	}
+}
+
+// end counts a packet that waits no longer, and reports whether that was all of its datagram.
+// The account's lock is held.
+func (p *parcel) end(left bool) bool {
+	a, payload := p.account, p.payload
 	if d := p.whole; d != nil {
 		d.waiting--
 		d.dropped = d.dropped || !left
 		if d.waiting > 0 || !d.complete {
-			a.mu.Unlock()
-			return
+			return false
 		}
 		left, payload = !d.dropped, d.payload
 	}
@@ -140,16 +163,12 @@ func (p *parcel) gone(left bool) {
 	} else {
 		a.dropped.add(1, payload)
 	}
-	free := a.full && a.waiting.Bytes <= int64(a.limit/2) || a.waiting.Bytes == 0
-	if free {
-		a.full = false
-	}
-	a.mu.Unlock()
-	a.gone(free)
+	return true
 }
 
-// accounts finds the Account of a packet. It belongs to the endpoint's lock.
+// accounts finds the Account of a packet, from any goroutine.
 type accounts struct {
+	mu    sync.Mutex
 	of    map[pacer.Flow]*Account
 	parts map[fragmented]*datagram // that are not complete
 }
@@ -163,30 +182,37 @@ type fragmented struct {
 // Account has a count what becomes of the datagrams of the UDP flow f from now on; nil
 // ends it. It may be called from any goroutine.
 func (e *Endpoint) Account(f pacer.Flow, a *Account) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.accounts.set(f, a)
+}
+
+func (s *accounts) set(f pacer.Flow, a *Account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if a == nil {
-		delete(e.accounts.of, f)
+		delete(s.of, f)
 		return
 	}
-	if e.accounts.of == nil {
-		e.accounts.of = make(map[pacer.Flow]*Account)
-		e.accounts.parts = make(map[fragmented]*datagram)
+	if s.of == nil {
+		s.of = make(map[pacer.Flow]*Account)
+		s.parts = make(map[fragmented]*datagram)
 	}
-	e.accounts.of[f] = a
+	s.of[f] = a
 }
 
 // headSize is what has to be seen of a packet: the longest IPv4 header, or IPv6's with a
 // fragment header, and the ports of UDP, which all fit.
 const headSize = 64
 
-// parcel takes a packet that was written into its account, if it has one. mu is held.
-func (e *Endpoint) parcel(pkt *gstack.PacketBuffer) parcel {
-	if len(e.accounts.of) == 0 {
+// parcel takes a packet that was written, behind a link header of that length, into its
+// account, if it has one.
+func (s *accounts) parcel(pkt *gstack.PacketBuffer, link int) parcel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.of) == 0 {
 		return parcel{}
 	}
 	var buf [headSize]byte
-	b := buf[:peek(buf[:], pkt, e.info.Header())]
+	b := buf[:peek(buf[:], pkt, link)]
 	var f pacer.Flow
 	var key fragmented
 	var length, offset int
@@ -228,16 +254,16 @@ func (e *Endpoint) parcel(pkt *gstack.PacketBuffer) parcel {
 	if p.first {
 		udp := header.UDP(l4)
 		f.SrcPort, f.DstPort = udp.SourcePort(), udp.DestinationPort()
-		p.account = e.accounts.of[f]
+		p.account = s.of[f]
 		p.payload -= header.UDPMinimumSize
 		if more && p.account != nil {
 			p.whole = &datagram{flow: f, account: p.account}
-			e.accounts.parts[key] = p.whole
+			s.parts[key] = p.whole
 		}
-	} else if p.whole = e.accounts.parts[key]; p.whole != nil {
+	} else if p.whole = s.parts[key]; p.whole != nil {
 		p.account = p.whole.account
 		if !more {
-			delete(e.accounts.parts, key)
+			delete(s.parts, key)
 		}
 	}
 	if p.account != nil {

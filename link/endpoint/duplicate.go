@@ -3,8 +3,6 @@ package endpoint
 import (
 	"slices"
 
-	"gvisor.dev/gvisor/pkg/tcpip/header"
-
 	"github.com/netcaliper/caliper/pacer"
 )
 
@@ -41,6 +39,9 @@ func (d *waitingData) holds(seq, end pacer.Seq) bool {
 	return false
 }
 
+// fresh reports whether none of the data from seq on was ever written.
+func (d *waitingData) fresh(seq pacer.Seq) bool { return !d.begun || !seq.Before(d.written) }
+
 // departed notes that the data before end has left or was dropped.
 func (d *waitingData) departed(end pacer.Seq) {
 	for i, s := range d.again {
@@ -52,14 +53,4 @@ func (d *waitingData) departed(end pacer.Seq) {
 	if d.left.Before(end) && !d.written.Before(end) {
 		d.left = end
 	}
-}
-
-// tcpHeader returns the TCP header of a packet of ours, given from its IP header on. The
-// packet has been parsed before.
-func tcpHeader(ip []byte) header.TCP {
-	length := header.IPv6MinimumSize
-	if header.IPVersion(ip) == header.IPv4Version {
-		length = int(header.IPv4(ip).HeaderLength())
-	}
-	return header.TCP(ip[length:])
 }

@@ -3,20 +3,29 @@
 //
 // # The way of a packet down
 //
-//	WritePackets   any goroutine, a connection's lock held: keep a reference, return
-//	Flush          the clock's goroutine: copy into a link.Frame, find its flow
-//	 Transmit      the device below has it; a hold.Hold asks the flow's pacer when its
-//	               turn has come
-//	Departed       it left, or was dropped: the reference ends, the flow's Loop hears of it
+//	WritePackets   any goroutine, a connection's lock held: the door keeps a reference
+//	Flush          the clock's goroutine: takes what is at the door
+//	 outgoing      TCP with more than a segment becomes a super-segment, whose payload stays
+//	               where netstack has it; all else is copied into a frame. Its flow is found
+//	  Transmit     the device below has it; a hold.Hold asks the flow's pacer when its
+//	               turn has come, and cuts that frame off the super-segment: the one copy
+//	Departed       it left, or was dropped: the flow's Loop hears of it, a writer goes on
 //
 // A TCP segment that is sent again while its original still waits for its departure is
 // dropped and counted, as Linux does not retransmit what is still in the host's queue: a
 // low rate makes the wait longer than any timeout.
 //
-// The reference that is kept until then holds the bytes charged to the socket that wrote
-// them, and so a UDP writer is stopped by what waits for its departure. TCP knows no such
-// stop: package stack makes one of what the Loop hears. While the device below is full a
-// bounded number of frames wait here, and what comes then is dropped and counted.
+// The reference to a datagram is kept until then. It holds the bytes charged to the socket
+// that wrote them, and so a UDP writer is stopped by what waits for its departure. TCP knows
+// no such stop: package stack makes one of what the Loop hears. At the door, and behind it
+// while the device below is full, a bounded number of packets wait, and what comes then is
+// dropped and counted.
+//
+// # What is sent
+//
+// netstack is told of host GSO: it hands down up to 64 KiB of TCP behind one header, and
+// leaves the checksums to us. No frame is larger than the path takes (see segmentSize), and
+// each is accounted for on its own, whether it was cut here, below, or not at all.
 //
 // # And up
 //
@@ -26,19 +35,17 @@
 //
 // # Limits
 //
-// Checksums are computed and verified in software. Segments are at most one MTU: there
-// is no GSO. There is no GRO either: netstack takes joined segments only from an
-// interface that says it has verified all checksums.
+// Checksums are computed and verified in software. There is no GRO: netstack takes joined
+// segments only from an interface that says it has verified all checksums. netstack does not
+// segment UDP.
 package endpoint
 
 import (
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/netcaliper/caliper/link"
@@ -74,29 +81,18 @@ type Endpoint struct {
 
 	wake clock.Timer // runs Flush
 
-	mu       sync.Mutex // for the fields that follow, which other goroutines use
-	queue    []written
+	// What other goroutines use, too.
+	door     door
 	accounts accounts
-	before   []func() // to be run on the clock's goroutine, before the queue is sent
-	after    []func() // and behind it
-	mtu      uint32
-	address  tcpip.LinkAddress
-	up       gstack.NetworkDispatcher
-	onClose  func()
-	detached bool
+	settings settings
 
 	// What follows belongs to the clock's goroutine.
-	taken   []written // the queue's other half
-	ops     []func()  // before's or after's
-	frames  ring      // to be transmitted
+	flows   flows
+	frames  ring // to be transmitted
 	full    bool
-	flows   map[pacer.Flow]*flow
-	last    *flow
-	loops   int           // flows that have a Loop
-	opening int           // flows that have sent a SYN, and nobody has answered
 	segment pacer.Segment // that a Loop is told of
-	sweepAt int
 	spare   []*waiting
+	supers  []*super
 	pool    link.Pool
 
 	// Sent and Received count frames and drops of either direction. They belong to the
@@ -104,43 +100,11 @@ type Endpoint struct {
 	Sent, Received link.Stats
 }
 
-// flow is one direction of a connection.
-type flow struct {
-	key      pacer.Flow
-	waiting  int // frames
-	largest  int // IP packet so far, in bytes
-	sequence sequence
-	tcp      waitingData
-	loop     Loop
-	opening  handshake
-	stopped  link.Stop // by whom, when a frame of it left last
-}
-
-// written is a packet that the stack has written.
-type written struct {
-	pkt    *gstack.PacketBuffer
-	parcel parcel
-}
-
-// waiting is a packet whose frame has not left.
-type waiting struct {
-	written
-	flow     *flow
-	data     bool      // it is TCP data that the flow keeps account of,
-	seq, end pacer.Seq // and these its sequence numbers: the first, and the one behind it
-	syn      bool      // it opens the flow
-}
-
 // New returns an endpoint above below.
 func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 	info := below.Info()
-	e := &Endpoint{
-		clk: clk, below: below, info: info, config: config,
-		mtu:     uint32(info.MTU),
-		address: tcpip.LinkAddress(info.Address),
-		flows:   make(map[pacer.Flow]*flow),
-		sweepAt: 1024,
-	}
+	e := &Endpoint{clk: clk, below: below, info: info, config: config}
+	e.settings.mtu, e.settings.address = uint32(info.MTU), tcpip.LinkAddress(info.Address)
 	// A timer can only be made running.
 	e.wake = clk.AfterFunc(time.Duration(clock.Never), e.Flush)
 	e.wake.Stop()
@@ -151,32 +115,25 @@ func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 // Before has f run on the clock's goroutine before what was not yet flushed is sent. It
 // may be called from any goroutine; in virtual time it is at the same instant, when the
 // event that runs now is over.
-func (e *Endpoint) Before(f func()) { e.do(&e.before, f) }
+func (e *Endpoint) Before(f func()) {
+	e.door.ask(&e.door.before, f)
+	e.wake.Reset(0)
+}
 
 // After is Before for what follows on the packets written so far.
-func (e *Endpoint) After(f func()) { e.do(&e.after, f) }
-
-func (e *Endpoint) do(list *[]func(), f func()) {
-	e.mu.Lock()
-	*list = append(*list, f)
-	e.mu.Unlock()
+func (e *Endpoint) After(f func()) {
+	e.door.ask(&e.door.after, f)
 	e.wake.Reset(0)
 }
 
 // WritePackets implements LinkWriter. It takes a reference of each packet and returns;
 // TCP would not hear of an error, and UDP is stopped by the reference.
 func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error) {
-	e.mu.Lock()
-	if e.detached {
-		e.mu.Unlock()
+	wake, open := e.door.put(pkts.AsSlice(), e.info.Header(), &e.accounts)
+	if !open {
 		return 0, &tcpip.ErrClosedForSend{}
 	}
-	first := len(e.queue) == 0
-	for _, pkt := range pkts.AsSlice() {
-		e.queue = append(e.queue, written{pkt.IncRef(), e.parcel(pkt)})
-	}
-	e.mu.Unlock()
-	if first {
+	if wake {
 		e.wake.Reset(0)
 	}
 	return pkts.Len(), nil
@@ -185,144 +142,16 @@ func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error)
 // Flush makes frames of the packets that were written and sends them. It is called on the
 // clock's goroutine, by itself when there are packets.
 func (e *Endpoint) Flush() {
-	e.run(&e.before)
+	e.door.run(&e.door.before)
 	now := e.clk.Now()
-	e.mu.Lock()
-	e.taken, e.queue = e.queue, e.taken[:0]
-	e.mu.Unlock()
-	for i, out := range e.taken {
-		e.taken[i] = written{}
-		if f := e.frame(out, now); f != nil {
-			e.put(f)
-		}
+	packets, lost := e.door.take()
+	e.Sent.Drops[link.QueueFull] += uint64(lost)
+	for i := range packets {
+		e.outgoing(&packets[i], now)
+		packets[i] = written{}
 	}
 	e.transmit()
-	e.run(&e.after)
-}
-
-// run runs what was asked for. What it asks for in turn comes at the next Flush.
-func (e *Endpoint) run(list *[]func()) {
-	e.mu.Lock()
-	if len(*list) == 0 {
-		e.mu.Unlock()
-		return
-	}
-	ops := *list
-	*list = e.ops[:0]
-	e.mu.Unlock()
-	for i, f := range ops {
-		ops[i] = nil
-		f()
-	}
-	e.ops = ops[:0]
-}
-
-// frame makes a frame of a packet, or drops it.
-func (e *Endpoint) frame(out written, now clock.Time) *link.Frame {
-	pkt := out.pkt
-	size := pkt.Size()
-	if size > e.info.MTU+e.info.Header() {
-		e.Sent.Drops[link.TooLong]++
-		out.parcel.gone(false)
-		e.enter()
-		pkt.DecRef()
-		return nil
-	}
-	f := e.pool.Frame(size)
-	fill(f.Bytes(), pkt)
-	f.Measure(e.info.Header())
-	if out.parcel.whole != nil {
-		if header.IPVersion(f.Bytes()[e.info.Header():]) == header.IPv6Version {
-			// A flow without ports, as ICMP errors quote it. Fragments of IPv4 are for
-			// routers to cut, and none is an error's.
-			e.flow(f.Flow).sent(f)
-		}
-		out.parcel.measure(f)
-	}
-	f.Tag.Mark = pkt.Mark
-	if pkt.Owner != nil {
-		f.Tag.Owner = pkt.Owner.KUID()
-	}
-	f.Depart = now
-
-	fl := e.flow(f.Flow)
-	f.Stop = fl.stopped
-	w := e.newWaiting()
-	*w = waiting{written: out, flow: fl}
-	fl.waiting++
-	f.Origin, f.Cookie = e, w
-	fl.sent(f)
-	if f.Flow.Proto != pacer.ProtoTCP {
-		return f
-	}
-	tcp := tcpHeader(f.Bytes()[e.info.Header():])
-	fl.sequence.sent(tcp, f.Size.Payload)
-	if f.Size.Payload == 0 {
-		w.syn = fl.loop == nil && tcp.Flags().Contains(header.TCPFlagSyn)
-		return f
-	}
-	w.seq = pacer.Seq(tcp.SequenceNumber())
-	w.end = w.seq + pacer.Seq(f.Size.Payload)
-	if fl.tcp.holds(w.seq, w.end) {
-		e.Sent.Drop(f, link.Duplicate)
-		return nil
-	}
-	w.data = true
-	return f
-}
-
-// sent notes how large a packet of the flow is.
-func (fl *flow) sent(f *link.Frame) { fl.largest = max(fl.largest, f.Size.IP) }
-
-// fill copies a packet, with all its headers, to b.
-func fill(b []byte, pkt *gstack.PacketBuffer) {
-	views, skip := pkt.AsViewList()
-	for v := views.Front(); v != nil; v = v.Next() {
-		data := v.AsSlice()
-		if skip >= len(data) {
-			skip -= len(data)
-			continue
-		}
-		b = b[copy(b, data[skip:]):]
-		skip = 0
-	}
-}
-
-func (e *Endpoint) flow(key pacer.Flow) *flow {
-	if e.last != nil && e.last.key == key {
-		return e.last
-	}
-	fl := e.flows[key]
-	if fl == nil {
-		if len(e.flows) >= e.sweepAt {
-			e.sweep()
-		}
-		fl = &flow{key: key}
-		e.flows[key] = fl
-	}
-	e.last = fl
-	return fl
-}
-
-// sweep forgets the flows that have nothing waiting, and nobody who listens.
-func (e *Endpoint) sweep() {
-	for key, fl := range e.flows {
-		if fl.waiting == 0 && fl.loop == nil {
-			e.forget(fl)
-			delete(e.flows, key)
-		}
-	}
-	e.last = nil
-	e.sweepAt = max(1024, 2*len(e.flows))
-}
-
-func (e *Endpoint) newWaiting() *waiting {
-	if n := len(e.spare); n > 0 {
-		w := e.spare[n-1]
-		e.spare = e.spare[:n-1]
-		return w
-	}
-	return new(waiting)
+	e.door.run(&e.door.after)
 }
 
 // put puts a frame behind those that wait to be transmitted. If the device below has no
@@ -339,8 +168,10 @@ func (e *Endpoint) put(f *link.Frame) {
 
 func (e *Endpoint) transmit() {
 	for !e.full && e.frames.n > 0 {
-		n, err := e.below.Transmit(e.frames.first())
-		e.Sent.Frames += uint64(n)
+		frames := e.frames.first()
+		sent := count(frames)
+		n, err := e.below.Transmit(frames)
+		e.Sent.Frames += uint64(sent - count(frames[n:]))
 		e.frames.take(n)
 		switch err {
 		case nil:
@@ -350,6 +181,14 @@ func (e *Endpoint) transmit() {
 			e.drop(link.Closed)
 		}
 	}
+}
+
+// count returns how many frames leave as these.
+func count(frames []*link.Frame) (n int) {
+	for _, f := range frames {
+		n += f.Frames()
+	}
+	return n
 }
 
 // drop gives up all frames that could not be transmitted.
@@ -379,14 +218,16 @@ func (e *Endpoint) Departed(f *link.Frame) {
 		}
 	}
 	if sent, ok := f.Sent.Get(); ok && w.syn {
-		e.opened(fl, sent)
+		e.flows.open(fl, fl.opening.left(sent))
 	}
 	if w.parcel.account != nil {
 		w.parcel.gone(f.Sent.IsSet())
 		fl.stopped = w.parcel.account.stopped()
 	}
 	e.enter()
-	w.pkt.DecRef()
+	if w.pkt != nil {
+		w.pkt.DecRef()
+	}
 	*w = waiting{}
 	e.spare = append(e.spare, w)
 }

@@ -29,11 +29,11 @@ const (
 	firstQuery6                                  = 128 // what is below is an error
 )
 
-// believable reports whether an IP packet may be given to the stack. It raises an MTU of
-// IPv4 in it to minPathMTU.
-func (e *Endpoint) believable(ip []byte) bool {
-	outer, _, icmp := pacer.ParseUpper(ip, len(ip))
-	switch outer.Proto {
+// believable reports whether an IP packet may be given to the stack, of that version, with
+// what it carries: of the protocol proto, nil where it is a fragment. It raises an MTU of IPv4
+// in it to minPathMTU.
+func (e *Endpoint) believable(version int, proto uint8, icmp []byte) bool {
+	switch proto {
 	case icmp4:
 		if len(icmp) < 8 {
 			return icmp != nil // too short, which the stack counts; or a fragment
@@ -61,7 +61,7 @@ func (e *Endpoint) believable(ip []byte) bool {
 		}
 	default:
 		// What stands behind so many extension headers, or in a fragment, may be ICMP.
-		return !pacer.IsExtension(outer.Proto) || ip[0]>>4 != 6
+		return !pacer.IsExtension(proto) || version != header.IPv6Version
 	}
 	return true
 }
@@ -88,7 +88,7 @@ func (e *Endpoint) tooBig(icmp []byte, mtu, least int) bool {
 // quoted returns the flow of ours whose packet an ICMP error is about, nil if there is none.
 func (e *Endpoint) quoted(icmp []byte) *flow {
 	key, _, upper := pacer.ParseUpper(icmp[8:], maxQuoted)
-	fl := e.flows[key]
+	fl := e.flows.find(key)
 	if fl != nil && key.Proto == pacer.ProtoTCP && upper != nil &&
 		(len(upper) < 8 || !fl.sequence.holds(pacer.Seq(binary.BigEndian.Uint32(upper[4:])))) {
 		return nil
@@ -106,40 +106,4 @@ func setMTU(icmp []byte, mtu int) {
 	binary.BigEndian.PutUint16(icmp[6:], uint16(mtu))
 	sum := uint64(^binary.BigEndian.Uint16(icmp[2:])) + uint64(^old) + uint64(mtu)
 	binary.BigEndian.PutUint16(icmp[2:], ^link.Fold(sum))
-}
-
-// sequence is the sequence numbers of a flow that are in flight: from una, the first that
-// has not been acknowledged, to the one before next (RFC 9293, section 3.3.1).
-type sequence struct {
-	begun     bool
-	una, next pacer.Seq
-}
-
-// sent notes that a segment is sent, with its flags.
-func (s *sequence) sent(tcp header.TCP, payload int) {
-	seq, flags := pacer.Seq(tcp.SequenceNumber()), tcp.Flags()
-	end := seq + pacer.Seq(payload)
-	if flags.Contains(header.TCPFlagSyn) {
-		s.begun = false // another connection with the same ports
-		end++
-	}
-	if flags.Contains(header.TCPFlagFin) {
-		end++
-	}
-	if !s.begun {
-		*s = sequence{true, seq, end}
-	} else if s.next.Before(end) {
-		s.next = end
-	}
-}
-
-// acked notes that what comes before ack has been acknowledged.
-func (s *sequence) acked(ack pacer.Seq) {
-	if s.begun && s.una.Before(ack) && !s.next.Before(ack) {
-		s.una = ack
-	}
-}
-
-func (s *sequence) holds(seq pacer.Seq) bool {
-	return s.begun && !seq.Before(s.una) && seq.Before(s.next)
 }

@@ -1,6 +1,8 @@
 package endpoint
 
 import (
+	"sync"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -16,18 +18,34 @@ var (
 	_ link.Origin         = (*Endpoint)(nil)
 )
 
+// settings is what netstack has said to the endpoint, from any goroutine.
+type settings struct {
+	mu      sync.Mutex
+	mtu     uint32
+	address tcpip.LinkAddress
+	up      gstack.NetworkDispatcher
+	onClose func()
+}
+
+// upper returns to whom packets are given, and what address they have to have.
+func (s *settings) upper() (gstack.NetworkDispatcher, tcpip.LinkAddress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.up, s.address
+}
+
 // MTU implements LinkEndpoint: the largest IP packet in bytes.
 func (e *Endpoint) MTU() uint32 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.mtu
+	e.settings.mu.Lock()
+	defer e.settings.mu.Unlock()
+	return e.settings.mtu
 }
 
 // SetMTU implements LinkEndpoint. It cannot make the MTU larger than the device's.
 func (e *Endpoint) SetMTU(mtu uint32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mtu = min(mtu, uint32(e.info.MTU))
+	e.settings.mu.Lock()
+	defer e.settings.mu.Unlock()
+	e.settings.mtu = min(mtu, uint32(e.info.MTU))
 }
 
 // MaxHeaderLength implements LinkEndpoint.
@@ -35,16 +53,16 @@ func (e *Endpoint) MaxHeaderLength() uint16 { return uint16(e.info.Header()) }
 
 // LinkAddress implements LinkEndpoint.
 func (e *Endpoint) LinkAddress() tcpip.LinkAddress {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.address
+	e.settings.mu.Lock()
+	defer e.settings.mu.Unlock()
+	return e.settings.address
 }
 
 // SetLinkAddress implements LinkEndpoint.
 func (e *Endpoint) SetLinkAddress(a tcpip.LinkAddress) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.address = a
+	e.settings.mu.Lock()
+	defer e.settings.mu.Unlock()
+	e.settings.address = a
 }
 
 // Capabilities implements LinkEndpoint.
@@ -57,21 +75,15 @@ func (e *Endpoint) Capabilities() gstack.LinkEndpointCapabilities {
 
 // Attach implements LinkEndpoint.
 func (e *Endpoint) Attach(up gstack.NetworkDispatcher) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.up = up
+	e.settings.mu.Lock()
+	defer e.settings.mu.Unlock()
+	e.settings.up = up
 }
 
 // IsAttached implements LinkEndpoint.
 func (e *Endpoint) IsAttached() bool {
-	up, _ := e.upper()
+	up, _ := e.settings.upper()
 	return up != nil
-}
-
-func (e *Endpoint) upper() (gstack.NetworkDispatcher, tcpip.LinkAddress) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.up, e.address
 }
 
 // Wait implements LinkEndpoint: the endpoint has no goroutines.
@@ -108,19 +120,19 @@ func (e *Endpoint) ParseHeader(pkt *gstack.PacketBuffer) bool {
 
 // SetOnCloseAction implements LinkEndpoint.
 func (e *Endpoint) SetOnCloseAction(f func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.onClose = f
+	e.settings.mu.Lock()
+	defer e.settings.mu.Unlock()
+	e.settings.onClose = f
 }
 
 // Close implements LinkEndpoint. The stack calls it when it is closed; the device below
 // is closed by who made it.
 func (e *Endpoint) Close() {
-	e.mu.Lock()
-	e.detached = true
-	onClose := e.onClose
-	e.onClose = nil
-	e.mu.Unlock()
+	e.door.close()
+	e.settings.mu.Lock()
+	onClose := e.settings.onClose
+	e.settings.onClose = nil
+	e.settings.mu.Unlock()
 	if onClose != nil {
 		onClose()
 	}

@@ -7,12 +7,13 @@ import (
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
 // Receive implements link.Handler.
 func (e *Endpoint) Receive(frames []*link.Frame) {
-	up, address := e.upper()
+	up, address := e.settings.upper()
 	for _, f := range frames {
 		if up == nil {
 			e.Received.Drop(f, link.Closed)
@@ -22,8 +23,8 @@ func (e *Endpoint) Receive(frames []*link.Frame) {
 	}
 }
 
-// deliver checks one frame and gives it to the stack. What the frame says of itself is not
-// believed: the stack parses the IP header by the bytes that are there.
+// deliver checks one frame and gives a copy of its bytes to the stack, whose memory is its
+// own.
 func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddress, f *link.Frame) {
 	if !e.info.Fits(f.Bytes()) {
 		e.Received.Drop(f, link.TooLong)
@@ -42,9 +43,18 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 		e.Received.Drop(f, link.OtherHost)
 		return
 	}
-	if (proto == header.IPv4ProtocolNumber || proto == header.IPv6ProtocolNumber) && !e.believable(f.Bytes()[e.info.Header():]) {
-		e.Received.Drop(f, link.Forged)
-		return
+	// Parsed once, by the bytes that are there: what the frame says of itself may be another
+	// host's view.
+	var key pacer.Flow
+	var size pacer.Size
+	var upper []byte
+	if proto == header.IPv4ProtocolNumber || proto == header.IPv6ProtocolNumber {
+		ip := f.Bytes()[e.info.Header():]
+		key, size, upper = pacer.ParseUpper(ip, len(ip))
+		if !e.believable(header.IPVersion(ip), key.Proto, upper) {
+			e.Received.Drop(f, link.Forged)
+			return
+		}
 	}
 	if e.config.Claimed != nil && e.info.Address != nil {
 		if a, by, ok := claim(f.Bytes()); ok {
@@ -53,8 +63,8 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 	}
 	e.Received.Frames++
 	e.Received.Bytes += uint64(f.Len())
-	if e.loops+e.opening > 0 && kind == tcpip.PacketHost {
-		e.listen(f)
+	if e.flows.heard > 0 && kind == tcpip.PacketHost && key.Proto == pacer.ProtoTCP {
+		e.listen(key, size, upper)
 	}
 	if f.Arrived.IsSet() && e.config.Arrived != nil {
 		e.config.Arrived(f.Arrived)

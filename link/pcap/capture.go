@@ -43,7 +43,11 @@ func NewCapture(below link.Device, clk clock.Clock, file *Output) *Capture {
 }
 
 // Info implements link.Device.
-func (c *Capture) Info() link.Info { return c.below.Info() }
+func (c *Capture) Info() link.Info {
+	i := c.below.Info()
+	i.Super = 0
+	return i
+}
 
 // Attach implements link.Device.
 func (c *Capture) Attach(h link.Handler) {
