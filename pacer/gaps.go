@@ -197,19 +197,3 @@ func parseGaps(r io.Reader) ([]Gap, error) {
 }
 
 func space(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
-
-// parseGap reads a number of nanoseconds.
-func parseGap(word []byte) (Gap, error) {
-	ps, err := decimal(word, 3)
-	switch {
-	case err == errTooFine:
-		return 0, fmt.Errorf("%s ns is finer than a picosecond: give at most three decimals", word)
-	case err == errTooLarge:
-		return 0, fmt.Errorf("%s ns is too long for a gap, the longest is 106 days", word)
-	case len(word) > maxNumber:
-		return 0, fmt.Errorf("%q is too long for a number", short(string(word)))
-	case err != nil:
-		return 0, fmt.Errorf("%q is not a number of nanoseconds such as 13560 or 13333.33", word)
-	}
-	return Gap(ps), nil
-}

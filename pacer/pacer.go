@@ -21,6 +21,9 @@
 // may cross threads and processes. A Wheel keeps what waits in order of departure, a million
 // flows as fast as a thousand.
 //
+// Rates, sizes, durations and gaps are read and written by ParseRate, FormatRate and the
+// like: one grammar for all flags, files and policies, exact, without floating point.
+//
 // Pacers are not safe for concurrent use. A nil Pacer means that nobody asks for a
 // departure time: the packet leaves as soon as it can.
 package pacer

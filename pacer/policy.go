@@ -22,7 +22,7 @@ import (
 //	schedule:FILE[,unit=UNIT]     Schedule, of a file for ParseSchedule
 //
 // A RATE is one for ParseRate, a UNIT one for ParseUnit, and wire where none is given. A
-// TIME is one for time.ParseDuration, such as 10ms. The name of a FILE has no comma.
+// TIME is one for ParseDuration, such as 10ms. The name of a FILE has no comma.
 //
 // The pacers of a policy share its lists, which nobody changes. The zero Policy is none.
 type Policy struct {
@@ -147,7 +147,7 @@ func (p Policy) String() string {
 	}
 	switch p.Kind {
 	case PacedByRate:
-		return "rate:" + formatRate(p.BitsPerSecond) + unit
+		return "rate:" + FormatRate(p.BitsPerSecond) + unit
 	case PacedByGaps:
 		text := "gaps:" + p.File
 		if p.Absolute {
@@ -177,7 +177,7 @@ func (p *Policy) ratios() string {
 		set = append(set, fmt.Sprint("ca=", p.CARatio))
 	}
 	if p.InitialRTT > 0 {
-		set = append(set, "rtt="+p.InitialRTT.String())
+		set = append(set, "rtt="+FormatDuration(p.InitialRTT))
 	}
 	if len(set) == 0 {
 		return ""

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // ParsePolicy reads a policy. The file that it names is opened with open, read and closed;
@@ -117,8 +116,8 @@ func windowPolicy(words []string) (Policy, error) {
 		}
 	}
 	if text, ok := o["rtt="]; ok {
-		p.InitialRTT, err = time.ParseDuration(text)
-		if err != nil || p.InitialRTT <= 0 {
+		p.InitialRTT, err = parseDuration(text)
+		if err != nil || p.InitialRTT == 0 {
 			return Policy{}, fmt.Errorf("rtt=%s is not a time above 0 such as 10ms", short(text))
 		}
 	}

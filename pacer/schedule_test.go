@@ -158,7 +158,7 @@ func TestParseScheduleErrors(t *testing.T) {
 		{"-1 1M", "is not a number of seconds"},
 		{"0 fast", `line 1 of the schedule: "fast" is not a rate in bit/s`},
 		{"0 1M\n0.0000000001 2M", "finer than a nanosecond"},
-		{"0 1M\n9999999999999 2M", "too late"},
+		{"0 1M\n9999999999999 2M", "too long"},
 		{"1 1M", "must be at 0"},
 		{"0 1M\n5 2M\n5 3M", "line 3 of the schedule: 5s is not after 5s"},
 		{"repeat 5", "is not a number of seconds"},

@@ -155,16 +155,9 @@ func parseStep(text []byte) (step Step, repeat bool, err error) {
 	if len(words) != 2 {
 		return step, false, fmt.Errorf("%q is not a time in seconds and a rate, such as 5.5 100M", short(string(text)))
 	}
-	at, err := decimal(words[0], 9)
-	switch {
-	case err == errTooFine:
-		return step, false, fmt.Errorf("%s s is finer than a nanosecond: give at most nine decimals", words[0])
-	case err == errTooLarge:
-		return step, false, fmt.Errorf("%s s is too late, the latest is 292 years", words[0])
-	case err != nil:
-		return step, false, fmt.Errorf("%q is not a number of seconds such as 5.5", short(string(words[0])))
+	if step.At, err = parseSeconds(words[0]); err != nil {
+		return step, false, err
 	}
-	step.At = time.Duration(at)
 	if string(words[1]) == "repeat" {
 		return step, true, nil
 	}

@@ -1,7 +1,6 @@
 package pacer_test
 
 import (
-	"math/big"
 	"strings"
 	"testing"
 
@@ -41,37 +40,51 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
-// FuzzParseRate compares with rational numbers.
-func FuzzParseRate(f *testing.F) {
-	for _, s := range []string{"100M", "1.5G", "0", "1000T", "1000.001T", "0.0000001G", "1.2345K", "+1", "1_0", "0x1M", "1/2", "..", "k"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got, err := pacer.ParseRate(text)
-		want, ok := exactRateOf(text)
-		if (err == nil) != ok || got != want {
-			t.Errorf("%q: got %d, %v, want %d, %v", text, got, err, want, ok)
+func TestFormatRate(t *testing.T) {
+	for bps, want := range map[int64]string{
+		0: "0", 1: "1", 999: "999", 1000: "1K", 1234: "1.234K", 999_999: "999.999K", 1_000_001: "1.000001M", 939_900_000: "939.9M",
+		1e9: "1G", 1_500_000_000: "1.5G", 999_999_999_999: "999.999999999G", 1e12: "1T", pacer.MaxRate: "1000T",
+	} {
+		if got := pacer.FormatRate(bps); got != want {
+			t.Errorf("%d: got %s, want %s", bps, got, want)
 		}
-	})
+	}
 }
 
-func exactRateOf(text string) (int64, bool) {
-	number, places := text, 0
-	if text != "" {
-		if i := strings.Index("KMGT", strings.ToUpper(text[len(text)-1:])); i >= 0 {
-			number, places = text[:len(text)-1], 3*(i+1)
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "1448": 1448, "128K": 128 << 10, "128k": 128 << 10, "1.5g": 3 << 29, "10M": 10 << 20, ".5K": 512, "7.K": 7 << 10,
+		"1.1G": 1181116006, "0.0009K": 0, "0.001K": 1, "1.9": 1, "1024T": 1 << 50, "1023.999999999999T": 1<<50 - 2,
+		"0000000000000000000000000000001K": 1024, "0.999999999999999999T": 1<<40 - 1,
+	} {
+		if got, err := pacer.ParseSize(text); err != nil || got != want {
+			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
 		}
 	}
-	v, ok := new(big.Rat).SetString(number)
-	_, decimals, _ := strings.Cut(number, ".")
-	if !ok || strings.Trim(number, "0123456789.") != "" || len(number) > 32 || len(decimals) > places {
-		return 0, false
+	for _, test := range []struct{ text, want string }{
+		{"", `pacer: "" is not a size in bytes such as 1448, 128K or 1.5G`},
+		{"K", "is not a size"},
+		{".", "is not a size"},
+		{".K", "is not a size"},
+		{"1.2.3", "is not a size"},
+		{"-1", "is not a size"},
+		{"+1", "is not a size"},
+		{"1e6", "is not a size"},
+		{"0x10", "is not a size"},
+		{"inf", "is not a size"},
+		{"5KB", "is not a size"},
+		{"5 K", "is not a size"},
+		{strings.Repeat("1", 33), "is not a size"},
+		{"1024.000000000001T", "a size of 1024.000000000001T is too large, the largest is 1024T"},
+		{"1025T", "the largest is 1024T"},
+		{"1125899906842625", "the largest is 1024T"},
+		{"99999999999999999999T", "the largest is 1024T"},
+		{"0.0000000000000000001T", "has more than 18 decimals"},
+	} {
+		if _, err := pacer.ParseSize(test.text); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%.40q: error %v, want one with %q", test.text, err, test.want)
+		}
 	}
-	v.Mul(v, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(places)), nil)))
-	if v.Cmp(big.NewRat(pacer.MaxRate, 1)) > 0 {
-		return 0, false
-	}
-	return v.Num().Int64(), true
 }
 
 func TestParseUnit(t *testing.T) {

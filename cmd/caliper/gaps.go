@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link/gaps"
 	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer"
@@ -54,9 +53,9 @@ func gapsCommand(v *console) *cli.Command {
 			&cli.StringFlag{Name: "asked", Usage: "compare with the gaps in `DELAYS`, a file of nanoseconds, from its beginning again after the last"},
 			&cli.StringFlag{Name: "rate", Usage: "compare with a rate in `BIT/S`, with K, M, G"},
 			&cli.StringFlag{Name: "unit", Value: "payload", Usage: "what the rate counts: `UNIT` is payload, as iperf3's -b, ip or wire; packets without any are not compared"},
-			&cli.DurationFlag{Name: "pause", DefaultText: "none", Usage: "a gap longer than `TIME` is a pause of the sender, and is left out"},
+			&cli.StringFlag{Name: "pause", DefaultText: "none", Usage: "a gap longer than `TIME` is a pause of the sender, and is left out"},
 			&cli.StringFlag{Name: "line", Usage: "speed of the line in `BIT/S`; with --rate, no packet is asked to leave faster", DefaultText: "what the file says, or 1G"},
-			&cli.DurationFlag{Name: "burst-gap", DefaultText: "1.05 times their time on the line", Usage: "packets at most `TIME` apart make a burst"},
+			&cli.StringFlag{Name: "burst-gap", DefaultText: "1.05 times their time on the line", Usage: "packets at most `TIME` apart make a burst"},
 			&cli.IntFlag{Name: "top", Value: 10, Usage: "print the `N` flows with the most packets"},
 			jsonFlag(),
 			&cli.StringFlag{Name: "plot", Usage: "draw distributions, drift and bursts into `FILE`.png or .svg"},
@@ -88,17 +87,19 @@ func newGapsRun(c *cli.Context, v *console) (*gapsRun, error) {
 	g := &gapsRun{
 		console: v, file: c.Args().First(), top: c.Int("top"), json: c.Bool("json"),
 		plot: c.String("plot"), log: c.Bool("log"),
-		config: gaps.Config{Pause: c.Duration("pause"), BurstGap: c.Duration("burst-gap")},
 	}
-	for _, name := range []string{"pause", "burst-gap"} {
-		if c.IsSet(name) && c.Duration(name) <= 0 {
-			return nil, badInput(nil, "--%s %v is not a time above 0", name, c.Duration(name)).hint("for instance --%s 100us", name)
+	var err error
+	for name, to := range map[string]*time.Duration{"pause": &g.config.Pause, "burst-gap": &g.config.BurstGap} {
+		if !c.IsSet(name) {
+			continue
+		}
+		if *to, err = pacer.ParseDuration(c.String(name)); err != nil || *to == 0 {
+			return nil, badInput(err, "--%s %s is not a time above 0", name, c.String(name)).hint("for instance --%s 100us", name)
 		}
 	}
 	if g.top < 1 {
 		return nil, badInput(nil, "--top %d is not a number of flows from 1 on", g.top).hint("--json prints all flows")
 	}
-	var err error
 	if g.config.Filter, err = pcap.ParseFilter(c.String("flow")); err != nil {
 		return nil, badInput(err, "--flow %s", c.String("flow")).hint(`for instance --flow "tcp > :5201"`)
 	}
@@ -111,7 +112,7 @@ func newGapsRun(c *cli.Context, v *console) (*gapsRun, error) {
 // readSchedule reads what was asked for.
 func (g *gapsRun) readSchedule(c *cli.Context) error {
 	if c.IsSet("line") {
-		line, err := iperf3.ParseRate(c.String("line"))
+		line, err := pacer.ParseRate(c.String("line"))
 		if err != nil || line < 1 {
 			return badInput(err, "--line %s is not a speed in bit/s", c.String("line")).hint("for instance --line 10G")
 		}
@@ -134,13 +135,13 @@ func (g *gapsRun) readSchedule(c *cli.Context) error {
 		}
 		g.config.Asked = &gaps.Schedule{Gaps: list}
 	case c.IsSet("rate"):
-		rate, err := iperf3.ParseRate(c.String("rate"))
+		rate, err := pacer.ParseRate(c.String("rate"))
 		if err != nil || rate < 1 {
 			return badInput(err, "--rate %s is not a rate from 1 bit/s on", c.String("rate")).hint("for instance --rate 500M")
 		}
-		unit, ok := map[string]pacer.Unit{"wire": pacer.Wire, "ip": pacer.IP, "payload": pacer.Payload}[strings.ToLower(c.String("unit"))]
-		if !ok {
-			return badInput(nil, "--unit %s: there is no such unit", c.String("unit")).hint("give payload, ip or wire")
+		unit, err := pacer.ParseUnit(c.String("unit"))
+		if err != nil {
+			return badInput(err, "--unit").hint("give payload, ip or wire")
 		}
 		g.config.Asked = &gaps.Schedule{Rate: rate, Unit: unit, Line: g.config.Line}
 	}
@@ -244,7 +245,7 @@ func (g *gapsRun) progress(read, size int64, d time.Duration) {
 }
 
 // amountText writes a number of bytes, to some tenth of a megabyte.
-func amountText(n int64) string { return rateText(n/1e5*1e5) + "B" }
+func amountText(n int64) string { return pacer.FormatRate(n/1e5*1e5) + "B" }
 
 // print writes the report.
 func (g *gapsRun) print(r *gaps.Report, read int64, broken error) error {

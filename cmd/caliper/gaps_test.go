@@ -213,7 +213,7 @@ func TestGapsBadInput(t *testing.T) {
 		"run.pcapng --rate":              "-rate",
 		"run.pcapng --rate fast":         `"fast"`,
 		"run.pcapng --rate 0":            "--rate 0",
-		"run.pcapng --rate 1M --unit x":  "--unit x",
+		"run.pcapng --rate 1M --unit x":  "--unit: a rate counts wire, ip or payload bytes",
 		"run.pcapng --unit wire":         "--unit is for --rate",
 		"run.pcapng --asked none":        "no such file",
 		"run.pcapng --asked " + bad:      `line 1 of the gaps: "fast"`,

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
+
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // golden compares got with a file of testdata, line by line.
@@ -100,7 +102,7 @@ func TestRates(t *testing.T) {
 		for _, reverse := range []bool{false, true} {
 			for _, rate := range []int64{100e6, 250e6, 500e6, 750e6, 900e6, highest(udp, false)} {
 				run := virtualRun{
-					name: fmt.Sprintf("%s %s", protocol, rateText(rate)),
+					name: fmt.Sprintf("%s %s", protocol, pacer.FormatRate(rate)),
 					args: []string{"-b", strconv.FormatInt(rate, 10), "-n", strconv.Itoa(amount)},
 				}
 				if udp {

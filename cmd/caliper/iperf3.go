@@ -7,12 +7,14 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
 )
 
 const iperf3Help = `The flags are iperf3's. Without --port the test runs in virtual time between two
@@ -63,7 +65,7 @@ func iperf3Command(v *console) *cli.Command {
 			&cli.BoolFlag{Name: "reverse", Aliases: []string{"R"}, Usage: "the server sends"},
 			&cli.BoolFlag{Name: "bidir", Usage: "both send"},
 			&cli.IntFlag{Name: "omit", Aliases: []string{"O"}, Usage: "leave out the first `SECONDS`"},
-			&cli.Float64Flag{Name: "interval", Aliases: []string{"i"}, Value: 1, Usage: "`SECONDS` between reports; 0 for none"},
+			&cli.StringFlag{Name: "interval", Aliases: []string{"i"}, Value: "1", DefaultText: "1", Usage: "`SECONDS` between reports; 0 for none"},
 			jsonFlag("J"),
 			&cli.BoolFlag{Name: "json-stream", Usage: "print a line of JSON an event"},
 			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "unit of rates: k, m, g, t for bits, K, M, G, T for bytes"},
@@ -82,7 +84,7 @@ func iperf3Command(v *console) *cli.Command {
 			&cli.StringSliceFlag{Name: "peer", Usage: "`ADDRESS` of the kernel's side (default: -c's, or the first other one in the prefix of --addr)"},
 			&cli.StringFlag{Name: "congestion", Aliases: []string{"C"}, Usage: "congestion control of TCP that `ALGO` sends with: cubic, reno or bbr (default: cubic)"},
 			&cli.StringFlag{Name: "pace", Usage: "who asks for the departures: `POLICY` is rate:RATE, window, delivery, gaps:FILE, schedule:FILE or none (default: rate with -b, delivery with -C bbr, else none)"},
-			&cli.DurationFlag{Name: "rto-min", DefaultText: "200ms on a real port, in virtual time four round trips of the wire", Usage: "minimum retransmission timeout `DURATION` of our TCP"},
+			&cli.StringFlag{Name: "rto-min", DefaultText: "200ms on a real port, in virtual time four round trips of the wire", Usage: "minimum retransmission timeout `DURATION` of our TCP"},
 			&cli.BoolFlag{Name: "reserve", Usage: "spread flows that ask for the same instant, instead of having them meet at the port"},
 			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest IP packet in `BYTES`"},
 			fullPayloadFlag("with --card faithful"),
@@ -187,7 +189,7 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 	}{{"bytes", &p.Bytes}, {"blockcount", &p.Blocks}}
 	for _, s := range sizes {
 		if c.IsSet(s.flag) {
-			if *s.to, err = iperf3.ParseSize(c.String(s.flag)); err == nil && *s.to == 0 {
+			if *s.to, err = pacer.ParseSize(c.String(s.flag)); err == nil && *s.to == 0 {
 				err = errors.New("nothing to send")
 			}
 			if err != nil {
@@ -196,14 +198,17 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 		}
 	}
 	if c.IsSet("length") {
-		n, err := iperf3.ParseSize(c.String("length"))
+		n, err := pacer.ParseSize(c.String("length"))
 		if err != nil || n < 1 || n > 1<<30 {
 			return badInput(err, "-l %s is not a length in bytes", c.String("length"))
 		}
 		p.Length = int(n)
 	}
 	if c.IsSet("bitrate") {
-		if p.Bitrate, err = iperf3.ParseRate(c.String("bitrate")); err != nil {
+		if strings.Contains(c.String("bitrate"), "/") {
+			return badInput(nil, "-b %s: a burst size behind a slash is not supported", c.String("bitrate")).hint("give the rate alone")
+		}
+		if p.Bitrate, err = pacer.ParseRate(c.String("bitrate")); err != nil {
 			return badInput(err, "-b")
 		}
 		if p.Bitrate == 0 {
@@ -234,13 +239,13 @@ func (t *iperf3Test) readParams(c *cli.Context) (err error) {
 	if t.bench.port.kind == "wire" {
 		r.System = inVirtualTime
 	}
-	switch i := c.Float64("interval"); {
-	case i == 0:
+	switch i, err := pacer.ParseSeconds(c.String("interval")); {
+	case err == nil && i == 0:
 		r.Interval = -1
-	case i >= 0.1 && i <= 60:
-		r.Interval = time.Duration(i * float64(time.Second))
+	case err == nil && i >= time.Second/10 && i <= time.Minute:
+		r.Interval = i
 	default:
-		return badInput(nil, "-i %v is neither 0 nor a number of seconds from 0.1 to 60", i)
+		return badInput(nil, "-i %s is neither 0 nor a number of seconds from 0.1 to 60", c.String("interval"))
 	}
 	if f := c.String("format"); f != "" {
 		if len(f) != 1 {
@@ -293,8 +298,8 @@ func (t *iperf3Test) checkClient(c *cli.Context) error {
 		return badInput(err, "")
 	}
 	if rtt, most := 2*t.bench.port.delay, p.MaxRTT(); rtt >= most {
-		return badInput(nil, "--port %v: with a round trip of %s the other side gives up before all streams are open", t.bench.port, durationText(rtt)).
-			hint("with these streams the delay may be up to %s", durationText((most/2).Truncate(time.Millisecond)-time.Millisecond))
+		return badInput(nil, "--port %v: with a round trip of %s the other side gives up before all streams are open", t.bench.port, pacer.FormatDuration(rtt)).
+			hint("with these streams the delay may be up to %s", pacer.FormatDuration((most/2).Truncate(time.Millisecond)-time.Millisecond))
 	}
 	host := c.String("client")
 	t.address = net.JoinHostPort(host, strconv.Itoa(c.Int("server-port")))
@@ -382,10 +387,10 @@ func (t *iperf3Test) checkRate(target netip.Addr) error {
 	case what == "the port's":
 		instead = "raise --port wire:line=..., above 1G together with --card none"
 	case speed < 1e9: // to be overloaded, perhaps
-		instead = "let a faster port feed the wire, --port wire:line=1G,rate=" + rateText(speed)
+		instead = "let a faster port feed the wire, --port wire:line=1G,rate=" + pacer.FormatRate(speed)
 	}
 	return badInput(nil, "-b %s is above %s line speed of %sbit/s: %s carry at most %sbit/s%s",
-		rateText(p.Bitrate), what, rateText(speed), describePayload(p.UDP, p.Length), rateText(most), streams).
+		pacer.FormatRate(p.Bitrate), what, pacer.FormatRate(speed), describePayload(p.UDP, p.Length), pacer.FormatRate(most), streams).
 		hint("lower -b, or %s", instead)
 }
 

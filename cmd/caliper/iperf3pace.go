@@ -24,8 +24,11 @@ func (t *iperf3Test) readPacing(c *cli.Context) error {
 			return badInput(err, "-C")
 		}
 	}
-	if b.rtoMin = c.Duration("rto-min"); c.IsSet("rto-min") && (b.rtoMin < time.Millisecond || b.rtoMin > 2*time.Minute) {
-		return badInput(nil, "--rto-min %v is not from 1ms to 2m", c.Duration("rto-min"))
+	if c.IsSet("rto-min") {
+		var err error
+		if b.rtoMin, err = pacer.ParseDuration(c.String("rto-min")); err != nil || b.rtoMin < time.Millisecond || b.rtoMin > 2*time.Minute {
+			return badInput(err, "--rto-min %s is not from 1ms to 2m", c.String("rto-min"))
+		}
 	}
 	pace := c.String("pace")
 	if c.IsSet("pace") {

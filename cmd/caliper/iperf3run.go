@@ -15,6 +15,7 @@ import (
 
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // findings are what no iperf3 prints: the key caliper of the JSON.
@@ -97,7 +98,7 @@ func pacerName(bitrate int64) string {
 	if bitrate <= 0 {
 		return "none"
 	}
-	return fmt.Sprintf("rate %sbit/s of payload a stream", rateText(bitrate))
+	return fmt.Sprintf("rate %sbit/s of payload a stream", pacer.FormatRate(bitrate))
 }
 
 // print writes the findings below iperf3's summary.

@@ -205,8 +205,8 @@ func (t *pktgenTest) readAmount(c *cli.Context) error {
 		t.plan.Packets = n
 	}
 	if s := c.String("t"); c.IsSet("t") {
-		d, err := time.ParseDuration(s + "s")
-		if err != nil || strings.Trim(s, "0123456789.") != "" || d <= 0 || d > 1e6*time.Second {
+		d, err := pacer.ParseSeconds(s)
+		if err != nil || d == 0 || d > 1e6*time.Second {
 			return badInput(nil, "-t %s is not a number of seconds up to 1000000", s)
 		}
 		t.plan.Duration = d
@@ -225,7 +225,7 @@ func (t *pktgenTest) readGaps(c *cli.Context) error {
 	case drawn:
 		t.plan.Gaps = d.Gaps(t.bench.seed)
 	case c.IsSet("d"):
-		gap, err := traffic.ParseGap(c.String("d"))
+		gap, err := pacer.ParseGap(c.String("d"))
 		if err != nil {
 			return badInput(err, "-d")
 		}
@@ -263,7 +263,7 @@ func (t *pktgenTest) readSizes(c *cli.Context) error {
 			return badInput(err, "--dist %v", d)
 		}
 	case c.IsSet("l"):
-		n, err := traffic.ParseSize(c.String("l"))
+		n, err := traffic.ParsePayload(c.String("l"))
 		if err != nil {
 			return badInput(err, "-l")
 		}
@@ -274,7 +274,7 @@ func (t *pktgenTest) readSizes(c *cli.Context) error {
 			return badInput(err, "-L")
 		}
 		defer file.Close()
-		list, err := traffic.ParseSizes(file)
+		list, err := traffic.ParsePayloads(file)
 		if err != nil {
 			return badInput(err, "-L %s", c.String("L")).hint("sizes are numbers of bytes such as 1472, separated by white space")
 		}

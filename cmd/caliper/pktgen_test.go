@@ -314,7 +314,7 @@ var pktgenBadInputs = []struct{ args, want string }{
 	{"-N -i 10.0.0.2 -d -1", `"-1" is not a number of nanoseconds`},
 	{"-N -i 10.0.0.2 -d 1.0001", "finer than a picosecond"},
 	{"-N -i 10.0.0.2 -d 99999999999999999999", "too long for a gap"},
-	{"-N -i 10.0.0.2 -d 1 -l -1", `"-1" is not a number of bytes`},
+	{"-N -i 10.0.0.2 -d 1 -l -1", `"-1" is not a size in bytes`},
 	{"-N -i 10.0.0.2 -d 1 -l 1473", "1473 bytes does not fit an MTU of 1500"},
 	{"-N -i fd00::2 -d 1 -l 1453", "1453 bytes does not fit an MTU of 1500"},
 	{"-i 127.0.0.1 -d 1 -n 1 -l 65508", "more than UDP's 65507"},

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // portSpec says where the card's MAC leads: what --port is given.
@@ -78,8 +78,8 @@ func (p *portSpec) option(s string) error {
 	case "line":
 		p.line, err = parseWireRate(value)
 	case "delay":
-		p.delay, err = time.ParseDuration(value)
-		if err == nil && (p.delay < 0 || p.delay > time.Minute) {
+		p.delay, err = pacer.ParseDuration(value)
+		if err == nil && (p.delay > time.Minute) {
 			err = fmt.Errorf("a delay of %s is not from 0 to 1m", value)
 		}
 	case "queue":
@@ -98,11 +98,11 @@ func (p *portSpec) option(s string) error {
 // step adds a step of the rate, written as 5s:50M.
 func (p *portSpec) step(s string) error {
 	when, rate, ok := strings.Cut(s, ":")
-	at, err := time.ParseDuration(when)
+	at, err := pacer.ParseDuration(when)
 	switch {
 	case !ok || err != nil:
 		return fmt.Errorf("a step of %s is not of the form 5s:50M", s)
-	case at <= 0 || at > 24*time.Hour:
+	case at == 0 || at > 24*time.Hour:
 		return fmt.Errorf("a step at %s is not after the start and within 24h", when)
 	case len(p.steps) > 0 && at <= p.steps[len(p.steps)-1].at:
 		return fmt.Errorf("a step at %s is not after the one before it", when)
@@ -118,7 +118,7 @@ func (p *portSpec) step(s string) error {
 }
 
 func parseWireRate(s string) (int64, error) {
-	bps, err := iperf3.ParseRate(s)
+	bps, err := pacer.ParseRate(s)
 	if err == nil && (bps < 1000 || bps > 1e12) {
 		err = fmt.Errorf("a rate of %s is not from 1K to 1T bit/s", s)
 	}
@@ -134,12 +134,12 @@ func (p portSpec) String() string {
 		return p.kind + ":" + p.name
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "wire:rate=%s,delay=%s,queue=%d", rateText(p.rate), durationText(p.delay), p.queue)
+	fmt.Fprintf(&b, "wire:rate=%s,delay=%s,queue=%d", pacer.FormatRate(p.rate), pacer.FormatDuration(p.delay), p.queue)
 	if p.line != 0 {
-		fmt.Fprintf(&b, ",line=%s", rateText(p.line))
+		fmt.Fprintf(&b, ",line=%s", pacer.FormatRate(p.line))
 	}
 	for _, step := range p.steps {
-		fmt.Fprintf(&b, ",step=%s:%s", durationText(step.at), rateText(step.rate))
+		fmt.Fprintf(&b, ",step=%s:%s", pacer.FormatDuration(step.at), pacer.FormatRate(step.rate))
 	}
 	return b.String()
 }
@@ -165,22 +165,6 @@ func (p portSpec) address(to netip.Addr, own []netip.Prefix) (netip.Addr, error)
 		return near4.Addr(), nil
 	}
 	return near6.Addr(), nil
-}
-
-// durationText writes a duration as it is given on the command line, in ASCII.
-func durationText(d time.Duration) string { return strings.ReplaceAll(d.String(), "µ", "u") }
-
-// rateText writes a rate in bit/s as it is given on the command line, without loss.
-func rateText(bps int64) string {
-	for _, u := range []struct {
-		unit int64
-		name string
-	}{{1e9, "G"}, {1e6, "M"}, {1e3, "K"}} {
-		if bps >= u.unit {
-			return strconv.FormatFloat(float64(bps)/float64(u.unit), 'f', -1, 64) + u.name
-		}
-	}
-	return strconv.FormatInt(bps, 10)
 }
 
 // parseAddrs reads the stack's addresses on a real port.

@@ -66,7 +66,7 @@ func TestParsePortBad(t *testing.T) {
 		"wire:step=5s:":                 `""`,
 		"wire:step=5s:0":                "a rate of 0",
 		"wire:step=0s:1M":               "not after the start",
-		"wire:step=-1s:1M":              "not after the start",
+		"wire:step=-1s:1M":              "not of the form 5s:50M",
 		"wire:step=25h:1M":              "within 24h",
 		"wire:step=5s:1M,step=5s:2M":    "not after the one before it",
 		"wire:step=5s:1M,step=4999ms:2": "not after the one before it",

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
+
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // A scale is how an axis shows times, or numbers of packets.
@@ -102,7 +105,7 @@ func (decades) Ticks(low, high float64) []plot.Tick {
 		for i := 1.0; i < 10; i++ {
 			tick := plot.Tick{Value: power + math.Log10(i)}
 			if i == 1 {
-				tick.Label = units(math.Pow(10, power))
+				tick.Label = powerOfTen(int(power))
 			}
 			if low <= tick.Value && tick.Value <= high {
 				ticks = append(ticks, tick)
@@ -110,6 +113,15 @@ func (decades) Ticks(low, high float64) []plot.Tick {
 		}
 	}
 	return ticks
+}
+
+// powerOfTen writes 10 to the power of n: "0.1", "10", "100k".
+func powerOfTen(n int) string {
+	if n < 0 {
+		return pacer.FormatDecimal(1, -n)
+	}
+	const suffixes = " kMGTPE"
+	return "1" + strings.Repeat("0", n%3) + strings.TrimSpace(suffixes[n/3:n/3+1])
 }
 
 // evenly puts about so many labels at round numbers, which have as many digits as it

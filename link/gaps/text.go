@@ -9,6 +9,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/pcap"
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // String writes what was asked for, such as "500Mbit/s of payload".
@@ -16,7 +17,7 @@ func (s *Schedule) String() string {
 	if s.Gaps != nil {
 		return "a list of " + link.Count(uint64(len(s.Gaps)), "gap")
 	}
-	return fmt.Sprintf("%sbit/s of %v", units(float64(s.Rate)), s.Unit)
+	return fmt.Sprintf("%sbit/s of %v", pacer.FormatRate(s.Rate), s.Unit)
 }
 
 // burstsOf says which packets make a burst.
@@ -25,22 +26,9 @@ func (c *Config) burstsOf() string {
 	case c.BurstGap > 0:
 		return fmt.Sprintf("packets at most %s apart", duration(int64(c.BurstGap)))
 	case c.Line > 0:
-		return fmt.Sprintf("packets closer than 1.05 times their time on a line of %sbit/s", units(float64(c.Line)))
+		return fmt.Sprintf("packets closer than 1.05 times their time on a line of %sbit/s", pacer.FormatRate(c.Line))
 	}
-	return fmt.Sprintf("packets closer than 1.05 times their time on the line (%sbit/s where the file does not tell)", units(DefaultLine))
-}
-
-// units writes a number with a decimal suffix.
-func units(v float64) string {
-	for _, u := range []struct {
-		unit float64
-		name string
-	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
-		if v >= u.unit {
-			return strconv.FormatFloat(v/u.unit, 'f', -1, 64) + u.name
-		}
-	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	return fmt.Sprintf("packets closer than 1.05 times their time on the line (%sbit/s where the file does not tell)", pacer.FormatRate(DefaultLine))
 }
 
 // WriteText writes the report for a terminal, with the first top flows.

@@ -1,11 +1,9 @@
 package traffic
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/netcaliper/caliper/pacer"
@@ -48,14 +46,14 @@ func ParseDist(s string) (Dist, error) {
 	var err error
 	switch name {
 	case "constant", "exponential":
-		d.mean, err = ParseGap(args[0])
+		d.mean, err = pacer.ParseGap(args[0])
 	case "pareto":
-		if d.mean, err = ParseGap(args[0]); err == nil {
+		if d.mean, err = pacer.ParseGap(args[0]); err == nil {
 			d.shape, err = parseShape(args[1])
 		}
 	case "uniform":
-		if d.low, err = ParseSize(args[0]); err == nil {
-			d.high, err = ParseSize(args[1])
+		if d.low, err = ParsePayload(args[0]); err == nil {
+			d.high, err = ParsePayload(args[1])
 		}
 		if err == nil && d.low > d.high {
 			err = fmt.Errorf("%d is more than %d", d.low, d.high)
@@ -64,28 +62,13 @@ func ParseDist(s string) (Dist, error) {
 	return d, err
 }
 
-// ParseGap reads one gap: nanoseconds, with up to three decimals.
-func ParseGap(s string) (pacer.Gap, error) {
-	list, err := pacer.ParseGaps(strings.NewReader(s))
-	if err == nil && len(list) != 1 {
-		err = fmt.Errorf("%q is not one number of nanoseconds", s)
-	}
-	if err != nil {
-		if inner := errors.Unwrap(err); inner != nil {
-			err = inner // without the number of the line
-		}
-		return 0, err
-	}
-	return list[0], nil
-}
-
 // parseShape reads the shape of a Pareto distribution. At 1 and below it has no mean.
 func parseShape(s string) (float64, error) {
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(v > 1 && v <= 1000) {
-		return 0, fmt.Errorf("a shape of %.32s is not above 1 and at most 1000", s)
+	v, err := pacer.ParseDecimal(s, 6)
+	if err != nil || v <= 1e6 || v > 1000e6 {
+		return 0, fmt.Errorf("a shape of %.32s is not above 1 and at most 1000, with at most six decimals", s)
 	}
-	return v, nil
+	return float64(v) / 1e6, nil
 }
 
 // String returns the distribution's name.

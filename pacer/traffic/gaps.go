@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strconv"
 
 	"github.com/netcaliper/caliper/pacer"
 )
@@ -34,9 +33,9 @@ func CycleGaps(list []pacer.Gap) Gaps {
 	}, fmt.Sprintf("%d in turn", len(list))}
 }
 
-// gapText writes a gap as ParseGap reads it, with its unit.
+// gapText writes a gap with its unit.
 func gapText(g pacer.Gap) string {
-	return strconv.FormatFloat(float64(g)/float64(pacer.Nanosecond), 'f', -1, 64) + " ns"
+	return pacer.FormatGap(g) + " ns"
 }
 
 // longestGap bounds what is drawn, 53 days, so that it can be counted in picoseconds.

@@ -3,7 +3,6 @@ package traffic
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -247,27 +246,26 @@ func TestParseDist(t *testing.T) {
 	}
 }
 
-func TestParseSizes(t *testing.T) {
-	list, err := ParseSizes(strings.NewReader(" 1472\n566\t18 \r\n0 65507"))
+func TestParsePayloads(t *testing.T) {
+	list, err := ParsePayloads(strings.NewReader(" 1472\n566\t18 \r\n0 65507"))
 	if got := fmt.Sprint(list); err != nil || got != "[1472 566 18 0 65507]" {
 		t.Errorf("%s, %v", got, err)
 	}
 	for text, want := range map[string]string{
 		"":                            "no size",
 		" \n\t ":                      "no size",
-		"1472 x":                      `size 2: "x" is not a number`,
+		"1472 x":                      `size 2: pacer: "x" is not a size`,
 		"-1":                          "size 1",
-		"1.5":                         "size 1",
 		"65508":                       "65508 bytes are more",
-		"18446744073709551616":        "are more than",
+		"18446744073709551616":        "is too large",
 		strings.Repeat("1", 5000):     "size 1",
 		"1 " + strings.Repeat("x", 9): "size 2",
 	} {
-		if _, err := ParseSizes(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ParsePayloads(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: want %q, got %v", text, want, err)
 		}
 	}
-	if _, err := ParseSizes(strings.NewReader(strings.Repeat("1 ", MaxSizes+1))); err == nil || !strings.Contains(err.Error(), "more than 4194304") {
+	if _, err := ParsePayloads(strings.NewReader(strings.Repeat("1 ", MaxSizes+1))); err == nil || !strings.Contains(err.Error(), "more than 4194304") {
 		t.Errorf("too many: %v", err)
 	}
 }
@@ -277,14 +275,14 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if list, err := ParseSizes(strings.NewReader(s)); err == nil {
+		if list, err := ParsePayloads(strings.NewReader(s)); err == nil {
 			for _, n := range list {
 				if n < 0 || n > MaxPayload {
 					t.Errorf("a size of %d", n)
 				}
 			}
 		}
-		if n, err := ParseSize(s); err == nil && (n < 0 || n > MaxPayload || strings.TrimLeft(s, "0") != strings.TrimLeft(strconv.Itoa(n), "0")) {
+		if n, err := ParsePayload(s); err == nil && (n < 0 || n > MaxPayload) {
 			t.Errorf("%q is %d", s, n)
 		}
 		if d, err := ParseDist(s); err == nil && !d.OfSizes() {

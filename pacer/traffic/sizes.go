@@ -7,13 +7,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
-	"strconv"
+
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // MaxPayload is the largest UDP payload that there is, in bytes: with IPv4 (RFC 768).
 const MaxPayload = 65507
 
-// MaxSizes is how many sizes ParseSizes reads at most.
+// MaxSizes is how many sizes ParsePayloads reads at most.
 const MaxSizes = 1 << 22
 
 // Sizes are the UDP payloads of a plan, in bytes. They are made by CycleSizes or a Dist.
@@ -70,17 +71,17 @@ func spikeBumpSizes(overhead int, r *rand.Rand) Sizes {
 	return Sizes{func() int { return tenths[r.IntN(10)] }, most, "of the spike bump mix"}
 }
 
-// ParseSizes reads a list of sizes: numbers of bytes, separated by white space. It returns
-// an error that says which one is wrong where something else is found, a size is larger
-// than MaxPayload, or there are more than MaxSizes; and an error where there is none.
-func ParseSizes(r io.Reader) ([]int, error) {
+// ParsePayloads reads a list of sizes as ParsePayload reads them, separated by white space.
+// It returns an error that says which one is wrong where something else is found, a size is
+// larger than MaxPayload, or there are more than MaxSizes; and an error where there is none.
+func ParsePayloads(r io.Reader) ([]int, error) {
 	const longestWord = 1 << 10
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 0, 4*longestWord), longestWord)
 	in.Split(bufio.ScanWords)
 	var list []int
 	for in.Scan() {
-		n, err := ParseSize(in.Text())
+		n, err := ParsePayload(in.Text())
 		if err == nil && len(list) == MaxSizes {
 			err = fmt.Errorf("there are more than %d", MaxSizes)
 		}
@@ -98,14 +99,14 @@ func ParseSizes(r io.Reader) ([]int, error) {
 	return list, nil
 }
 
-// ParseSize reads the size of a UDP payload in bytes.
-func ParseSize(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 32)
-	switch {
-	case err != nil && !errors.Is(err, strconv.ErrRange):
-		return 0, fmt.Errorf("%.32q is not a number of bytes", s)
-	case err != nil || n > MaxPayload:
-		return 0, fmt.Errorf("%.32s bytes are more than UDP's %d", s, MaxPayload)
+// ParsePayload reads the size of a UDP payload, in bytes, as pacer.ParseSize reads it.
+func ParsePayload(s string) (int, error) {
+	n, err := pacer.ParseSize(s)
+	if err == nil && n > MaxPayload {
+		err = fmt.Errorf("%.32s bytes are more than UDP's %d", s, MaxPayload)
+	}
+	if err != nil {
+		return 0, err
 	}
 	return int(n), nil
 }

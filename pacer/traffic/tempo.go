@@ -3,8 +3,6 @@ package traffic
 import (
 	"fmt"
 	"math/bits"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/netcaliper/caliper/link"
@@ -69,16 +67,15 @@ const (
 
 // ParseSpeed reads a number, 0.001 to 1000000, with up to six decimals.
 func ParseSpeed(s string) (Speed, error) {
-	whole, decimals, _ := strings.Cut(s, ".")
-	n, err := strconv.ParseUint(whole+(decimals + "000000")[:max(6, len(decimals))], 10, 64)
-	if err != nil || whole == "" || len(decimals) > 6 || Speed(n) < slowest || Speed(n) > fastest {
+	n, err := pacer.ParseDecimal(s, 6)
+	if err != nil || Speed(n) < slowest || Speed(n) > fastest {
 		return 0, fmt.Errorf("%.32q is not a number from 0.001 to 1000000 with at most six decimals", s)
 	}
 	return Speed(n), nil
 }
 
 // String writes the number.
-func (v Speed) String() string { return strconv.FormatFloat(float64(v)/1e6, 'f', -1, 64) }
+func (v Speed) String() string { return pacer.FormatDecimal(int64(v), 6) }
 
 // after returns when what was at d is replayed.
 func (v Speed) after(d time.Duration) time.Duration {
