@@ -156,8 +156,8 @@ func (c *TCPConn) SetPacingRate(bps int64, unit pacer.Unit) error {
 	if err != nil {
 		return c.fail("pace", err)
 	}
-	command := pacer.Pace(c.control.flow, p)
-	command.Op = pacer.ChangeRate
+	command := pacer.Command{Op: pacer.ChangeRate, Flow: c.control.flow,
+		Policy: pacer.Policy{Kind: pacer.PacedByRate, BitsPerSecond: bps, Unit: unit}}
 	c.host.ep.Before(func() { c.control.pace(command) })
 	return nil
 }
