@@ -6,8 +6,8 @@
 //
 //	stack          emits packets
 //	link/endpoint  makes frames of them
-//	link/hold      asks flows' pacers, keeps frames until (departure - horizon)
-//	netfpga.Card   sends each at its 8 ns tick          (or no card: horizon 0)
+//	link/hold      asks flows' pacers, keeps frames until (departure - lead)
+//	netfpga.Card   sends each at its 8 ns tick          (or no card: lead 0)
 //	Trace          writes down asked, scheduled and actual times; pcap.Capture: the bytes
 //	link/wire      emulated wire and bottleneck         (or link/nic)
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer"
@@ -21,11 +22,11 @@ import (
 // flow is a TCP connection from a host above a faithful card, whose acknowledgements come
 // back to it past the card, as in 2010 by another network interface.
 type flow struct {
-	card    *netfpga.Firmware
-	horizon time.Duration
-	mtu     int
-	rate    int64 // bit/s on the wire
-	noise   bool
+	card  *netfpga.Firmware
+	ahead time.Duration
+	mtu   int
+	rate  int64 // bit/s on the wire
+	noise bool
 }
 
 // run sends for 50 ms, and tells how it went.
@@ -44,7 +45,7 @@ func (f *flow) run(t *testing.T) string {
 		}
 		return h
 	}
-	client := host(hold.New(card, w.Clock(), &hold.Config{Horizon: f.horizon}), "10.0.0.1/24")
+	client := host(hold.New(linktest.Ahead{Device: card, Lead: f.ahead}, w.Clock(), nil), "10.0.0.1/24")
 	server := host(b, "10.0.0.2/24")
 	l, err := server.Listen("tcp", ":9")
 	if err != nil {
@@ -104,12 +105,12 @@ func TestFaithfulTCP(t *testing.T) {
 		what string
 		flow flow
 	}{
-		{"zeros", flow{horizon: 10 * time.Microsecond}},
-		{"zeros", flow{horizon: enough}},
-		{"zeros, full payload", flow{horizon: enough, card: full}},
-		{"noise", flow{horizon: enough, noise: true}},
-		{"noise, MTU of 186", flow{horizon: enough, noise: true, mtu: 186}},
-		{"noise, full payload", flow{horizon: enough, noise: true, card: full}},
+		{"zeros", flow{ahead: 10 * time.Microsecond}},
+		{"zeros", flow{ahead: enough}},
+		{"zeros, full payload", flow{ahead: enough, card: full}},
+		{"noise", flow{ahead: enough, noise: true}},
+		{"noise, MTU of 186", flow{ahead: enough, noise: true, mtu: 186}},
+		{"noise, full payload", flow{ahead: enough, noise: true, card: full}},
 	} {
 		for _, rate := range []int64{100e6, 900e6} {
 			f := c.flow
@@ -117,7 +118,7 @@ func TestFaithfulTCP(t *testing.T) {
 				f.card = &netfpga.Firmware{}
 			}
 			f.rate = rate
-			fmt.Fprintf(&table, "%-20s %3d Mbit/s, handed over %5v ahead: %s\n", c.what, rate/1e6, f.horizon, f.run(t))
+			fmt.Fprintf(&table, "%-20s %3d Mbit/s, handed over %5v ahead: %s\n", c.what, rate/1e6, f.ahead, f.run(t))
 		}
 	}
 	golden(t, "faithful_tcp", table.String())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/link/wire"
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/pacer"
@@ -38,9 +39,9 @@ func (p *port) Transmit(frames []*link.Frame) (int, error) {
 }
 
 // reactor is a connection on a line of 1 Gbit/s, 10 ms long, that sends without end below
-// a hold.Hold. With a horizon the hold is above a card, which paces; else it paces itself.
+// a hold.Hold. With a lead the hold is above a card, which paces; else it paces itself.
 type reactor struct {
-	horizon    time.Duration
+	lead       time.Duration
 	congestion func() cc.Controller
 	pacing     func() pacer.Pacer
 
@@ -64,15 +65,15 @@ func (r *reactor) run(t *testing.T, change func()) {
 		&wire.Config{Address: macs[1], Rate: 1e9, Delay: 5 * time.Millisecond})
 	r.port = port{Device: a, clk: clk}
 	var bottom link.Device = &r.port
-	if r.horizon > 0 {
+	if r.lead > 0 {
 		card, err := netfpga.New(clk, bottom, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		bottom = card
+		bottom = linktest.Ahead{Device: card, Lead: r.lead}
 	}
 	near, err := r.world.NewHost(Config{
-		Device: hold.New(bottom, clk, &hold.Config{Horizon: r.horizon}), Congestion: r.congestion, Pacing: r.pacing,
+		Device: hold.New(bottom, clk, nil), Congestion: r.congestion, Pacing: r.pacing,
 		Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
 	})
 	if err != nil {
@@ -126,34 +127,34 @@ func (r *reactor) reaction(t *testing.T, changed clock.Time, bps int64, unit pac
 		}
 	}
 	took := left[i].at.Sub(changed)
-	if most := r.horizon + gap(i-1) + tick; took > most {
+	if most := r.lead + gap(i-1) + tick; took > most {
 		t.Errorf("the first packet by the new rate left %v after the change, want at most %v", took, most)
 	}
 	return took
 }
 
-// The steps that the rate makes, in bit/s of the wire, and the horizons.
+// The steps that the rate makes, in bit/s of the wire, and the leads.
 var (
 	rateSteps = [][2]int64{{1e6, 100e6}, {100e6, 1e6}, {10e6, 20e6}, {80e6, 30e6}, {50e6, 200e6}}
-	horizons  = []time.Duration{0, 50 * time.Microsecond, time.Millisecond}
+	leads     = []time.Duration{0, 50 * time.Microsecond, time.Millisecond}
 )
 
-// eachStep runs f for each step of the rate and each horizon.
-func eachStep(t *testing.T, f func(t *testing.T, from, to int64, horizon time.Duration)) {
-	for _, horizon := range horizons {
+// eachStep runs f for each step of the rate and each lead.
+func eachStep(t *testing.T, f func(t *testing.T, from, to int64, lead time.Duration)) {
+	for _, lead := range leads {
 		for _, step := range rateSteps {
-			t.Run(fmt.Sprintf("%d to %d Mbit per s, horizon %v", step[0]/1e6, step[1]/1e6, horizon), func(t *testing.T) {
-				f(t, step[0], step[1], horizon)
+			t.Run(fmt.Sprintf("%d to %d Mbit per s, lead %v", step[0]/1e6, step[1]/1e6, lead), func(t *testing.T) {
+				f(t, step[0], step[1], lead)
 			})
 		}
 	}
 }
 
 // Code that sets another rate: from the call to the first departure by it, it takes at most
-// the horizon and one gap.
+// the lead and one gap.
 func TestReactionToSetPacingRate(t *testing.T) {
-	eachStep(t, func(t *testing.T, from, to int64, horizon time.Duration) {
-		r := &reactor{horizon: horizon, pacing: func() pacer.Pacer { return &pacer.Rate{BitsPerSecond: from} }}
+	eachStep(t, func(t *testing.T, from, to int64, lead time.Duration) {
+		r := &reactor{lead: lead, pacing: func() pacer.Pacer { return &pacer.Rate{BitsPerSecond: from} }}
 		var changed clock.Time
 		r.run(t, func() {
 			changed = r.world.Clock().Now()
@@ -189,9 +190,9 @@ func (s *stepped) Sample(c *cc.Conn, sample *pacer.Sample) {
 // An acknowledgement has the controller ask for another rate: the same is true from its
 // arrival on.
 func TestReactionToASample(t *testing.T) {
-	eachStep(t, func(t *testing.T, from, to int64, horizon time.Duration) {
+	eachStep(t, func(t *testing.T, from, to int64, lead time.Duration) {
 		s := &stepped{from: from * segment / onWire, to: to * segment / onWire}
-		r := &reactor{horizon: horizon, congestion: func() cc.Controller { return s }}
+		r := &reactor{lead: lead, congestion: func() cc.Controller { return s }}
 		r.run(t, func() {})
 		t.Log(r.reaction(t, s.changed, s.to, pacer.Payload))
 	})

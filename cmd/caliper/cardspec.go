@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,14 +18,6 @@ type cardSpec struct {
 	image *machine.Image
 	full  bool // frames cross the bus whole
 }
-
-// How long before its departure a frame goes to the card. A card sends in order: what it
-// has holds back what comes later and is due earlier, and so it is given little. The
-// faithful card needs tens of microseconds to make a frame ready.
-const (
-	horizon         = 10 * time.Microsecond
-	faithfulHorizon = 200 * time.Microsecond
-)
 
 // cutPayload is how many bytes of a segment surely cross the faithful card's bus: of
 // 200 there are at most 14 + 40 + 20 + 40 of headers.
@@ -102,14 +93,6 @@ func (s *cardSpec) config() *netfpga.Config {
 		return nil
 	}
 	return &netfpga.Config{Firmware: &netfpga.Firmware{Image: s.image, FullPayload: s.full}}
-}
-
-// horizon is how long before its departure the card gets a frame.
-func (s *cardSpec) horizon() time.Duration {
-	if s.kind == "faithful" {
-		return faithfulHorizon
-	}
-	return horizon
 }
 
 // cut is how much of a segment's payload arrives, 0 for all.

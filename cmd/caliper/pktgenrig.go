@@ -95,7 +95,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 	}
 	monitor := traffic.NewMonitor(g.trace, clk, cardSpeed, g.counters)
 	if t.bench.card.kind == "none" {
-		g.replay(t, monitor, 0)
+		g.replay(t, monitor)
 		return nil
 	}
 	if g.card, err = netfpga.New(clk, monitor, t.bench.card.config()); err != nil {
@@ -112,7 +112,7 @@ func (g *pktgenRig) chain(t *pktgenTest) (err error) {
 		})
 		return nil
 	}
-	g.replay(t, g.card, t.bench.card.horizon())
+	g.replay(t, g.card)
 	return nil
 }
 
@@ -139,8 +139,8 @@ func describe(d *netfpga.Description, p *traffic.Packet) {
 }
 
 // replay puts a player above the device.
-func (g *pktgenRig) replay(t *pktgenTest, below link.Device, horizon time.Duration) {
-	g.hold = hold.New(below, g.clock(), &hold.Config{Horizon: horizon})
+func (g *pktgenRig) replay(t *pktgenTest, below link.Device) {
+	g.hold = hold.New(below, g.clock(), nil)
 	g.hold.Attach(nobody{})
 	g.player = traffic.NewPlayer(g.clock(), g.hold, t.capture, t.replay, g.counters)
 	g.generator = g.player

@@ -252,7 +252,7 @@ func (b *bench) chain(r *rig, port link.Device, card cardSpec, reserve bool) (li
 		r.card, top = c, c
 	}
 	if card.kind != "" {
-		r.hold = hold.New(top, b.clock(), &hold.Config{Horizon: card.horizon(), Reserve: reserve})
+		r.hold = hold.New(top, b.clock(), &hold.Config{Reserve: reserve})
 		top = r.hold
 	}
 	return top, nil

@@ -11,10 +11,6 @@ import (
 
 // Config sets up a Hold.
 type Config struct {
-	// Horizon is how long before its departure a paced frame is handed to a device
-	// that paces. It is 0 above every other device: there, Hold is the software pacer.
-	Horizon time.Duration
-
 	// Guard is how long a frame without a departure time may be kept off the wire by
 	// frames that have one; 0 means 100 ms.
 	Guard time.Duration
@@ -83,7 +79,7 @@ func (c *Config) Check() error {
 	if c == nil {
 		return nil
 	}
-	if c.Horizon < 0 || c.Guard < 0 || c.Idle < 0 || c.FlowTime < 0 || c.FlowBytes < 0 || c.Bytes < 0 || c.Flows < 0 {
+	if c.Guard < 0 || c.Idle < 0 || c.FlowTime < 0 || c.FlowBytes < 0 || c.Bytes < 0 || c.Flows < 0 {
 		return errors.New("hold: no time and no bound may be negative")
 	}
 	if c.FlowBytes > maxFlowBytes {

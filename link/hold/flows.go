@@ -92,7 +92,7 @@ func (h *Hold) due(fl *flow) clock.Time {
 	if fl.pacer == nil {
 		return f.Depart
 	}
-	return fl.pacer.Next(f.Size, f.Depart.Add(h.lead))
+	return fl.pacer.Next(f.Size, f.Depart.Add(h.fullFrame))
 }
 
 // rank returns the rank of a flow.
@@ -108,7 +108,7 @@ func (h *Hold) enter(i uint32, fl *flow) {
 	rank := fl.rank()
 	h.active[rank]++
 	h.classes[fl.class].lanes[rank].add(i, fl)
-	if max(fl.at, h.free).Add(-h.horizon) < h.wake {
+	if max(fl.at, h.free).Add(-h.lead) < h.wake {
 		h.soon = true
 	}
 }

@@ -10,8 +10,8 @@
 //	take       flow, class and port are charged; Frame.Depart is what they ask for
 //	send       Frame.Sched is when the wire is free for it; the device below has it
 //
-// As nobody is asked before the horizon, a rate that changes counts for all that waits:
-// from the command to the first departure at the new gap it takes at most the horizon and
+// As nobody is asked before that, a rate that changes counts for all that waits:
+// from the command to the first departure at the new gap it takes at most the lead and
 // one gap.
 //
 // # The plan of the wire
@@ -19,8 +19,8 @@
 // Of what was handed on Hold knows when it ends, and so when the next frame can start.
 // That instant is written to Frame.Sched. The reports tell it from what was asked for.
 //
-// A frame is handed on when its start is within the horizon of a device that paces, and
-// exactly then above any other. Frames for the same instant leave one behind the other,
+// A frame is handed on before its start by the lead of the device below (link.Info.Lead),
+// and exactly then to one that does not pace. Frames for the same instant leave one behind the other,
 // inside of a class the one that came first first. Where more is due than the wire or
 // the rate of the port takes, classes share by weight; what one of them does not use
 // goes to the others (start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996).
@@ -64,13 +64,13 @@ import (
 
 // Hold is the packet scheduler as a link.Device.
 type Hold struct {
-	clk     clock.Clock
-	below   link.Device
-	above   link.Handler
-	info    link.Info
-	config  Config
-	horizon time.Duration
-	lead    time.Duration // one full frame's wire time
+	clk       clock.Clock
+	below     link.Device
+	above     link.Handler
+	info      link.Info
+	config    Config
+	lead      time.Duration // how long before its departure a frame is handed on
+	fullFrame time.Duration // one full frame's wire time
 
 	flows   table
 	hand    uint32     // of the sweep over flows
@@ -110,11 +110,11 @@ func New(below link.Device, clk clock.Clock, config *Config) *Hold {
 	info := below.Info()
 	h := &Hold{
 		clk: clk, below: below, info: info, config: cfg, flows: newTable(), wake: clock.Never,
-		lead: link.WireTime(link.WireBytes(link.EthernetHeader+info.MTU), info.Speed),
-		port: pacer.Rate{BitsPerSecond: cfg.Rate, Unit: cfg.Unit},
+		fullFrame: link.WireTime(link.WireBytes(link.EthernetHeader+info.MTU), info.Speed),
+		port:      pacer.Rate{BitsPerSecond: cfg.Rate, Unit: cfg.Unit},
 	}
 	if info.Paces {
-		h.horizon = cfg.Horizon
+		h.lead = info.Lead
 	}
 	h.setClasses()
 	// A timer can only be made running.

@@ -87,9 +87,9 @@ b asked 1000 scheduled 13304 handed 13304
 c asked 50000 scheduled 50000 handed 50000`)
 }
 
-func TestHoldHorizon(t *testing.T) {
+func TestHoldKeepsTheLead(t *testing.T) {
 	// # a card gets frames 10 us ahead; its tick rounds the first departure to 1008
-	h := newHoldTest(link.Info{Speed: 1e9, Paces: true, Tick: 8}, &hold.Config{Horizon: 10 * time.Microsecond})
+	h := newHoldTest(link.Info{Speed: 1e9, Paces: true, Tick: 8, Lead: 10 * time.Microsecond}, nil)
 	h.send('a', true, 1001)
 	h.send('b', true, 1001)
 	h.send('c', true, 40000)

@@ -115,13 +115,13 @@ func TestAMillionDeparturesAreExact(t *testing.T) {
 }
 
 // The time from a change of the rate to the first departure at the new gap is at most the
-// horizon and one gap.
+// lead and one gap.
 func TestARateThatChangesCountsAtOnce(t *testing.T) {
-	for _, horizon := range []time.Duration{0, 50 * time.Microsecond, 2 * time.Millisecond} {
+	for _, lead := range []time.Duration{0, 50 * time.Microsecond, 2 * time.Millisecond} {
 		for _, bps := range [][2]int64{{10e6, 100e6}, {100e6, 10e6}, {1e6, 500e6}, {50e6, 200e6}} {
 			info := gig
-			info.Paces = true
-			r := newRig(t, info, &hold.Config{Horizon: horizon})
+			info.Paces, info.Lead = true, lead
+			r := newRig(t, info, nil)
 			r.Do(pacer.Pace(flowOf(1), rate(bps[0])))
 			for range 1000 {
 				r.send(1, 1514)
@@ -136,14 +136,14 @@ func TestARateThatChangesCountsAtOnce(t *testing.T) {
 			last := r.log.left[already-1].depart
 			for i, d := range r.log.left[already:] {
 				if at := d.depart - last; i > 0 && at != gap {
-					t.Errorf("horizon %v, %d to %d bit/s: a gap of %d ns, want %d", horizon, bps[0], bps[1], at, gap)
+					t.Errorf("lead %v, %d to %d bit/s: a gap of %d ns, want %d", lead, bps[0], bps[1], at, gap)
 					break
 				}
 				last = d.depart
 			}
 			reaction := r.log.left[already].depart.Sub(changed)
-			if most := horizon + time.Duration(gap); reaction > most {
-				t.Errorf("horizon %v, %d to %d bit/s: the first departure is %v after the change, want at most %v", horizon, bps[0], bps[1], reaction, most)
+			if most := lead + time.Duration(gap); reaction > most {
+				t.Errorf("lead %v, %d to %d bit/s: the first departure is %v after the change, want at most %v", lead, bps[0], bps[1], reaction, most)
 			}
 		}
 	}

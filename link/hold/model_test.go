@@ -195,7 +195,7 @@ func FuzzHoldKeepsItsRules(f *testing.F) {
 		}
 		info := gig
 		if len(script) > 0 && script[0]&2 != 0 {
-			info.Paces, info.Tick, config.Horizon = true, 8, 30*time.Microsecond
+			info.Paces, info.Tick, info.Lead = true, 8, 30*time.Microsecond
 		}
 		r := newRig(t, info, config)
 		dropped := 0
@@ -244,7 +244,7 @@ func FuzzHoldKeepsItsRules(f *testing.F) {
 				t.Fatalf("%+v left behind frame %d", d, before)
 			}
 			last[d.flow] = d.seq
-			if d.paced && d.when.Add(config.Horizon) < d.depart || !info.Paces && d.when < d.sched {
+			if d.paced && d.when.Add(info.Lead) < d.depart || !info.Paces && d.when < d.sched {
 				t.Fatalf("%+v was handed on too early", d)
 			}
 			if d.sched < d.depart || d.sched < free {

@@ -36,7 +36,7 @@ func (h *Hold) next(c *choice, now clock.Time) (near clock.Time) {
 		c.start = max(h.free, c.asked)
 		return h.near(c)
 	}
-	limit := now.Add(h.horizon)
+	limit := now.Add(h.lead)
 	wake := h.pick(c, paced, limit)
 	if s := h.stamped.first(); s != nil && (c.frame == nil || s.Depart <= c.first) {
 		*c = choice{frame: s, asks: true, asked: s.Depart, start: max(h.free, s.Depart), first: s.Depart}
@@ -50,7 +50,7 @@ func (h *Hold) next(c *choice, now clock.Time) (near clock.Time) {
 		wake = min(wake, later)
 	}
 	if wake < clock.Never {
-		wake = wake.Add(-h.horizon)
+		wake = wake.Add(-h.lead)
 	}
 	near = max(wake, now+1)
 	if c.frame != nil {
@@ -69,7 +69,7 @@ func (h *Hold) fits(r, c *choice, wake, now clock.Time) bool {
 // near returns when c is to be handed on.
 func (h *Hold) near(c *choice) clock.Time {
 	if c.asks {
-		return c.start.Add(-h.horizon)
+		return c.start.Add(-h.lead)
 	}
 	return c.start
 }

@@ -279,7 +279,7 @@ func TestPlayer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hold := hold.New(r.card, r.clk, &hold.Config{Horizon: 10 * time.Microsecond})
+		hold := hold.New(r.card, r.clk, nil)
 		hold.Attach(new(linktest.Null))
 		p := NewPlayer(r.clk, hold, c, Replay{Tempo: Tempo{Speed: Recorded}, Passes: 1, MTU: 1500, Ethernet: true}, r.counters)
 		p.Start(time.Millisecond)

@@ -114,7 +114,7 @@ func (b *Testbed) chain(h *Host, c *HostConfig) error {
 		h.Top = h.Card
 	}
 	if c.Hold != nil {
-		h.Hold = hold.New(h.Top, clk, &hold.Config{Horizon: h.Top.Info().Lead, Reserve: c.Hold.Reserve})
+		h.Hold = hold.New(h.Top, clk, &hold.Config{Reserve: c.Hold.Reserve})
 		h.Top = h.Hold
 	}
 	return nil
