@@ -221,27 +221,21 @@ func TestInterfaceChanges(t *testing.T) {
 	veth(t)
 	clk := clock.NewReal()
 	defer clk.Close()
-	var told []string // on the clock's goroutine
-	d := open(t, clk, &packet.Config{Interface: "cal0", Tell: func(err error) { told = append(told, err.Error()) }})
-	above := &linktest.Collector{Clock: clk}
-	clk.Do(func() { d.Attach(above) })
+	told := make(chan string, 100)
+	d := open(t, clk, &packet.Config{Interface: "cal0", Tell: func(err error) { told <- err.Error() }})
+	arrived := make(arrivals, 1)
+	clk.Do(func() { d.Attach(arrived) })
 	tap := newTap(t, "peer0")
-	await := func(what string, now func() bool) {
-		t.Helper()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			ok := false
-			clk.Do(func() { ok = now() })
-			if ok {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("not yet: %s; told %q", what, told)
-			}
-		}
-	}
 	hears := func(what string) {
 		t.Helper()
-		await(what, func() bool { return len(told) > 0 && strings.Contains(told[len(told)-1], what) })
+		select {
+		case s := <-told:
+			if !strings.Contains(s, what) {
+				t.Errorf("told %q, want %q", s, what)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("nobody tells %q", what)
+		}
 	}
 	one := func(size int) {
 		clk.Do(func() { d.Transmit([]*link.Frame{linktest.FrameOf(linktest.Packet(d.Info(), 0, size))}) })
@@ -258,12 +252,25 @@ func TestInterfaceChanges(t *testing.T) {
 	works := func(frames uint64) {
 		t.Helper()
 		one(100)
-		await("a frame leaves", func() bool { sent := d.Counters().Sent; return sent.Frames == frames })
-		await("a frame arrives", func() bool {
-			tap.Arrive(arrives)
-			return len(above.Records) > 0
+		clk.Do(func() {
+			if sent := d.Counters().Sent; sent.Frames != frames {
+				t.Errorf("sent %+v, want %d frames", sent, frames)
+			}
 		})
-		clk.Do(func() { above.Records = nil })
+		select {
+		case <-arrived: // one from before
+		default:
+		}
+		for late := time.After(20 * time.Second); ; { // the other end may not be ready yet
+			tap.Arrive(arrives)
+			select {
+			case <-arrived:
+				return
+			case <-time.After(10 * time.Millisecond):
+			case <-late:
+				t.Fatal("no frame arrives")
+			}
+		}
 	}
 	works(1)
 
@@ -313,6 +320,21 @@ func TestInterfaceChanges(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// arrivals tells, on a channel with room for one, that frames have arrived.
+type arrivals chan struct{}
+
+func (a arrivals) Ready() {}
+
+func (a arrivals) Receive(frames []*link.Frame) {
+	for _, f := range frames {
+		f.Free()
+	}
+	select {
+	case a <- struct{}{}:
+	default:
+	}
 }
 
 // A failed start says why and leaves nothing.

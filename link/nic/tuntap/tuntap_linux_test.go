@@ -310,6 +310,59 @@ func TestTakenAway(t *testing.T) {
 	})
 }
 
+// What the kernel sends and has no room for, while nobody reads, is counted, and what its end
+// has got a larger MTU for.
+func TestKernelLoses(t *testing.T) {
+	const queue, more = 4096, 100
+	namespace(t)
+	silence(t)
+	clk := clock.NewReal()
+	defer clk.Close()
+	d := openTun(t, clk, &tuntap.Config{Name: "cal0", MTU: 1000, KernelAddrs: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}})
+	ip(t, "link", "set", "cal0", "mtu", "1500")
+	c, err := net.Dial("udp", "10.99.0.77:7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	send := func(size int) {
+		if _, err := c.Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		send(1000)
+	}
+	for range queue - 3 + more {
+		send(100)
+	}
+	above := &linktest.Collector{Clock: clk}
+	clk.Do(func() {
+		if r := d.Counters().Received; r.Drops[link.QueueFull] != more {
+			t.Errorf("received %+v, want %d that there was no room for", r, more)
+		}
+		d.Attach(above)
+	})
+	arrived := make(chan struct{})
+	var look func()
+	look = func() {
+		if r := d.Counters().Received; r.Frames+r.Dropped() < queue+more {
+			clk.AfterFunc(100*time.Microsecond, look)
+			return
+		}
+		close(arrived)
+	}
+	clk.Do(look)
+	<-arrived
+	clk.Do(func() {
+		r := d.Counters().Received
+		if r.Frames != queue-3 || len(above.Records) != queue-3 || r.Drops[link.TooLong] != 3 || r.Drops[link.QueueFull] != more {
+			t.Errorf("received %+v, handed on %d", r, len(above.Records))
+		}
+		d.Close()
+	})
+}
+
 // A failed start says why and leaves nothing.
 func TestOpenFails(t *testing.T) {
 	namespace(t)
