@@ -256,12 +256,12 @@ func (h *HostConfig) checkCard() error {
 
 func (p *PortConfig) check() error {
 	switch {
-	case p.Kind != Tun && p.Kind != Packet && p.Kind != Pcap:
-		return fmt.Errorf("there is no port %q: write %q, %q or %q", p.Kind, Tun, Packet, Pcap)
+	case p.Kind != Tun && p.Kind != Tap && p.Kind != Packet && p.Kind != Pcap:
+		return fmt.Errorf("there is no port %q: write %q, %q, %q or %q", p.Kind, Tun, Tap, Packet, Pcap)
 	case p.Name == "":
 		return fmt.Errorf("its port, %s, needs the name of the interface or the file", p.Kind)
-	case p.Kind != Tun && len(p.Kernel) > 0:
-		return errors.New("addresses of the kernel's side are for a tun")
+	case p.Kind != Tun && p.Kind != Tap && len(p.Kernel) > 0:
+		return errors.New("addresses of the kernel's side are for a tun or a tap")
 	}
 	return nil
 }

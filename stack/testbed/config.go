@@ -103,6 +103,8 @@ type CardConfig struct {
 const (
 	// Tun is a new interface to this machine's kernel, in real time.
 	Tun = "tun"
+	// Tap is that as an Ethernet, to the kernel or to a bridge of it.
+	Tap = "tap"
 	// Packet is an Ethernet interface that is there, in real time.
 	Packet = "packet"
 	// Pcap is a pcapng file that takes every frame at once.
@@ -111,11 +113,11 @@ const (
 
 // A PortConfig is what leads out of the testbed.
 type PortConfig struct {
-	// Kind is Tun, Packet or Pcap.
+	// Kind is Tun, Tap, Packet or Pcap.
 	Kind string `json:"kind"`
 	// Name is that of the interface or of the file.
 	Name string `json:"name"`
-	// Kernel are the addresses of the kernel's side of a Tun.
+	// Kernel are the addresses of the kernel's side of a Tun or a Tap.
 	Kernel []netip.Prefix `json:"kernel,omitempty"`
 }
 

@@ -22,8 +22,8 @@ func (b *Testbed) openPort(i int, h *HostConfig) error {
 		return nil
 	case Packet:
 		d, err = packet.Open(b.real, &packet.Config{Interface: h.Port.Name, MTU: h.mtu(), Tell: b.watch.tell})
-	case Tun:
-		d, err = tuntap.Open(b.real, &tuntap.Config{Name: h.Port.Name, MTU: h.mtu(), KernelAddrs: h.Port.Kernel, Tell: b.watch.tell})
+	case Tun, Tap:
+		d, err = tuntap.Open(b.real, &tuntap.Config{Tap: h.Port.Kind == Tap, Name: h.Port.Name, MTU: h.mtu(), KernelAddrs: h.Port.Kernel, Tell: b.watch.tell})
 	}
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 	"github.com/netcaliper/caliper/link/linktest"
 )
 
-// onTun is a host on a tun to this machine's kernel.
-func onTun(t *testing.T) Config {
+// onKernel is a host on a tun or a tap to this machine's kernel.
+func onKernel(t *testing.T, kind string) Config {
 	t.Helper()
 	linktest.Namespace(t)
 	if _, err := os.Stat("/dev/net/tun"); err != nil {
@@ -24,13 +24,18 @@ func onTun(t *testing.T) Config {
 	}
 	return Config{Hosts: []HostConfig{{
 		Name: "near", Addrs: []netip.Prefix{netip.MustParsePrefix("10.99.0.2/24")}, Hold: &HoldConfig{},
-		Port: &PortConfig{Kind: Tun, Name: "cal0", Kernel: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}},
+		Port: &PortConfig{Kind: kind, Name: "cal0", Kernel: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}},
 	}}}
 }
 
-// TestTun sends to the kernel, and leaves no interface behind.
-func TestTun(t *testing.T) {
-	b := open(t, onTun(t))
+// TestKernel sends to the kernel, and leaves no interface behind.
+func TestKernel(t *testing.T) {
+	t.Run(Tun, func(t *testing.T) { testKernel(t, Tun) })
+	t.Run(Tap, func(t *testing.T) { testKernel(t, Tap) })
+}
+
+func testKernel(t *testing.T, kind string) {
+	b := open(t, onKernel(t, kind))
 	l, err := net.Listen("tcp", "10.99.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +67,11 @@ func TestTun(t *testing.T) {
 	if n := <-got; n != bytes || err != nil || !b.Drain(time.Minute) {
 		t.Errorf("%d bytes arrived: %v", n, err)
 	}
+	b.Do(func() {
+		if got := b.Host("near").Counters(); got[len(got)-1].Kind != kind {
+			t.Errorf("the last device counts %+v", got[len(got)-1])
+		}
+	})
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
@@ -72,7 +82,7 @@ func TestTun(t *testing.T) {
 
 // TestLost tells of what happens to an interface, and that it was removed.
 func TestLost(t *testing.T) {
-	c := onTun(t)
+	c := onKernel(t, Tun)
 	told := make(chan error, 8)
 	b, err := New(c, &Hooks{Tell: func(err error) { told <- err }})
 	if err != nil {
