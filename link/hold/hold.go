@@ -123,10 +123,10 @@ func New(below link.Device, clk clock.Clock, config *Config) *Hold {
 	return h
 }
 
-// Info returns what is below, with departure times honoured.
+// Info returns what is below, with departure times honoured and super-segments taken.
 func (h *Hold) Info() link.Info {
 	i := h.info
-	i.Paces = true
+	i.Paces, i.Super = true, link.MaxSuper
 	return i
 }
 
@@ -158,27 +158,35 @@ func (h *Hold) Transmit(frames []*link.Frame) (int, error) {
 
 // enqueue puts a frame behind those of its flow.
 func (h *Hold) enqueue(f *link.Frame, now clock.Time) {
-	size := f.Len()
+	size := f.Total()
+	if f.Super != nil && (f.Paced || h.bytes+size > h.config.Bytes) {
+		h.enqueueCut(f, now)
+		return
+	}
 	if h.bytes+size > h.config.Bytes {
 		h.drop(f, nil, link.QueueFull)
 		return
 	}
 	if f.Paced {
 		h.stamped.push(f)
-		h.keep(size)
+		h.keep(f)
 		h.soon = true
 		return
 	}
 	h.sweep(now)
 	i, fl := h.flow(f)
+	if f.Super != nil && h.crowded(fl, size) {
+		h.enqueueCut(f, now)
+		return
+	}
 	if fl.state&shared != 0 {
-		h.Stats.Shared++
+		h.Stats.Shared += uint64(f.Frames())
 	}
 	if fl.tail != nil && h.crowded(fl, size) {
 		h.drop(f, h.classes[fl.class], link.FlowFull)
 		return
 	}
-	h.keep(size)
+	h.keep(f)
 	if fl.pacer != nil {
 		f.Depart = max(f.Depart, now)
 	}
@@ -208,9 +216,18 @@ func (h *Hold) append(i uint32, fl *flow, f *link.Frame) {
 	}
 }
 
-func (h *Hold) keep(size int) {
-	h.waiting++
-	h.bytes += size
+// enqueueCut puts a super-segment frame by frame behind those of its flow: of one that does
+// not fit as a whole, a part may.
+func (h *Hold) enqueueCut(super *link.Frame, now clock.Time) {
+	for f := super.Cut(); f != nil; f = super.Cut() {
+		h.enqueue(f, now)
+	}
+	super.Free()
+}
+
+func (h *Hold) keep(f *link.Frame) {
+	h.waiting += f.Frames()
+	h.bytes += f.Total()
 }
 
 // drop is the one place where frames end here. The class is nil where there is none.
@@ -266,7 +283,7 @@ func (h *Hold) send(c *choice, now clock.Time) {
 	case errors.Is(err, link.ErrFull):
 		h.stuck, h.full = *c, true
 		h.refused = clock.At(now.Add(-f.Full))
-		h.keep(size)
+		h.keep(f)
 		return
 	case errors.Is(err, net.ErrClosed):
 		h.drop(f, c.class, link.Closed)

@@ -39,15 +39,18 @@ const unclassed = 1<<8 - 1
 
 func (fl *flow) head() *link.Frame { return fl.tail.Next }
 
+// push puts a frame behind the others.
 func (fl *flow) push(f *link.Frame) {
+	fl.bytes += uint32(f.Total())
+	fl.frames += uint32(f.Frames())
 	if fl.tail == nil {
 		f.Next = f
-	} else {
-		f.Next, fl.tail.Next = fl.tail.Next, f
+		fl.tail = f
+		fl.cut()
+		return
 	}
+	f.Next, fl.tail.Next = fl.tail.Next, f
 	fl.tail = f
-	fl.bytes += uint32(f.Len())
-	fl.frames++
 }
 
 func (fl *flow) pop() *link.Frame {
@@ -56,11 +59,33 @@ func (fl *flow) pop() *link.Frame {
 		fl.tail = nil
 	} else {
 		fl.tail.Next = f.Next
+		fl.cut()
 	}
 	f.Next = nil
 	fl.bytes -= uint32(f.Len())
 	fl.frames--
 	return f
+}
+
+// cut has the oldest be a frame that can leave: if it is a super-segment, the next frame is cut
+// off it, as the flow's turn comes. So the payload is copied a frame's time before it leaves,
+// and a super-segment never is a head.
+func (fl *flow) cut() {
+	super := fl.tail.Next
+	if super.Super == nil {
+		return
+	}
+	f := super.Cut()
+	if super.Frames() > 0 {
+		f.Next, fl.tail.Next = super, f
+		return
+	}
+	f.Next = super.Next
+	if fl.tail.Next = f; fl.tail == super {
+		f.Next, fl.tail = f, f
+	}
+	super.Next = nil
+	super.Free()
 }
 
 // table holds flows by their index, which stays, and finds them by key. It grows by one
