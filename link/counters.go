@@ -5,9 +5,10 @@ import "iter"
 // Counters is what a device has counted since it was made, in the one shape that all devices
 // have. Whoever reports reads them from the top of a chain down (see Chain), and nothing else.
 //
-// Of the frames that a device was given, each has been handed on, was dropped, or waits:
+// Of the frames that a device was given, or made itself, each has been handed on, was dropped,
+// or waits, whenever one looks:
 //
-//	taken = Sent.Frames + Sent.Drops.Total() + Waiting
+//	taken + made = Sent.Frames + Sent.Drops.Total() + Waiting
 //
 // A device that only looks on counts nothing, and returns its kind alone.
 type Counters struct {

@@ -26,13 +26,6 @@ type FaultConfig struct {
 	Late time.Duration
 }
 
-// FaultCounts tells what went wrong in one direction.
-type FaultCounts struct {
-	Dropped, Duplicated, Reordered, Corrupted uint64
-	// Closed counts the frames that Close found waiting.
-	Closed uint64
-}
-
 // A Fault is a device that loses and damages frames on their way to and from the device
 // below it.
 type Fault struct {
@@ -51,7 +44,7 @@ func NewFault(below Device, clk clock.Clock, config *FaultConfig) *Fault {
 	}
 	d := &Fault{below: below}
 	d.sent.init(clk, config.Sent, config, 1, d.send)
-	d.received.init(clk, config.Received, config, 2, func(frames []*Frame) { d.handler.Receive(frames) })
+	d.received.init(clk, config.Received, config, 2, d.receive)
 	return d
 }
 
@@ -87,7 +80,10 @@ func (d *Fault) Transmit(frames []*Frame) (int, error) {
 // the handler if there is room again.
 func (d *Fault) send(frames []*Frame) {
 	d.refused = append(d.refused, frames...)
+	bytes := size(d.refused)
 	n, err := d.below.Transmit(d.refused)
+	d.sent.stats.Frames += uint64(n)
+	d.sent.stats.Bytes += bytes - size(d.refused[n:])
 	if err != nil && err != ErrFull {
 		d.sent.close(d.refused[n:])
 		n = len(d.refused)
@@ -101,35 +97,36 @@ func (d *Fault) send(frames []*Frame) {
 	}
 }
 
+// size returns how many bytes frames have.
+func size(frames []*Frame) (n uint64) {
+	for _, f := range frames {
+		n += uint64(f.Len())
+	}
+	return n
+}
+
+// receive hands frames to the handler.
+func (d *Fault) receive(frames []*Frame) {
+	d.received.stats.Frames += uint64(len(frames))
+	d.received.stats.Bytes += size(frames)
+	d.handler.Receive(frames)
+}
+
 // Receive implements Handler.
 func (d *Fault) Receive(frames []*Frame) { d.received.pass(frames) }
 
 // Ready implements Handler.
 func (d *Fault) Ready() { d.send(nil) }
 
-// Counts returns what went wrong with the frames sent and with those received.
-func (d *Fault) Counts() (sent, received FaultCounts) { return d.sent.counts, d.received.counts }
-
 // Below implements Device.
 func (d *Fault) Below() Device { return d.below }
 
-// Counters implements Device.
+// Counters implements Device. What an emulated fault has taken is dropped as Lost.
 func (d *Fault) Counters() Counters {
-	c := Counters{Kind: "fault", Waiting: len(d.refused) + len(d.sent.late)}
-	c.Sent, c.Received = d.sent.stats, d.received.stats
-	for _, m := range []struct {
-		name  string
-		value func(*FaultCounts) uint64
-	}{
-		{"duplicated", func(f *FaultCounts) uint64 { return f.Duplicated }},
-		{"reordered", func(f *FaultCounts) uint64 { return f.Reordered }},
-		{"corrupted", func(f *FaultCounts) uint64 { return f.Corrupted }},
-	} {
-		c.More = append(c.More,
-			Counter{Name: "sent_" + m.name, Value: int64(m.value(&d.sent.counts))},
-			Counter{Name: "received_" + m.name, Value: int64(m.value(&d.received.counts))})
+	return Counters{
+		Kind: "fault", Sent: d.sent.stats, Received: d.received.stats, Waiting: len(d.refused) + len(d.sent.late),
+		More: append(d.sent.more("sent"), d.received.more("received")...),
 	}
-	return c
 }
 
 // Close implements Device.
@@ -160,8 +157,18 @@ type faulty struct {
 	late   []lateFrame // the earliest first, as all are late by the same time
 	timer  clock.Timer
 	out    []*Frame
-	counts FaultCounts
 	stats  Stats
+
+	duplicated, reordered, corrupted int64
+}
+
+// more returns what went wrong in a direction, and is no drop.
+func (d *faulty) more(direction string) []Counter {
+	return []Counter{
+		{Name: direction + "_duplicated", Value: d.duplicated},
+		{Name: direction + "_reordered", Value: d.reordered},
+		{Name: direction + "_corrupted", Value: d.corrupted},
+	}
 }
 
 type lateFrame struct {
@@ -185,22 +192,21 @@ func (d *faulty) pass(frames []*Frame) {
 	out := d.lend()
 	for _, f := range frames {
 		if d.happens(d.faults.Drop) {
-			d.counts.Dropped++
 			d.stats.Drop(f, Lost)
 			continue
 		}
 		if d.happens(d.faults.Corrupt) && f.Len() > 0 {
-			d.counts.Corrupted++
+			d.corrupted++
 			bit := d.rand.IntN(8 * f.Len())
 			f.Bytes()[bit/8] ^= 1 << (bit % 8)
 		}
 		var double *Frame
 		if d.happens(d.faults.Duplicate) {
-			d.counts.Duplicated++
+			d.duplicated++
 			double = f.Clone()
 		}
 		if d.happens(d.faults.Reorder) {
-			d.counts.Reordered++
+			d.reordered++
 			d.hold(f)
 		} else {
 			out = append(out, f)
@@ -259,7 +265,6 @@ func (d *faulty) release() {
 // close drops frames that waited.
 func (d *faulty) close(frames []*Frame) {
 	for _, f := range frames {
-		d.counts.Closed++
 		d.stats.Drop(f, Closed)
 	}
 }

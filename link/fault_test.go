@@ -42,19 +42,22 @@ func TestFaultDrop(t *testing.T) {
 	d, left, arrived := faultRun(t, 10_000, &link.FaultConfig{
 		Seed: 1, Sent: link.Faults{Drop: 0.1}, Received: link.Faults{Drop: 0.5},
 	})
-	sent, received := d.Counts()
-	if len(left)+int(sent.Dropped) != 10_000 || sent.Dropped < 900 || sent.Dropped > 1100 {
-		t.Errorf("%d of 10000 frames left, %+v, want some 1000 dropped", len(left), sent)
+	c := d.Counters()
+	check := func(what string, n int, s link.Stats, about uint64) {
+		lost := s.Drops[link.Lost]
+		if n+int(lost) != 10_000 || s != (link.Stats{Frames: uint64(n), Bytes: 64 * uint64(n), Drops: s.Drops}) || s.Dropped() != lost || lost < about-about/10 || lost > about+about/10 {
+			t.Errorf("%d of 10000 frames %s, %+v, want some %d lost", n, what, s, about)
+		}
 	}
-	if len(arrived)+int(received.Dropped) != 10_000 || received.Dropped < 4800 || received.Dropped > 5200 {
-		t.Errorf("%d of 10000 frames arrived, %+v, want some 5000 dropped", len(arrived), received)
-	}
+	check("left", len(left), c.Sent, 1000)
+	check("arrived", len(arrived), c.Received, 5000)
 }
 
 func TestFaultDuplicate(t *testing.T) {
 	d, left, arrived := faultRun(t, 100, &link.FaultConfig{Sent: link.Faults{Duplicate: 1}})
-	if sent, received := d.Counts(); sent.Duplicated != 100 || len(left) != 200 || len(arrived) != 100 || received.Duplicated != 0 {
-		t.Errorf("%d left, %d arrived, %+v, %+v", len(left), len(arrived), sent, received)
+	c := d.Counters()
+	if c.Get("sent_duplicated") != 100 || c.Sent.Frames != 200 || len(left) != 200 || len(arrived) != 100 || c.Get("received_duplicated") != 0 {
+		t.Errorf("%d left, %d arrived, %+v", len(left), len(arrived), c)
 	}
 	for i := range left {
 		if !bytes.Equal(left[i].Bytes, left[i/2*2].Bytes) {
@@ -65,8 +68,8 @@ func TestFaultDuplicate(t *testing.T) {
 
 func TestFaultCorrupt(t *testing.T) {
 	d, left, arrived := faultRun(t, 100, &link.FaultConfig{Received: link.Faults{Corrupt: 1}})
-	if sent, received := d.Counts(); sent.Corrupted != 0 || received.Corrupted != 100 {
-		t.Errorf("%+v, %+v", sent, received)
+	if c := d.Counters(); c.Get("sent_corrupted") != 0 || c.Get("received_corrupted") != 100 {
+		t.Errorf("%+v", c)
 	}
 	for i := range left {
 		flipped := 0
@@ -81,11 +84,12 @@ func TestFaultCorrupt(t *testing.T) {
 
 func TestFaultReorder(t *testing.T) {
 	d, left, _ := faultRun(t, 1000, &link.FaultConfig{Sent: link.Faults{Reorder: 0.1}, Late: 10 * time.Microsecond})
-	sent, _ := d.Counts()
-	if len(left) != 1000 || sent.Reordered < 50 || sent.Reordered > 150 {
-		t.Fatalf("%d frames left, %+v", len(left), sent)
+	c := d.Counters()
+	reordered := c.Get("sent_reordered")
+	if len(left) != 1000 || reordered < 50 || reordered > 150 || c.Get("received_reordered") != 0 {
+		t.Fatalf("%d frames left, %+v", len(left), c)
 	}
-	var late uint64
+	var late int64
 	for _, r := range left {
 		number := int(r.Bytes[30])<<8 | int(r.Bytes[31])
 		switch r.At.Sub(clock.Time(number) * 1000) {
@@ -96,8 +100,8 @@ func TestFaultReorder(t *testing.T) {
 			t.Errorf("frame %d left at %v", number, r.At)
 		}
 	}
-	if late != sent.Reordered {
-		t.Errorf("%d frames were late, want %d", late, sent.Reordered)
+	if late != reordered {
+		t.Errorf("%d frames were late, want %d", late, reordered)
 	}
 }
 
@@ -145,11 +149,15 @@ func TestFaultClose(t *testing.T) {
 	if n, err := d.Transmit(more); n != 0 || err != link.ErrFull {
 		t.Errorf("Transmit to a full device = %d, %v", n, err)
 	}
-	clk.RunUntil(clock.Time(10 * time.Millisecond)) // the late ones are due, and refused too
+	for range 2 {
+		if c := d.Counters(); c.Sent.Frames != 1 || c.Sent.Bytes != 64 || c.Waiting != 9 || c.Sent.Dropped() != 0 {
+			t.Errorf("%+v", c)
+		}
+		clk.RunUntil(clock.Time(10 * time.Millisecond)) // the late ones are due, and refused too
+	}
 	d.Close()
-	sent, _ := d.Counts()
-	if len(sink.Records) != 1 || sent.Closed != 9 || len(told) != 10 {
-		t.Errorf("%d frames left, %+v, %d Origins told", len(sink.Records), sent, len(told))
+	if c := d.Counters(); len(sink.Records) != 1 || c.Sent.Drops[link.Closed] != 9 || c.Sent.Frames != 1 || c.Waiting != 0 || len(told) != 10 {
+		t.Errorf("%d frames left, %+v, %d Origins told", len(sink.Records), c, len(told))
 	}
 	clk.RunUntil(clock.Never)
 	if len(sink.Records) != 1 {

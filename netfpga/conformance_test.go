@@ -39,8 +39,7 @@ func TestDeviceReal(t *testing.T) {
 		sink.Room, sink.Every = 20, 50*time.Microsecond
 		card := newCard(t, clk, sink, &netfpga.Config{Receive: netfpga.ByCard})
 		return linktest.Harness{
-			Device: card, Clock: clk, Left: sink.Left, Arrive: sink.Arrive,
-			Stats: func() link.Stats { return card.Stats().Stats },
+			Device: card, Clock: clk, Left: sink.Left, Arrive: sink.Arrive, Bottom: sink,
 		}
 	})
 }

@@ -113,12 +113,13 @@ func (i *Interface) Counters() link.Counters {
 	return c
 }
 
-// waiting returns how many frames the driver and the card have.
-func (i *Interface) waiting() (n int) {
-	for _, ring := range []*txRing{&i.txring, &i.behind} {
-		n += ring.Len()
+// waiting returns how many frames the driver and the card have. Those that an interface had
+// when it was closed have been dropped, and only their places are left.
+func (i *Interface) waiting() int {
+	if i.closed {
+		return 0
 	}
-	return n
+	return i.txring.Len() + i.behind.Len()
 }
 
 // ready tells what is above that the driver has room again.

@@ -17,7 +17,6 @@ type Record struct {
 // A Sink is a device for the bottom of a chain. It takes frames, which leave at once,
 // and keeps a record of them.
 type Sink struct {
-	link.Bottom
 	// Records are the frames that left, the oldest first.
 	Records []Record
 
@@ -29,6 +28,7 @@ type Sink struct {
 	clk     clock.Clock
 	info    link.Info
 	handler link.Handler
+	sent    link.Stats
 	taken   int  // since there was room again
 	full    bool // ErrFull was returned, and Ready is owed
 	closed  bool
@@ -59,6 +59,8 @@ func (s *Sink) Transmit(frames []*link.Frame) (int, error) {
 		s.taken++
 		now := s.clk.Now()
 		s.Records = append(s.Records, Record{now, append([]byte(nil), f.Bytes()...)})
+		s.sent.Frames++
+		s.sent.Bytes += uint64(f.Len())
 		f.Left(now)
 		f.Free()
 	}
@@ -88,6 +90,12 @@ func (s *Sink) Left() [][]byte {
 	}
 	return left
 }
+
+// Below implements link.Device.
+func (s *Sink) Below() link.Device { return nil }
+
+// Counters implements link.Device.
+func (s *Sink) Counters() link.Counters { return link.Counters{Kind: "sink", Sent: s.sent} }
 
 // Close implements link.Device.
 func (s *Sink) Close() error {

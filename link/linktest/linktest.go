@@ -38,16 +38,19 @@ type Harness struct {
 	// can arrive.
 	Arrive func(frame []byte)
 
-	// Stats returns what the device counted of the frames sent. It may be nil.
-	Stats func() link.Stats
+	// Bottom is the last device of the chain, below the one under test. Nil says that this
+	// is the last.
+	Bottom link.Device
 }
 
-// Run tests a device. Each part of the test opens one of its own, unattached, and
+// Run tests a device: that it sends what it is given, once, in order and unchanged, that it
+// tells of each frame what became of it, that it counts each (link.Counters) whenever one looks,
+// and that it uses no frame that is no longer its own. Each part of the test opens one of its own, unattached, and
 // closes it.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	part := func(name string, f func(*testing.T, *run)) {
 		t.Run(name, func(t *testing.T) {
-			r := &run{Harness: open(t)}
+			r := &run{Harness: open(t), told: make(map[int]int), left: make(map[int]bool)}
 			r.above.Clock = r.Clock
 			r.above.OnReady = func() { r.ready = true }
 			r.do(func() { r.Device.Attach(&r.above) })
@@ -73,7 +76,7 @@ func RunOver(t *testing.T, wrap func(clk *clock.Virtual, below link.Device) link
 			clk := clock.NewVirtual()
 			sink := NewSink(clk, info)
 			sink.Room, sink.Every = room, 10*time.Microsecond
-			return Harness{Device: wrap(clk, sink), Clock: clk, Left: sink.Left, Arrive: sink.Arrive}
+			return Harness{Device: wrap(clk, sink), Clock: clk, Left: sink.Left, Arrive: sink.Arrive, Bottom: sink}
 		}
 	}
 	t.Run("room", func(t *testing.T) { Run(t, over(0)) })

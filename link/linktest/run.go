@@ -15,18 +15,24 @@ import (
 // run is a harness at work. It is the Origin of the frames it sends.
 type run struct {
 	Harness
-	above Collector
-	ready bool // Handler.Ready was called
+	above  Collector
+	memory memory        // of the frames
+	ready  bool          // Handler.Ready was called
+	before link.Counters // when they were looked at last
+	lied   bool          // they were wrong
 
-	told map[int]int // how often Departed was called, by number of frame
-	last clock.Time  // when the frame left that left last
-	back bool        // a frame left before the one in front of it
+	told map[int]int  // how often Departed was called, by number of frame
+	left map[int]bool // it said that the frame had left, and had not been dropped
+	last clock.Time   // when the frame left that left last
+	back bool         // a frame left before the one in front of it
 }
 
 // Departed implements link.Origin.
 func (r *run) Departed(f *link.Frame) {
-	r.told[f.Cookie.(int)]++
+	i := f.Cookie.(int)
+	r.told[i]++
 	if sent, ok := f.Sent.Get(); ok { // else it was dropped
+		r.left[i] = true
 		r.back = r.back || sent < r.last
 		r.last = sent
 	}
@@ -49,12 +55,14 @@ func (r *run) wait(t *testing.T, what string, done func() bool) {
 			if !clk.Step() {
 				t.Fatalf("nothing more will happen, and not yet: %s", what)
 			}
+			r.account(t)
 		}
 		return
 	}
 	over := make(chan struct{})
 	var look func()
 	look = func() {
+		r.account(t)
 		if done() {
 			close(over)
 			return
@@ -71,14 +79,11 @@ func (r *run) frames(first, end int) (frames []*link.Frame, sent [][]byte) {
 	sizes := []int{info.MTU, 32, 64, 1 + info.MTU/2}
 	for i := first; i < end; i++ {
 		b := Packet(info, i, min(sizes[i%len(sizes)], 1500))
-		f := FrameOf(b)
+		f := r.memory.frame(b)
 		f.Measure(info.Header())
 		f.Depart, f.Enqueued = r.Clock.Now(), clock.At(r.Clock.Now())
 		f.Origin, f.Cookie = r, i
 		frames, sent = append(frames, f), append(sent, b)
-	}
-	if r.told == nil {
-		r.told = make(map[int]int)
 	}
 	return frames, sent
 }
@@ -92,6 +97,8 @@ func (r *run) send(t *testing.T, frames []*link.Frame) {
 		r.do(func() {
 			r.ready = false
 			n, err = r.Device.Transmit(frames)
+			r.memory.lent += max(0, n)
+			r.account(t)
 		})
 		switch {
 		case err == nil && n != len(frames):
@@ -112,6 +119,7 @@ func (r *run) check(t *testing.T, sent [][]byte) {
 	t.Helper()
 	r.wait(t, "all frames left", func() bool { return len(r.Left()) >= len(sent) })
 	r.wait(t, "all Origins told", func() bool { return len(r.told) >= len(sent) })
+	r.wait(t, "all frames freed", func() bool { return r.memory.released >= r.memory.lent })
 	r.do(func() {
 		left := r.Left()
 		for i := range left {
@@ -124,11 +132,13 @@ func (r *run) check(t *testing.T, sent [][]byte) {
 		if r.back {
 			t.Error("a frame left before the one in front of it")
 		}
-		if r.Stats != nil {
-			if s := r.Stats(); s.Frames != uint64(len(sent)) || s.Dropped() != 0 {
-				t.Errorf("Stats = %+v after %d frames", s, len(sent))
+		for i := range sent {
+			if !r.left[i] {
+				t.Errorf("the Origin of frame %d was told that it was dropped, and it has left", i)
+				break
 			}
 		}
+		r.settled(t, sent)
 	})
 }
 
@@ -150,16 +160,19 @@ func testInfo(t *testing.T, r *run) {
 	if n := len(info.Address); n != 0 && n != 6 {
 		t.Errorf("Info.Address has %d bytes", n)
 	}
+	r.chain(t)
 	frames, sent := r.frames(0, 3)
 	r.send(t, frames)
 	r.check(t, sent)
+	r.chain(t)
 	again := r.Device.Info()
 	if !slices.Equal(info.Address, again.Address) {
 		t.Errorf("Info.Address changed from %v to %v", info.Address, again.Address)
 	}
 	info.Address, again.Address = nil, nil
 	if info.Name != again.Name || info.MTU != again.MTU || info.Speed != again.Speed ||
-		info.Paces != again.Paces || info.Tick != again.Tick {
+		info.Paces != again.Paces || info.Stamps != again.Stamps || info.Tick != again.Tick ||
+		info.Lead != again.Lead || info.Batch != again.Batch {
 		t.Errorf("Info changed from %+v to %+v", info, again)
 	}
 }
@@ -206,8 +219,11 @@ func testReceive(t *testing.T, r *run) {
 		for i, got := range r.above.Records {
 			if i >= len(sent) || !bytes.Equal(got.Bytes, sent[i]) {
 				t.Errorf("frame %d that arrived is not the one sent:\n%x", i, got.Bytes)
-				return
+				break
 			}
+		}
+		if in := r.Device.Counters().Received; in != (link.Stats{}) && (in.Frames != uint64(len(sent)) || in.Dropped() > 0) {
+			t.Errorf("%d frames have arrived, and %+v were received", len(sent), in)
 		}
 	})
 }
@@ -220,23 +236,38 @@ func testClose(t *testing.T, r *run) {
 }
 
 func testCloseAtOnce(t *testing.T, r *run) {
-	frames, _ := r.frames(0, 100)
+	frames, sent := r.frames(0, 100)
 	var n int
 	r.do(func() {
 		var err error
 		if n, err = r.Device.Transmit(frames); err != nil && err != link.ErrFull {
 			t.Errorf("Transmit: %v", err)
 		}
+		r.memory.lent += n
+		r.account(t)
 		if err := r.Device.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
+		r.account(t)
 	})
 	r.closed(t, n)
-	if r.Stats != nil {
-		if s := r.Stats(); s.Frames+s.Dropped() != uint64(n) {
-			t.Errorf("Stats = %+v after %d frames and Close", s, n)
+	r.wait(t, "all frames freed", func() bool { return r.memory.released >= r.memory.lent })
+	r.do(func() {
+		c := r.Device.Counters()
+		if c.Waiting != 0 {
+			t.Errorf("%d frames wait in a closed device", c.Waiting)
 		}
-	}
+		if counts(&c) && c.Sent.Frames > uint64(len(r.left)) {
+			t.Errorf("%d frames were said to have left, and %d are counted as sent", len(r.left), c.Sent.Frames)
+		}
+		for i, b := range r.Left() {
+			if i >= len(sent) || !bytes.Equal(b, sent[i]) || !r.left[i] {
+				t.Errorf("frame %d, which has left, is another one, or was said to have been dropped", i)
+				break
+			}
+		}
+		r.memory.check(t)
+	})
 }
 
 // closed closes the device, if it is not closed yet, and tests that all Origins of n

@@ -40,7 +40,6 @@ func TestConformance(t *testing.T) {
 						return left
 					},
 					Arrive: func(b []byte) { far.Transmit([]*link.Frame{linktest.FrameOf(b)}) },
-					Stats:  func() link.Stats { sent, _ := near.Stats(); return sent },
 				}
 			})
 		})
