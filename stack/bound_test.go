@@ -30,7 +30,7 @@ func TestLittleWaits(t *testing.T) {
 				if f.conn == nil {
 					return
 				}
-				n := int(p.hold.Do(pacer.Command{Flow: f.conn.control.flow}).Frames)
+				n := int(p.hold.Do(pacer.Command{Flow: f.conn.loop.flow}).Frames)
 				if now > 200*time.Millisecond { // the initial window has left
 					most = max(most, n)
 					samples++
@@ -74,7 +74,7 @@ func TestLittleWaitsOfASchedule(t *testing.T) {
 			paced = true
 		}
 		if now > 200*time.Millisecond { // what the first step has let wait has left
-			n := int(p.hold.Do(pacer.Command{Flow: f.conn.control.flow}).Frames)
+			n := int(p.hold.Do(pacer.Command{Flow: f.conn.loop.flow}).Frames)
 			most = max(most, n)
 			if rate := f.conn.Feedback().Rate; rate != 10e6 {
 				t.Fatalf("a rate of %d is reported at %v, want that of the step, 10e6", rate, now)
@@ -92,7 +92,7 @@ func TestUnbounded(t *testing.T) {
 	f := &flow{rate: 10e6}
 	most := 0
 	p.run(t, []*flow{f}, time.Second, 10*time.Millisecond, func(time.Duration) {
-		n := int(p.hold.Do(pacer.Command{Flow: f.conn.control.flow}).Frames)
+		n := int(p.hold.Do(pacer.Command{Flow: f.conn.loop.flow}).Frames)
 		most = max(most, n)
 	})
 	if most < 100 {
@@ -226,9 +226,7 @@ func TestDeviceThatIsFull(t *testing.T) {
 	for range 300 {
 		w.RunFor(10 * time.Millisecond)
 		for _, c := range open {
-			c.control.mu.Lock()
-			most = max(most, c.control.state.Nxt.From(c.control.left))
-			c.control.mu.Unlock()
+			most = max(most, c.loop.words.next.Load().From(c.loop.words.left.Load()))
 		}
 	}
 	if len(open) != conns || most > 20*1460 || written-int(*got) > conns*(mostLead+1<<17) {

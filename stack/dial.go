@@ -300,3 +300,16 @@ func addrPort(f tcpip.FullAddress) netip.AddrPort {
 	}
 	return netip.AddrPortFrom(a, f.Port)
 }
+
+// sourceOf returns the address and port that packets to remote carry.
+func (h *Host) sourceOf(local netip.AddrPort, remote netip.AddrPort) (netip.AddrPort, error) {
+	if local.Addr().IsValid() && !local.Addr().IsUnspecified() {
+		return local, nil
+	}
+	r, err := h.stack.FindRoute(nic, tcpip.Address{}, address(remote.Addr().Unmap()), protocolOf(remote.Addr().Unmap()), false)
+	if err != nil {
+		return netip.AddrPort{}, failure(err)
+	}
+	defer r.Release()
+	return netip.AddrPortFrom(addr(r.LocalAddress()), local.Port()), nil
+}

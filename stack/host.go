@@ -107,8 +107,8 @@ type Host struct {
 	pacing     func() pacer.Pacer
 	unbounded  bool
 	conflicts  map[netip.Addr]clock.Time // when one was told of last; nil before it has its addresses
-	tsq        *tsq                      // nil in a world
-	arrivals   *arrivalClock             // likewise
+	softirq    *softirq
+	arrivals   *arrivalClock // likewise
 }
 
 // New makes a host in real time. clk is the clock of its devices; New must not be called
@@ -149,9 +149,7 @@ func newHost(h *Host, config Config) (*Host, error) {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
 	h.onClock(func() { h.conflicts = make(map[netip.Addr]clock.Time) }) // the addresses are ours
-	if h.world == nil {
-		h.tsq = newTSQ()
-	}
+	h.softirq = newSoftirq(h)
 	return h, nil
 }
 
@@ -347,9 +345,7 @@ func (h *Host) Close() (err error) {
 			h.world.settle()
 			h.ended = true
 		}
-		if h.tsq != nil {
-			h.tsq.close()
-		}
+		h.softirq.close()
 		h.stack.Close()
 		h.onClock(func() {
 			if h.world == nil { // there the resets would come in any order

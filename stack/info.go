@@ -5,20 +5,16 @@ import "gvisor.dev/gvisor/pkg/tcpip/header"
 // SendWindow returns the window that the peer offers, in bytes of payload (snd_wnd of
 // Linux' tcp_info). In real time it must not be called from the clock's goroutine.
 func (c *TCPConn) SendWindow() int64 {
-	c.host.touch()
-	c.control.ep.LockUser()
-	defer c.control.ep.UnlockUser()
-	return int64(c.control.snd.SndWnd)
+	defer c.loop.tcp.lock()()
+	return int64(c.loop.tcp.snd.SndWnd)
 }
 
 // PMTU returns the largest IP packet in bytes that the path is known to carry: the
 // device's MTU, or less where ICMP has said so (RFC 1191, 8201).
 func (c *TCPConn) PMTU() int {
 	mtu := c.host.below.Info().MTU
-	c.control.mu.Lock()
-	mss, first := c.control.state.MSS, c.control.firstMSS
-	c.control.mu.Unlock()
-	if mss == first { // the peer's MSS is no word on the path
+	mss := int(c.loop.words.mss.Load())
+	if mss == c.loop.firstMSS { // the peer's MSS is no word on the path
 		return mtu
 	}
 	ip := header.IPv4MinimumSize

@@ -23,11 +23,13 @@ type Outgoing struct {
 	Acknowledged int64
 }
 
-// outgoing is a TCP connection's account. It belongs to control.mu.
+// outgoing tells what of a TCP connection's bytes has left and was acknowledged, each counted
+// once.
 type outgoing struct {
-	written, left, acked int64 // bytes since the connection began
-	lost                 []gap // of what left, those that did not
-	spare                []gap // memory for the next lost
+	left  pacer.Seq // what comes before it has left, or was dropped
+	acked pacer.Seq // what comes before it has been acknowledged
+	lost  []gap     // what was dropped, and has not left since
+	spare []gap     // memory for the next lost
 }
 
 // gap is what was dropped before it left, and has not left since: from seq to end.
@@ -35,10 +37,10 @@ type gap struct{ seq, end pacer.Seq }
 
 // Outgoing returns what has become of what was written to the connection.
 func (c *TCPConn) Outgoing() (o Outgoing) {
-	t := c.control
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	o.Written.Bytes, o.Left.Bytes, o.Acknowledged = t.out.written, t.out.left, t.out.acked
+	w := &c.loop.words
+	o.Acknowledged = w.acked.Load() // in this order, as each of them is at most the next
+	o.Left.Bytes = w.leftBytes.Load()
+	o.Written.Bytes = w.written.Load()
 	if c.toSelf { // nothing of it comes to the link
 		o.Left.Bytes, o.Acknowledged = o.Written.Bytes, o.Written.Bytes
 	}
@@ -58,7 +60,7 @@ func (c *TCPConn) Drain(until time.Time) error {
 		if o := c.Outgoing(); o.Acknowledged >= o.Written.Bytes {
 			return nil
 		}
-		switch c.control.ep.EndpointState() {
+		switch c.loop.tcp.ep.EndpointState() {
 		case tcp.StateEstablished, tcp.StateCloseWait, tcp.StateFinWait1, tcp.StateClosing, tcp.StateLastAck:
 			return &tcpip.ErrWouldBlock{}
 		}
@@ -67,27 +69,26 @@ func (c *TCPConn) Drain(until time.Time) error {
 	return c.fail("drain", err)
 }
 
-// departed notes that the data from seq to end has left, or was dropped. Both come in
-// order, but for what is sent again. mu is held, and left is as it was before.
-func (c *control) departed(seq, end pacer.Seq, left bool) {
-	o := &c.out
-	if c.left.Before(end) { // for the first time
-		seq = seq.Later(c.left)
+// departed notes that the data from seq to end has left, or was dropped, and returns how many
+// bytes have left by that for the first time. Both come in order, but for what is sent again.
+func (o *outgoing) departed(seq, end pacer.Seq, left bool) int64 {
+	switch {
+	case o.left.Before(end):
+		seq = seq.Later(o.left)
+		o.left = end
 		if left {
-			o.left += int64(end.From(seq))
-		} else {
-			o.lost = append(o.lost, gap{seq, end})
+			return int64(end.From(seq))
 		}
-		return
+		o.lost = append(o.lost, gap{seq, end})
+	case left && len(o.lost) > 0:
+		return o.fill(seq, end)
 	}
-	if left && len(o.lost) > 0 {
-		o.fill(seq, end)
-	}
+	return 0
 }
 
-// fill notes that what was dropped from seq to end has left now. Segments keep their bounds,
-// unless the path turns out to take less.
-func (o *outgoing) fill(seq, end pacer.Seq) {
+// fill notes that what was dropped from seq to end has left now, and returns how many bytes
+// that is. Segments keep their bounds, unless the path turns out to take less.
+func (o *outgoing) fill(seq, end pacer.Seq) (left int64) {
 	rest := o.spare[:0]
 	for _, g := range o.lost {
 		from, to := g.seq.Later(seq), g.end
@@ -98,7 +99,7 @@ func (o *outgoing) fill(seq, end pacer.Seq) {
 			rest = append(rest, g)
 			continue
 		}
-		o.left += int64(to.From(from))
+		left += int64(to.From(from))
 		for _, part := range [...]gap{{g.seq, from}, {to, g.end}} {
 			if part.seq != part.end {
 				rest = append(rest, part)
@@ -106,18 +107,19 @@ func (o *outgoing) fill(seq, end pacer.Seq) {
 		}
 	}
 	o.lost, o.spare = rest, o.lost
+	return left
 }
 
-// acknowledged notes what an acknowledgement says and reports whether nothing is left that
-// it could have said. mu is held.
-func (c *control) acknowledged(ack pacer.Seq) (all bool) {
-	if ack == c.written+1 { // of a FIN, which has no payload
-		ack = c.written
+// acknowledged notes an acknowledgement, where written is what could be acknowledged, and
+// returns how many bytes it is the first to acknowledge.
+func (o *outgoing) acknowledged(ack, written pacer.Seq) int64 {
+	if ack == written+1 { // of a FIN, which has no payload
+		ack = written
 	}
-	if !c.acked.Before(ack) || c.written.Before(ack) {
-		return false
+	if !o.acked.Before(ack) || written.Before(ack) {
+		return 0
 	}
-	c.out.acked += int64(ack.From(c.acked))
-	c.acked = ack
-	return ack == c.written
+	bytes := ack.From(o.acked)
+	o.acked = ack
+	return int64(bytes)
 }

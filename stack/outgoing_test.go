@@ -308,15 +308,14 @@ func TestGapsAreFilledByParts(t *testing.T) {
 		if seed%2 == 0 {
 			first = -pacer.Seq(random.IntN(10_000))
 		}
-		c := &control{left: first}
+		o, total := &outgoing{left: first}, int64(0)
 		const most = 20_000
 		var has [most]bool
 		end := 0
 		for end < most-1500 {
 			n := 1 + random.IntN(1500)
 			left := random.IntN(3) > 0
-			c.departed(first+pacer.Seq(end), first+pacer.Seq(end+n), left)
-			c.left = first + pacer.Seq(end+n)
+			total += o.departed(first+pacer.Seq(end), first+pacer.Seq(end+n), left)
 			for i := end; i < end+n; i++ {
 				has[i] = left
 			}
@@ -326,7 +325,7 @@ func TestGapsAreFilledByParts(t *testing.T) {
 			at := random.IntN(end)
 			n := 1 + random.IntN(min(1500, end-at))
 			left := random.IntN(4) > 0
-			c.departed(first+pacer.Seq(at), first+pacer.Seq(at+n), left)
+			total += o.departed(first+pacer.Seq(at), first+pacer.Seq(at+n), left)
 			for i := at; i < at+n; i++ {
 				has[i] = has[i] || left
 			}
@@ -336,13 +335,13 @@ func TestGapsAreFilledByParts(t *testing.T) {
 					want++
 				}
 			}
-			if c.out.left != want {
-				t.Fatalf("seed %d: %d bytes have left, want %d", seed, c.out.left, want)
+			if total != want {
+				t.Fatalf("seed %d: %d bytes have left, want %d", seed, total, want)
 			}
 		}
-		c.departed(first, first+pacer.Seq(end), true)
-		if c.out.left != int64(end) || len(c.out.lost) != 0 {
-			t.Errorf("seed %d: %d of %d bytes have left, and there are still %v", seed, c.out.left, end, c.out.lost)
+		total += o.departed(first, first+pacer.Seq(end), true)
+		if total != int64(end) || len(o.lost) != 0 {
+			t.Errorf("seed %d: %d of %d bytes have left, and there are still %v", seed, total, end, o.lost)
 		}
 	}
 }

@@ -1,11 +1,12 @@
 package stack
 
 import (
-	"time"
+	"errors"
+	"fmt"
+	"net"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
-	"github.com/netcaliper/caliper/stack/cc"
 )
 
 // A scheduler is the device below a host that asks pacers: a hold.Hold.
@@ -14,136 +15,60 @@ type scheduler interface {
 	Do(pacer.Command) pacer.Status
 }
 
-// Bounds of what one connection has waiting for its departure: what it sends in a
-// millisecond, as Linux has it, and at least two segments.
-const (
-	boundTime = time.Millisecond
-	mostBound = 1 << 20 // bytes
-)
-
-// Bounds of how far a writer may be ahead of what has left: what is sent in that time, twice
-// as much as may wait, and no more than mostLead beyond that. Where the window leads, much
-// may be sent at once behind a loss.
-const (
-	rateLead   = 20 * time.Millisecond // at a rate that is given
-	windowLead = 100 * time.Millisecond
-	mostLead   = 512 << 10 // bytes
-)
-
-// pace says who asks for the departures: a command that sets a pacer, or changes its rate.
-// It is called on the clock's goroutine.
-func (c *control) pace(command pacer.Command) {
-	if c.host.sched != nil {
-		c.status = c.host.sched.Do(command)
-	}
-	c.mu.Lock()
-	c.state.Paced, c.following = c.status.Paced, c.status.Follows
-	c.bound = 0 // the one there was is another rate's
-	c.mu.Unlock()
-	c.repace()
+// delivery returns the pacer of a controller that brings none.
+func (h *Host) delivery() pacer.Pacer {
+	return &pacer.Delivery{Rate: pacer.Rate{Line: h.Speed()}}
 }
 
-// repace has the pacer follow the connection, and what waits asked about again.
-func (c *control) repace() {
-	command := pacer.Command{Flow: c.flow}
-	if c.status.Follows {
-		command.Op, command.Feedback = pacer.Follow, c.feedback()
+// SetPacing says who asks for the departures of what the connection sends, from the next
+// one on, also of what waits already; nil means nobody. p belongs to the host from then
+// on. It returns an error if the host's device is no hold.Hold, or if nobody shall pace and
+// the congestion controller needs it.
+func (c *TCPConn) SetPacing(p pacer.Pacer) error {
+	if err := c.mayPace(p); err != nil {
+		return c.fail("pace", err)
 	}
-	if c.host.sched != nil {
-		c.status = c.host.sched.Do(command)
-	}
-	if c.status.Follows || c.bound == 0 || c.boundFor != c.status.Rate {
-		c.rebound()
-	}
+	c.loop.pace(pacer.Pace(c.loop.flow, p))
+	return nil
 }
 
-// rebound sets the bound of what waits to what the pacer's rate, or the line, sends in
-// boundTime.
-func (c *control) rebound() {
-	if c.host.unbounded {
-		return
+func (c *TCPConn) mayPace(p pacer.Pacer) error {
+	if err := c.usable(); err != nil {
+		return err
 	}
-	rate, asked := c.host.Speed(), c.status.Rate
-	if asked > 0 {
-		rate = asked
+	switch {
+	case c.host.sched == nil && p != nil:
+		return errNoHold
+	case p == nil && c.loop.words.needsPacer.Load():
+		return errors.New("the congestion controller of the connection needs a pacer")
 	}
-	bound, lead := int64(mostBound), int64(mostLead)
-	c.mu.Lock()
-	if rate > 0 {
-		bound = min(bound, rate/8/int64(time.Second/boundTime))
-		ahead := windowLead
-		if c.status.Paced && !c.following {
-			ahead = rateLead
-		}
-		lead = min(lead, rate/8/int64(time.Second/ahead))
-	}
-	c.bound, c.boundFor = max(int(bound), 2*c.state.MSS), asked
-	c.lead = max(int(lead), 2*c.bound)
-	c.mu.Unlock()
+	return nil
 }
 
-// askFollow has the pacer follow what the controller has said, with mu held.
-func (c *control) askFollow() {
-	if c.following && c.follows.CompareAndSwap(false, true) {
-		c.host.ep.Before(c.follow)
+// SetPacingRate paces the connection by a constant rate in bit/s, counted in the given
+// unit. If it is paced by a rate in that unit already, it is that rate which changes, and
+// the schedule goes on without a break.
+func (c *TCPConn) SetPacingRate(bps int64, unit pacer.Unit) error {
+	p, err := pacer.NewRate(bps, unit)
+	if err == nil {
+		err = c.mayPace(p)
 	}
+	if err != nil {
+		return c.fail("pace", err)
+	}
+	c.loop.pace(pacer.Command{Op: pacer.ChangeRate, Flow: c.loop.flow,
+		Policy: pacer.Policy{Kind: pacer.PacedByRate, BitsPerSecond: bps, Unit: unit}})
+	return nil
 }
 
-func (c *control) runFollow() {
-	c.follows.Store(false)
-	c.repace()
-}
-
-// feedback returns what is known of the connection, but for what waits for departure.
-func (c *control) feedback() (fb pacer.Feedback) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := &c.state
-	mss := int64(s.MSS)
-	fb.MSS = mss
-	fb.Cwnd, fb.PacingRate = int64(s.Cwnd)*mss, s.PacingRate
-	if c.recovering {
-		fb.Cwnd = int64(s.Ssthresh) * mss
+// Pace is SetPacing for a connection or for one of the host's UDP sockets, where remote
+// says to whom; for a connection remote is not looked at.
+func (h *Host) Pace(c any, remote net.Addr, p pacer.Pacer) error {
+	switch c := c.(type) {
+	case *TCPConn:
+		return c.SetPacing(p)
+	case *UDPConn:
+		return c.SetPacing(remote, p)
 	}
-	if s.Ssthresh != cc.NoSsthresh {
-		fb.Ssthresh = int64(s.Ssthresh) * mss
-	}
-	c.meter.Fill(&fb)
-	// In recovery the controller does not hear from netstack, and the link knows.
-	fb.Outstanding = fb.InFlight + int64(max(0, s.Nxt.From(c.left)))
-	return fb
-}
-
-// waiting returns how many bytes of payload netstack has sent that have not left. It waits
-// for the connection's lock, and knows more than state, which is as of the last
-// acknowledgement.
-func (c *control) waiting() int64 {
-	c.host.touch()
-	c.ep.LockUser()
-	next := pacer.Seq(c.snd.SndNxt)
-	c.ep.UnlockUser()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return int64(max(0, next.From(c.left)))
-}
-
-// usage is whether a connection makes use of its window, as Linux finds it
-// (tcp_is_cwnd_limited).
-type usage struct {
-	end     pacer.Seq // the next window begins here, the first one at the connection's first byte
-	most    int       // packets outstanding, at the most, in this one
-	limited bool      // they were as many as the window allowed
-}
-
-// seen notes how many packets were outstanding before an acknowledgement, and reports
-// whether it is the window that limits the sender.
-func (u *usage) seen(c *cc.Conn, outstanding int) bool {
-	if !c.Una.Before(u.end) {
-		*u = usage{end: c.Nxt}
-	}
-	u.most = max(u.most, outstanding)
-	if outstanding >= c.Cwnd {
-		u.limited = true
-	}
-	return u.limited || c.Cwnd < c.Ssthresh && c.Cwnd < 2*u.most
+	return fmt.Errorf("stack: pace: %T is no connection of a Host", c)
 }

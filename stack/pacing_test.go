@@ -92,9 +92,9 @@ func TestControllerKeepsItsPacer(t *testing.T) {
 		paced := func(what string, want bool) {
 			t.Helper()
 			p.world.Sleep(1)
-			s := c.control.host.sched.Do(pacer.Command{Flow: c.control.flow})
-			if s.Follows != want || c.control.state.Paced != s.Paced {
-				t.Errorf("%s: %+v, and the controller sees paced %v", what, s, c.control.state.Paced)
+			s, told := c.host.sched.Do(pacer.Command{Flow: c.loop.flow}), c.loop.words.paced.Load()
+			if s.Follows != want || told != s.Paced {
+				t.Errorf("%s: %+v, and the controller sees paced %v", what, s, told)
 			}
 		}
 		paced("at first", false)
@@ -207,7 +207,7 @@ func TestFeedbackIsExact(t *testing.T) {
 		for range 70 {
 			r.world.Sleep(1_234_567)
 			now, fb := r.world.Clock().Now(), r.conn.Feedback()
-			held := r.conn.host.sched.Do(pacer.Command{Flow: r.conn.control.flow})
+			held := r.conn.host.sched.Do(pacer.Command{Flow: r.conn.loop.flow})
 			frames, bytes := int(held.Frames), int(held.Bytes)
 			var sent, flying int64
 			for _, d := range r.port.left {

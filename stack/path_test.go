@@ -138,7 +138,7 @@ func (p *path) run(t testing.TB, flows []*flow, end, each time.Duration, look fu
 				p.world.Sleep(f.start)
 			}
 			f.conn = p.dial(t, f.port)
-			f.first = f.conn.control.left
+			f.first = f.conn.loop.first
 			if f.congestion != nil {
 				if err := f.conn.SetCongestion(f.congestion()); err != nil {
 					t.Error(err)

@@ -14,7 +14,7 @@ func (p path) firstSeq(t *testing.T, seed uint64) (first pacer.Seq) {
 	t.Helper()
 	p.open(t, seed)
 	p.connected(t, func(c *TCPConn) {
-		first = c.control.left
+		first = c.loop.first
 		c.Abort()
 	})
 	return first

@@ -19,7 +19,7 @@ import (
 type TCPConn struct {
 	socket
 	local, remote netip.AddrPort
-	control       *control
+	loop          *loop
 	accepted      bool
 
 	readMu   sync.Mutex
@@ -45,7 +45,6 @@ func (c *TCPConn) connected() error {
 	} else if err != nil {
 		return err
 	}
-	c.control.writers = c.queue
 	c.received = c.host.receive.begin(c.accepted)
 	return nil
 }
@@ -84,8 +83,8 @@ func (c *TCPConn) endReceive() {
 // buffer.
 func (c *TCPConn) Write(b []byte) (n int, err error) {
 	data := bytes.NewReader(b)
-	c.control.writing.Add(1)
-	defer c.control.writing.Add(-1)
+	c.loop.words.writing.Add(1)
+	defer c.loop.words.writing.Add(-1)
 	for err == nil && (n < len(b) || len(b) == 0) {
 		var wrote int64
 		err = c.block(&c.write, func() (err tcpip.Error) {
@@ -94,9 +93,9 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 			data.Reset(b[n : n+room]) // with no room: is the connection still there?
 			// Counted before, as it may leave before Write returns.
 			given := data.Len()
-			c.control.wrote(given)
+			c.loop.app.wrote(given)
 			wrote, err = c.ep.Write(data, tcpip.WriteOptions{})
-			c.control.wrote(int(wrote) - given)
+			c.loop.app.wrote(int(wrote) - given)
 			if err == nil && full {
 				return &tcpip.ErrWouldBlock{}
 			}
@@ -113,6 +112,14 @@ func (c *TCPConn) Write(b []byte) (n int, err error) {
 	return n, c.fail("write", err)
 }
 
+// room returns how many of n bytes may be written now.
+func (c *TCPConn) room(n int) int {
+	if c.toSelf { // nothing comes to the link
+		return n
+	}
+	return c.loop.app.room(n)
+}
+
 // SetNoDelay says whether small segments are sent at once (true, the default) or wait for
 // the acknowledgement of what is in flight (Nagle's algorithm, RFC 896).
 func (c *TCPConn) SetNoDelay(on bool) error {
@@ -120,7 +127,7 @@ func (c *TCPConn) SetNoDelay(on bool) error {
 		return c.fail("set", err)
 	}
 	c.host.touch()
-	c.control.nagle.Store(!on)
+	c.loop.words.nagle.Store(!on)
 	c.ep.SocketOptions().SetDelayOption(!on)
 	return nil
 }
