@@ -50,9 +50,8 @@ var law = []struct{ packages, may string }{
 	{"stack/testbed", "pacer/clock pacer link link/hold link/wire link/nic link/nic/tuntap link/nic/packet link/pcap netfpga netfpga/netthreads/programs stack stack/cc"},
 	{"cmd/caliper/internal/iperf3", ""},
 	{"cmd/caliper/internal/socket", "pacer/clock pacer link pacer/traffic"},
-	{"cmd/caliper", "pacer/clock pacer link link/endpoint link/hold link/wire link/nic link/nic/tuntap link/nic/packet link/pcap netfpga netfpga/nl stack stack/cc " +
-		"netfpga/netthreads netfpga/netthreads/image netfpga/netthreads/programs netfpga/netthreads/simulator " +
-		"pacer/traffic link/gaps cmd/caliper/internal/iperf3 cmd/caliper/internal/socket"},
+	{"cmd/caliper", "pacer/clock pacer pacer/traffic link link/pcap link/gaps netfpga netfpga/nl netfpga/netthreads netfpga/netthreads/image " +
+		"netfpga/netthreads/programs netfpga/netthreads/simulator stack stack/cc stack/testbed cmd/caliper/internal/iperf3 cmd/caliper/internal/socket"},
 }
 
 // gvisor are the only packages of ours that may import gVisor.

@@ -15,6 +15,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/stack/testbed"
 )
 
 // A captured frame, of a file that --pcap has written.
@@ -72,12 +73,12 @@ func TestCapture(t *testing.T) {
 		frame int   // length of the data's frames, in bytes
 		gap   int64 // ns
 	}{
-		{"tcp", []string{"-b", "500M", "-n", "1M"}, nearMAC, 14 + 20 + 32 + 1420, 22720},
-		{"tcp -6", []string{"-b", "500M", "-n", "1M", "-6"}, nearMAC, 14 + 40 + 32 + 1400, 22400},
-		{"tcp -R", []string{"-b", "500M", "-n", "1M", "-R"}, farMAC, 14 + 20 + 32 + 1420, 22720},
-		{"udp", []string{"-b", "500M", "-n", "1M", "-u"}, nearMAC, 14 + 20 + 8 + 1448, 23168},
-		{"udp -6 -R", []string{"-b", "500M", "-n", "1M", "-u", "-6", "-R"}, farMAC, 14 + 40 + 8 + 1428, 22848},
-		{"software", []string{"-b", "100M", "-n", "1M", "-u", "--card", "none"}, nearMAC, 14 + 20 + 8 + 1448, 115840},
+		{"tcp", []string{"-b", "500M", "-n", "1M"}, testbed.MAC(0), 14 + 20 + 32 + 1420, 22720},
+		{"tcp -6", []string{"-b", "500M", "-n", "1M", "-6"}, testbed.MAC(0), 14 + 40 + 32 + 1400, 22400},
+		{"tcp -R", []string{"-b", "500M", "-n", "1M", "-R"}, testbed.MAC(1), 14 + 20 + 32 + 1420, 22720},
+		{"udp", []string{"-b", "500M", "-n", "1M", "-u"}, testbed.MAC(0), 14 + 20 + 8 + 1448, 23168},
+		{"udp -6 -R", []string{"-b", "500M", "-n", "1M", "-u", "-6", "-R"}, testbed.MAC(1), 14 + 40 + 8 + 1428, 22848},
+		{"software", []string{"-b", "100M", "-n", "1M", "-u", "--card", "none"}, testbed.MAC(0), 14 + 20 + 8 + 1448, 115840},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			name := filepath.Join(t.TempDir(), "capture.pcapng")
@@ -178,7 +179,7 @@ func TestTshark(t *testing.T) {
 					t.Fatalf("frame %d is at %s, not %s", i+1, fields[1], want)
 				}
 			}
-			if from[nearMAC.String()] == 0 || from[farMAC.String()] == 0 || len(from) != 2 {
+			if from[testbed.MAC(0).String()] == 0 || from[testbed.MAC(1).String()] == 0 || len(from) != 2 {
 				t.Errorf("frames from %v", from)
 			}
 			bad := `_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad" || _ws.short`

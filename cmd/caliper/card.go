@@ -13,6 +13,8 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/nl"
+	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/stack/testbed"
 )
 
 const cardHelp = `The card runs in real time until it is interrupted, and sends what other processes describe
@@ -40,22 +42,23 @@ func cardCommand(v *console) *cli.Command {
 			return orHelp(err, c.Command.Name)
 		},
 		Flags: append(append(portFlags("tun", "packet", "pcap"), cardFlags("native", "faithful")...),
-			&cli.StringFlag{Name: "netlink", Value: "0", Usage: "netlink port `ID` to serve at; 0 for the first card's"},
+			netlinkFlag("0", "netlink port `ID` to serve at; 0 for the first card's"),
 			&cli.BoolFlag{Name: "original", Usage: "answer senders, and make packets, as the original's kernel module did (go doc ./netfpga/nl)"},
 			jsonFlag(),
 		),
 	}
 }
 
-// cardTest is one call of the command: a rig of pktgen's whose packets come from others.
+// cardTest is one call of the command.
 type cardTest struct {
-	rig    pktgenTest
-	config nl.Config
+	console *console
+	json    bool
+	setup   setup
+	config  nl.Config
 }
 
 func newCardTest(c *cli.Context, v *console) (*cardTest, error) {
-	t := &cardTest{}
-	t.rig = pktgenTest{console: v, json: c.Bool("json"), serves: true}
+	t := &cardTest{console: v, json: c.Bool("json")}
 	if c.Args().Present() {
 		return nil, badInput(nil, "%q is not a flag", c.Args().First())
 	}
@@ -71,20 +74,22 @@ func newCardTest(c *cli.Context, v *console) (*cardTest, error) {
 		return nil, badInput(nil, "--port %s: a wire is in virtual time, and other processes are not", c.String("port")).
 			hint("give --port tun:NAME or --port pcap:FILE")
 	}
-	return t, t.rig.readBench(c, "tun", "packet", "pcap")
+	if t.setup, err = readSetup(c, "tun", "packet", "pcap"); err != nil {
+		return nil, err
+	}
+	t.setup.Real = true
+	t.setup.bare(false)
+	return t, t.setup.meet()
 }
 
 // cardReport is what the command prints.
 type cardReport struct {
-	Port       string      `json:"port"`
-	Netlink    uint32      `json:"netlink"` // port id
-	Messages   uint64      `json:"messages"`
-	Refused    uint64      `json:"refused"`
-	Denied     uint64      `json:"denied"` // of these, those of users who may not send
-	Departures link.Report `json:"departures"`
-	TraceHash  string      `json:"trace_hash,omitempty"`
-
-	Interface *interfaceReport `json:"interface,omitempty"` // where there is something to report
+	Port     string `json:"port"`
+	Netlink  uint32 `json:"netlink"` // port id
+	Messages uint64 `json:"messages"`
+	Refused  uint64 `json:"refused"`
+	Denied   uint64 `json:"denied"` // of these, those of users who may not send
+	counted
 
 	// Behind is by how many ns the faithful card's machine was behind the clock at most.
 	Behind int64 `json:"machine_behind_ns,omitempty"`
@@ -111,20 +116,19 @@ func (s *cardReport) text(card string) string {
 
 func (t *cardTest) run() error {
 	defer tuneRuntime(false)()
-	stop, signalled := t.rig.console.watch()
+	stop, signalled := t.console.watch()
 	defer stop()
-	t.rig.bench.tell = t.rig.console.remark
-	g, err := newPktgenRig(&t.rig)
+	b, err := t.setup.open(t.console, nil)
 	if err != nil {
 		return err
 	}
-	up, cancel := g.whileUp(signalled)
+	up, cancel := whileUp(signalled, b)
 	defer cancel()
-	err = t.serve(g, up)
-	if lost := g.lost(); lost != nil {
+	err = t.serve(b, up)
+	if lost := lost(b); lost != nil {
 		err = lost
 	}
-	if closed := g.close(); err == nil {
+	if closed := t.setup.close(b); err == nil {
 		err = closed
 	}
 	if err == nil {
@@ -134,45 +138,41 @@ func (t *cardTest) run() error {
 }
 
 // serve serves the card until the context ends, and prints what left.
-func (t *cardTest) serve(g *pktgenRig, ctx context.Context) error {
-	server, err := nl.Listen(g.real, g.card, &t.config)
+func (t *cardTest) serve(b *testbed.Testbed, ctx context.Context) error {
+	near := b.Host("near")
+	b.Do(func() { near.Top.Attach(testbed.Discard{}) })
+	server, err := nl.Listen(b.Clock().(*clock.Real), near.Card, &t.config)
 	if err != nil {
 		return failed(err, "").hint("is there another card? give this one another --netlink ID")
 	}
-	v := t.rig.console
-	if !t.rig.json {
-		fmt.Fprintf(v, "the card serves netlink port id %d to %s; its port is %v\n", server.Address().Port, whoMaySend(), t.rig.bench.port)
+	v := t.console
+	if !t.json {
+		fmt.Fprintf(v, "the card serves netlink port id %d to %s; its port is %v\n", server.Address().Port, whoMaySend(), t.setup.port)
 	}
 	for ended := false; !ended; {
 		select {
 		case <-ctx.Done():
 			ended = true
 		case <-time.After(lookAtCard):
-			g.onClock(func() { ended = g.card.Err() != nil })
+			b.Do(func() { ended = near.Card.Err() != nil })
 		}
 	}
 
-	s := cardReport{Port: t.rig.bench.port.String(), Netlink: server.Address().Port}
-	g.onClock(func() {
+	s := cardReport{Port: t.setup.port.String(), Netlink: server.Address().Port}
+	b.Do(func() {
 		stats := server.Stats()
 		s.Messages, s.Refused, s.Denied = stats.Messages, stats.Refused, stats.Denied
 		server.Close()
 	})
-	var left uint64
-	if g.lost() == nil {
-		left = g.drain(lastDepartures)
-	}
-	g.onClock(func() {
-		g.trace.Departures.Dropped = g.dropped()
-		g.trace.Departures.Dropped[link.Closed] += left
-		s.Departures, s.TraceHash = g.trace.Departures.Report(), g.traceHash()
-		s.Interface = g.interfaceReport()
-		s.Behind = int64(g.card.Stats().Firmware.Behind)
+	b.Drain(lastDepartures)
+	b.Do(func() {
+		s.counted, _ = count(b, link.Drops{}, near)
+		s.Behind = int64(near.Card.Stats().Firmware.Behind)
 	})
-	if t.rig.json {
+	if t.json {
 		err = writeJSON(v, s)
 	} else {
-		_, err = io.WriteString(v, s.text(t.rig.bench.card.kind))
+		_, err = io.WriteString(v, s.text(t.setup.card))
 	}
 	if err != nil {
 		return failed(err, "write the result")
@@ -180,10 +180,10 @@ func (t *cardTest) serve(g *pktgenRig, ctx context.Context) error {
 	if err := server.Err(); err != nil {
 		return err
 	}
-	if g.card.Err() == nil && s.Messages == 0 { // and so nothing was to be sent
+	if near.Card.Err() == nil && s.Messages == 0 { // and so nothing was to be sent
 		return nil
 	}
-	return t.rig.bench.card.firmwareFault(v, g.card, s.Departures.Packets)
+	return t.setup.firmwareFault(v, near.Card, s.Departures.Packets)
 }
 
 // whoMaySend returns the users who may.
@@ -199,17 +199,3 @@ const lookAtCard = 100 * time.Millisecond
 
 // lastDepartures is how long a card that was interrupted goes on sending what it has taken.
 const lastDepartures = 2 * time.Second
-
-// drain waits until the card has sent all that it has taken, for limit at most, and returns
-// how many packets are left.
-func (g *pktgenRig) drain(limit time.Duration) (left uint64) {
-	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
-		g.onClock(func() {
-			s := g.card.Stats()
-			left = s.Driver.Packets - min(s.Driver.Packets, s.Frames+s.Dropped())
-		})
-		if left == 0 || time.Now().After(end) {
-			return left
-		}
-	}
-}

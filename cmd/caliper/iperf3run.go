@@ -16,118 +16,29 @@ import (
 	"github.com/netcaliper/caliper/cmd/caliper/internal/iperf3"
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/stack/testbed"
 )
-
-// findings are what no iperf3 prints: the key caliper of the JSON.
-type findings struct {
-	Clock      string      `json:"clock"` // virtual or real
-	Card       string      `json:"card"`  // native or none
-	Port       string      `json:"port"`
-	Pacer      string      `json:"pacer"`
-	Congestion string      `json:"congestion,omitempty"` // control of TCP
-	MinRTO     float64     `json:"min_rto_ms,omitempty"` // of TCP: the minimum retransmission timeout
-	Seed       uint64      `json:"seed"`
-	Departures link.Report `json:"departures"`
-	Wire       *wireReport `json:"wire,omitempty"`
-
-	Interface *interfaceReport `json:"interface,omitempty"`  // of a real port, where there is something to report
-	TraceHash string           `json:"trace_hash,omitempty"` // of time, device and bytes of every frame
-}
 
 // findings gathers what was written down of a test that is over. What comes next, on a
 // server, is another test's.
-func (t *iperf3Test) findings(b *bench, pacer, congestion string) *findings {
-	f := &findings{Clock: "real", Card: t.bench.card.kind, Port: t.bench.port.String(), Pacer: pacer, Congestion: congestion, Seed: t.bench.seed,
-		MinRTO: float64(t.bench.minRTO()) / 1e6}
-	senders := []*rig{b.near}
-	if b.world != nil {
-		f.Clock = "virtual"
-		if t.bench.farSend {
-			senders = append(senders, b.far)
-			if t.params.Reverse {
-				senders = senders[1:]
-			}
+func (t *iperf3Test) findings(b *testbed.Testbed, pacer, congestion string) *findings {
+	f := t.setup.findings(pacer)
+	f.Congestion, f.MinRTO = congestion, float64(t.minRTO)/1e6
+	senders := []*testbed.Host{b.Host("near")}
+	if far := b.Host("far"); far != nil && far.Hold != nil || far != nil && t.params.Reverse {
+		senders = append(senders, far)
+		if t.params.Reverse {
+			senders = senders[1:]
 		}
-		f.Wire = b.wireReport()
 	}
-	b.onClock(func() {
-		first := &senders[0].trace.Departures
-		all := link.Departures{Tick: first.Tick, Software: first.Software}
-		for _, r := range senders {
-			all.Merge(&r.trace.Departures)
-			drops := r.dropped()
-			for why, n := range drops {
-				all.Dropped[why] += n
-			}
-			if r.hold != nil {
-				all.Waiting += uint64(r.hold.Waiting())
-			}
+	b.Do(func() {
+		f.counted, t.dropped = count(b, t.dropped, senders...)
+		for _, h := range senders {
+			d := h.Departures()
+			*d = link.Departures{Tick: d.Tick, Software: d.Software}
 		}
-		if b.out != nil {
-			sent := b.out.Counters().Sent
-			all.Dropped.Add(&sent)
-		}
-		f.Interface = b.interfaceReport()
-		all.Dropped, t.dropped = all.Dropped.Since(t.dropped), all.Dropped
-		for _, r := range senders {
-			r.trace.Departures = link.Departures{Tick: all.Tick, Software: all.Software}
-		}
-		f.Departures = all.Report()
-		f.TraceHash = b.traceHash()
 	})
-	return f
-}
-
-// dropped returns how many frames the host's chain lost before they left. What was sent
-// again while it waited is not lost.
-func (r *rig) dropped() (d link.Drops) {
-	sent := r.node.Host.Sent()
-	d.Add(&sent)
-	d[link.Duplicate] = 0
-	if r.hold != nil {
-		d.Add(&r.hold.Stats.Stats)
-	}
-	if r.card != nil {
-		s := r.card.Stats()
-		d.Add(&s.Stats)
-	}
-	return d
-}
-
-func pacerName(bitrate int64) string {
-	if bitrate <= 0 {
-		return "none"
-	}
-	return fmt.Sprintf("rate %sbit/s of payload a stream", pacer.FormatRate(bitrate))
-}
-
-// print writes the findings below iperf3's summary.
-func (f *findings) print(w io.Writer) {
-	fmt.Fprintf(w, "\n%s", f.Departures)
-	fmt.Fprintf(w, "pacer: %s; ", f.Pacer)
-	if f.Congestion != "" {
-		fmt.Fprintf(w, "congestion control: %s, minimum RTO %v ms; ", f.Congestion, f.MinRTO)
-	}
-	fmt.Fprintf(w, "card: %s; port: %s\n", f.Card, f.Port)
-	if f.Wire != nil {
-		fmt.Fprintln(w, f.Wire)
-	}
-	if f.Interface != nil {
-		fmt.Fprintln(w, f.Interface)
-	}
-	if f.Clock == "virtual" {
-		fmt.Fprintf(w, "clock: virtual, seed %d, trace %s\n", f.Seed, f.TraceHash)
-	} else {
-		fmt.Fprintln(w, realClock(f.TraceHash))
-	}
-}
-
-// realClock says that a run was in real time, with the fingerprint if there is one.
-func realClock(hash string) string {
-	if hash == "" {
-		return "clock: real"
-	}
-	return "clock: real, trace " + hash
+	return &f
 }
 
 // effectiveRate is the rate that the test ran at, where iperf3 has a default.
@@ -138,33 +49,64 @@ func (t *iperf3Test) effectiveRate() int64 {
 	return t.params.Bitrate
 }
 
+func pacerName(bitrate int64) string {
+	if bitrate <= 0 {
+		return "none"
+	}
+	return fmt.Sprintf("rate %sbit/s of payload a stream", pacer.FormatRate(bitrate))
+}
+
+// clientPacer names who asks for the departures of the data of a client's test.
+func (t *iperf3Test) clientPacer() string {
+	switch {
+	case t.setup.port.kind != "wire" && t.params.Reverse:
+		return "none: the other side sends"
+	case t.unpaced:
+		return "none"
+	case t.policy.String() != "none":
+		return t.policy.String()
+	case t.params.Congestion == "bbr":
+		return "delivery"
+	}
+	return pacerName(t.effectiveRate())
+}
+
+// serverPacer is clientPacer for a server's test.
+func (t *iperf3Test) serverPacer(r *iperf3.Result) string {
+	switch {
+	case t.policy.String() != "none" && r.Paced:
+		return t.policy.String()
+	case !r.Paced || r.Start.TestStart == nil:
+		return "none"
+	}
+	return pacerName(r.Start.TestStart.TargetBitrate)
+}
+
 // test runs a client.
-func (t *iperf3Test) test(b *bench, signalled context.Context) error {
+func (t *iperf3Test) test(b *testbed.Testbed, signalled context.Context) error {
 	client := &iperf3.Client{
-		Host: b.near.node, Address: t.address, Family: t.family,
+		Host: t.host(b, "near"), Address: t.address, Family: t.family,
 		Params: t.params, Report: t.report, ConnectTimeout: t.timeout,
 	}
 	var result *iperf3.Result
 	var err error
-	if b.world != nil {
+	if b.World() != nil {
 		result, err = t.inWorld(b, client, signalled)
 	} else {
 		result, err = client.Run(signalled)
-		if lost := b.lost(); lost != nil && err != nil { // which is why the peer went silent
+		if lost := lost(b); lost != nil && err != nil { // which is why the peer went silent
 			err, result.Error = lost, lost.Error()
 		}
 	}
 	congestion := result.Congestion
-	if t.params.Reverse && b.world != nil { // far is ours, too
+	if t.params.Reverse && b.World() != nil { // far is ours, too
 		congestion = result.End.SenderCongestion
 	}
 	found := t.findings(b, t.clientPacer(), congestion)
 	t.console.done()
-	for _, r := range []*rig{b.near, b.far} {
-		if r != nil {
-			if fault := t.bench.card.firmwareFault(t.console, r.card, found.Departures.Packets); fault != nil {
-				err = fault
-			}
+	for _, h := range b.Hosts() {
+		if fault := t.setup.firmwareFault(t.console, h.Card, found.Departures.Packets); fault != nil {
+			err = fault
 		}
 	}
 	if wrote := t.tell(result, found); wrote != nil && err == nil {
@@ -191,13 +133,13 @@ func (t *iperf3Test) tell(result *iperf3.Result, found *findings) error {
 }
 
 // inWorld runs the client and a server in virtual time.
-func (t *iperf3Test) inWorld(b *bench, client *iperf3.Client, signalled context.Context) (result *iperf3.Result, err error) {
-	w := b.world
+func (t *iperf3Test) inWorld(b *testbed.Testbed, client *iperf3.Client, signalled context.Context) (result *iperf3.Result, err error) {
+	w := b.World()
 	var seed [32]byte
-	binary.LittleEndian.PutUint64(seed[:], t.bench.seed)
+	binary.LittleEndian.PutUint64(seed[:], t.setup.Seed)
 	client.Rand = rand.NewChaCha8(seed)
-	client.Cut = t.bench.card.cut()
-	server := &iperf3.Server{Host: b.far.node, Cut: client.Cut, Address: ":" + port(t.address), OneOff: true, Report: iperf3.Report{System: inVirtualTime}}
+	client.Cut = t.setup.cut()
+	server := &iperf3.Server{Host: t.host(b, "far"), Cut: client.Cut, Address: ":" + port(t.address), OneOff: true, Report: iperf3.Report{System: inVirtualTime}}
 	var far error // why the far host has given up
 	server.OnTest = func(_ *iperf3.Result, err error) { far = err }
 	served := w.Go(func() { server.Serve(context.Background()) })
@@ -243,10 +185,13 @@ func (t *iperf3Test) progress(virtual, real time.Duration) {
 	t.console.show("%.1f s%s in virtual time, %.1f x real time", virtual.Seconds(), whole, virtual.Seconds()/real.Seconds())
 }
 
+// lastPackets is for how long a server waits for the last packets of a test.
+const lastPackets = 500 * time.Millisecond
+
 // serve runs a server until it is interrupted, or for one test.
-func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
+func (t *iperf3Test) serve(b *testbed.Testbed, signalled context.Context) error {
 	server := &iperf3.Server{
-		Host: b.near.node, Address: t.address, Family: t.family, OneOff: t.oneOff, Report: t.report,
+		Host: t.host(b, "near"), Address: t.address, Family: t.family, OneOff: t.oneOff, Report: t.report,
 		OnTest: func(r *iperf3.Result, err error) {
 			last := t.oneOff && r != nil // whose error is the program's
 			if err != nil && !last && !errors.Is(err, iperf3.ErrInterrupted) {
@@ -255,7 +200,7 @@ func (t *iperf3Test) serve(b *bench, signalled context.Context) error {
 			if r == nil {
 				return
 			}
-			b.settle()
+			b.Drain(lastPackets)
 			if err := t.tell(r, t.findings(b, t.serverPacer(r), r.Congestion)); err != nil {
 				t.console.remark(err)
 			}

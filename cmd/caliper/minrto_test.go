@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/stack/testbed"
 )
 
 // TestMinRTO has no real port with a timeout below the delayed ACK of its peer, unless that
@@ -31,8 +33,8 @@ func TestMinRTO(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := benchConfig{port: p, bitrate: c.bitrate, rtoMin: c.asked}
-		if got := b.minRTO(); got != c.want {
+		s := setup{Config: testbed.Config{Real: p.real(), Links: []testbed.LinkConfig{{Ends: [2]string{"near", "far"}, Direction: p.Direction}}}}
+		if got := s.minRTO(c.asked, c.bitrate); got != c.want {
 			t.Errorf("%s, %d bit/s, %v asked: %v, want %v", c.port, c.bitrate, c.asked, got, c.want)
 		}
 	}

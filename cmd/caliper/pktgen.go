@@ -15,6 +15,7 @@ import (
 	"github.com/netcaliper/caliper/netfpga/nl"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/traffic"
+	"github.com/netcaliper/caliper/stack/testbed"
 )
 
 const pktgenHelp = `The flags of one letter are those of Caliper's pktgen. With -N the packets leave through
@@ -63,7 +64,7 @@ func pktgenCommand(v *console) *cli.Command {
 			&cli.IntFlag{Name: "sport", DefaultText: "9 with -N, else one that the kernel chooses", Usage: "source UDP `PORT`"},
 			&cli.StringSliceFlag{Name: "dist", Usage: "draw from the distribution `DIST`: once for gaps instead of -d, once for sizes instead of -l"},
 			fullPayloadFlag("with --replay and --card faithful"),
-			&cli.StringFlag{Name: "netlink", Usage: "with -N: through the card of another process, at the netlink port id `ID`, 0 for the first card's"},
+			netlinkFlag("", "with -N: through the card of another process, at the netlink port id `ID`, 0 for the first card's"),
 			&cli.IntFlag{Name: "netlink-protocol", Value: nl.Usersock, Usage: "netlink protocol of that card; 17 for the original's kernel module"},
 			seedFlag(), jsonFlag(),
 		}, slices.Concat(replayFlags, portFlags(pktgenPorts...), cardFlags("native", "faithful", "none"))...),
@@ -73,16 +74,35 @@ func pktgenCommand(v *console) *cli.Command {
 // pktgenPorts are the kinds of ports that the card may have.
 var pktgenPorts = []string{"wire", "pcap", "tun", "packet"}
 
-// readBench reads the flags of the card, and of caliper card.
-func (t *pktgenTest) readBench(c *cli.Context, kinds ...string) (err error) {
-	if t.bench, err = readBench(c, kinds...); err != nil {
+// readSetup reads the flags of the card and of its port.
+func (t *pktgenTest) readSetup(c *cli.Context) (err error) {
+	if t.setup, err = readSetup(c, pktgenPorts...); err != nil {
 		return err
 	}
+	switch {
+	case t.setup.card == "none" && !c.IsSet("replay"):
+		return badInput(nil, "--card none: packets at given times need a card").hint("leave -N out for the kernel's sockets")
+	case t.netlink != nil && c.IsSet("card"):
+		return badInput(nil, "--card is for a card of this process, and --netlink says another's")
+	}
+	t.setup.bare(c.IsSet("replay"))
 	var wanted []netip.Addr
 	if to, err := netip.ParseAddr(c.String("i")); err == nil {
 		wanted = append(wanted, to.Unmap())
 	}
-	return t.bench.meet(wanted...)
+	return t.setup.meet(wanted...)
+}
+
+// bare takes TCP/IP off: what is sent comes from elsewhere, and far throws it away. A hold has
+// a card send the frames of a replay in order, and without one sends them.
+func (s *setup) bare(hold bool) {
+	s.near().Kind = testbed.Bare
+	if !hold {
+		s.near().Hold = nil
+	}
+	if s.port.kind == "wire" {
+		s.far().Kind, s.far().Capture = testbed.Sink, ""
+	}
 }
 
 // pktgenTest is one call of the command.
@@ -90,10 +110,9 @@ type pktgenTest struct {
 	console *console
 	json    bool
 	netfpga bool
-	bench   benchConfig // with netfpga
+	setup   setup // with netfpga
 
 	netlink *nl.Address // of a card in another process, nil for one of this
-	serves  bool        // the packets come from other processes: caliper card
 
 	src, dst netip.AddrPort
 	mac      [6]byte
@@ -103,12 +122,6 @@ type pktgenTest struct {
 	file    string     // its name
 	replay  traffic.Replay
 }
-
-// What the card is: its largest IP packet in bytes, and its line speed in bit/s.
-const (
-	cardMTU   = 1500
-	cardSpeed = 1e9
-)
 
 // discard is the UDP port whose packets are thrown away (RFC 863).
 const discard = 9
@@ -129,10 +142,7 @@ func newPktgenTest(c *cli.Context, v *console) (*pktgenTest, error) {
 	if err := t.readAmount(c); err != nil {
 		return nil, err
 	}
-	if err := t.readBench(c, pktgenPorts...); err != nil {
-		return nil, err
-	}
-	if err := t.readCard(c); err != nil {
+	if err := t.readSetup(c); err != nil {
 		return nil, err
 	}
 	if c.IsSet("replay") {
@@ -223,7 +233,7 @@ func (t *pktgenTest) readGaps(c *cli.Context) error {
 	case drawn && (c.IsSet("d") || c.IsSet("D")):
 		return badInput(nil, "--dist %v and the delays of -d or -D exclude each other", d)
 	case drawn:
-		t.plan.Gaps = d.Gaps(t.bench.seed)
+		t.plan.Gaps = d.Gaps(t.setup.Seed)
 	case c.IsSet("d"):
 		gap, err := pacer.ParseGap(c.String("d"))
 		if err != nil {
@@ -259,7 +269,7 @@ func (t *pktgenTest) readSizes(c *cli.Context) error {
 	case drawn && (c.IsSet("l") || c.IsSet("L")):
 		return badInput(nil, "--dist %v and the sizes of -l or -L exclude each other", d)
 	case drawn:
-		if t.plan.Sizes, err = d.Sizes(t.bench.seed, headers); err != nil {
+		if t.plan.Sizes, err = d.Sizes(t.setup.Seed, headers); err != nil {
 			return badInput(err, "--dist %v", d)
 		}
 	case c.IsSet("l"):
@@ -354,7 +364,7 @@ func (t *pktgenTest) readEnds(c *cli.Context) error {
 		return badInput(nil, "--netlink needs -I and IPv4 addresses").
 			hint("a description has both addresses of a packet, and room for no others")
 	}
-	from, err := t.bench.port.address(to, t.bench.own)
+	from, err := t.setup.source(to)
 	if c.IsSet("I") {
 		from, err = parseHost(c, "I")
 		if err == nil && from.Is4() != to.Is4() {
@@ -371,6 +381,22 @@ func (t *pktgenTest) readEnds(c *cli.Context) error {
 	return t.readMAC(c)
 }
 
+// source returns near's own address for packets to another.
+func (s *setup) source(to netip.Addr) (netip.Addr, error) {
+	if !s.port.real() {
+		if to.Is4() {
+			return nearAddrs[0], nil
+		}
+		return nearAddrs[1], nil
+	}
+	own := s.near().Addrs
+	i := slices.IndexFunc(own, func(p netip.Prefix) bool { return p.Addr().Is4() == to.Is4() })
+	if i < 0 {
+		return netip.Addr{}, badInput(nil, "-i %v: no --addr is of its kind", to).hint("give --addr for IPv4 and for IPv6")
+	}
+	return own[i].Addr(), nil
+}
+
 // parseHost reads an address of a flag.
 func parseHost(c *cli.Context, name string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(c.String(name))
@@ -384,14 +410,14 @@ func parseHost(c *cli.Context, name string) (netip.Addr, error) {
 }
 
 func (t *pktgenTest) readMAC(c *cli.Context) error {
-	copy(t.mac[:], farMAC)
+	copy(t.mac[:], testbed.MAC(1))
 	if !c.IsSet("m") {
-		if t.bench.port.kind == "packet" {
-			return badInput(nil, "--port %v needs the MAC address that packets go to", t.bench.port).hint("give -m; `ip neigh` or the other side's `ip link` show it")
+		if t.setup.port.kind == "packet" {
+			return badInput(nil, "--port %v needs the MAC address that packets go to", t.setup.port).hint("give -m; `ip neigh` or the other side's `ip link` show it")
 		}
 		return nil
 	}
-	if t.bench.port.kind == "tun" {
+	if t.setup.port.kind == "tun" {
 		return badInput(nil, "-m: a tun interface has no MAC addresses")
 	}
 	var err error

@@ -18,6 +18,7 @@ import (
 	"github.com/netcaliper/caliper/netfpga"
 	"github.com/netcaliper/caliper/netfpga/nl"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/stack/testbed"
 )
 
 // receiver is a UDP socket that has room for all that a test sends.
@@ -223,12 +224,12 @@ func TestPktgenSignalVirtual(t *testing.T) {
 func served(t *testing.T) (tr *link.Trace, done func()) {
 	t.Helper()
 	clk := clock.NewReal()
-	tr = link.NewTrace(&linktest.Null{Is: link.Info{Name: "port", MTU: 1000, Address: nearMAC}}, clk, nil)
+	tr = link.NewTrace(&linktest.Null{Is: link.Info{Name: "port", MTU: 1000, Address: testbed.MAC(0)}}, clk, nil)
 	var card *netfpga.Card
 	var err error
 	clk.Do(func() {
 		if card, err = netfpga.New(clk, tr, nil); err == nil {
-			card.Attach(nobody{})
+			card.Attach(testbed.Discard{})
 		}
 	})
 	if err != nil {

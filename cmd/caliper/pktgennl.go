@@ -75,7 +75,7 @@ func (t *pktgenTest) overNetlink(signalled context.Context) error {
 		return failed(err, "")
 	}
 	defer client.Close()
-	f := &described{Clock: "real", Card: t.netlink.String(), Pacer: t.describe(), Seed: t.bench.seed,
+	f := &described{Clock: "real", Card: t.netlink.String(), Pacer: t.describe(), Seed: t.setup.Seed,
 		Flow: pacer.FlowOf(pacer.ProtoUDP, t.src, t.dst).String()}
 	began := time.Now()
 	err = client.Stream(signalled, nl.Window{}, t.counted(traffic.Packets(&t.plan, began.Add(netlinkLead)), f))

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/netcaliper/caliper/link"
-	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/traffic"
 )
 
@@ -29,7 +26,7 @@ type pktgenFindings struct {
 
 // run sends the packets and prints what came of it.
 func (t *pktgenTest) run() error {
-	virtual := t.netfpga && t.netlink == nil && !t.bench.port.real()
+	virtual := t.netfpga && t.netlink == nil && !t.setup.port.real()
 	defer tuneRuntime(virtual)()
 	stop, signalled := t.console.watch()
 	defer stop()
@@ -40,75 +37,6 @@ func (t *pktgenTest) run() error {
 		return t.overNetlink(signalled)
 	}
 	return t.throughCard(signalled)
-}
-
-func (t *pktgenTest) throughKernel(signalled context.Context) error {
-	g, err := newPktgenKernel(t)
-	if err != nil {
-		return err
-	}
-	defer g.close()
-	g.clk.Do(func() { g.Start(lead) })
-	t.await(g.counters, signalled)
-	f := &pktgenFindings{findings: findings{Clock: "real", Card: "none", Port: "kernel", Pacer: t.describe(), Seed: t.bench.seed}}
-	g.clk.Do(func() {
-		g.Stop()
-		f.Departures, f.Sent, f.NoRoom = g.Departures.Report(), g.counters.Summary(), g.Full
-	})
-	f.Flow = g.Flow().String()
-	if err = g.counters.Err(); err != nil {
-		err = failed(err, "")
-	}
-	return t.finish(f, err, signalled)
-}
-
-func (t *pktgenTest) throughCard(signalled context.Context) error {
-	t.bench.tell = t.console.remark
-	g, err := newPktgenRig(t)
-	if err != nil {
-		if t.capture != nil && g.player == nil {
-			t.capture.Close()
-		}
-		return err
-	}
-	if t.capture != nil { // a read of it may wait, and in virtual time the run with it
-		defer context.AfterFunc(signalled, func() { t.capture.Close() })()
-	}
-	g.onClock(func() { g.generator.Start(lead) })
-	if g.virtual != nil {
-		t.advance(g, signalled)
-	} else {
-		up, cancel := g.whileUp(signalled)
-		t.await(g.counters, up)
-		cancel()
-	}
-	f := t.findings(g)
-	closed := g.close()
-	if g.player != nil {
-		r := g.player.Replayed()
-		f.Replay = &r
-	}
-	if err = t.bench.card.firmwareFault(t.console, g.card, f.Departures.Packets); err == nil {
-		err = t.failure(g, signalled)
-	}
-	if err = t.finish(f, err, signalled); err == nil {
-		err = closed
-	}
-	return err
-}
-
-// failure returns what ended a run before its end.
-func (t *pktgenTest) failure(g *pktgenRig, signalled context.Context) error {
-	err := g.counters.Err()
-	switch {
-	case err != nil && t.capture != nil && signalled.Err() != nil: // the signal closed the file
-		return nil
-	case err != nil && t.capture != nil:
-		return failed(err, "--replay %s", t.file)
-	case err != nil:
-		return failed(err, "")
-	}
-	return g.lost()
 }
 
 // await waits for the end of a run in real time, or of the context.
@@ -128,60 +56,12 @@ func (t *pktgenTest) await(counters *traffic.Counters, ctx context.Context) {
 	}
 }
 
-// advance runs the virtual time until all has left, and what waits at the wire is on it.
-func (t *pktgenTest) advance(g *pktgenRig, signalled context.Context) {
-	began := time.Now()
-	over := func() bool {
-		select {
-		case <-g.counters.Over():
-			return true
-		default:
-			return false
-		}
-	}
-	for n := 1; !over() && g.virtual.Step(); n++ {
-		if n%4096 != 0 {
-			continue
-		}
-		if signalled.Err() != nil {
-			return
-		}
-		virtual := g.virtual.Now().Sub(0)
-		t.console.show("%s, %.1f s in virtual time, %.1f x real time", t.progress(g.counters.Left()), virtual.Seconds(), virtual.Seconds()/time.Since(began).Seconds())
-	}
-	for len(g.wires) > 0 && g.wires[0].Queue().Frames > 0 && g.virtual.Step() {
-	}
-}
-
 // progress says how many packets have left.
 func (t *pktgenTest) progress(packets uint64) string {
 	if t.plan.Packets > 0 {
 		return fmt.Sprintf("%d of %s", packets, link.Count(t.plan.Packets, "packet"))
 	}
 	return link.Count(packets, "packet")
-}
-
-// findings gathers what was written down, on the clock's goroutine.
-func (t *pktgenTest) findings(g *pktgenRig) *pktgenFindings {
-	f := &pktgenFindings{findings: findings{Clock: "real", Card: t.bench.card.name(), Port: t.bench.port.String(), Pacer: t.describe(), Seed: t.bench.seed}}
-	if g.virtual != nil {
-		f.Clock = "virtual"
-	}
-	if len(g.wires) > 0 {
-		f.Wire = g.wireReport()
-	}
-	if t.capture == nil {
-		f.Flow = pacer.FlowOf(pacer.ProtoUDP, t.src, t.dst).String()
-	}
-	g.onClock(func() {
-		g.generator.Stop()
-		f.Interface = g.interfaceReport()
-		g.trace.Departures.Dropped = g.dropped()
-		f.Departures = g.trace.Departures.Report()
-		f.TraceHash = g.traceHash()
-		f.Sent = g.counters.Summary()
-	})
-	return f
 }
 
 // finish prints the findings and returns how the run ended.
@@ -206,13 +86,6 @@ func (f *pktgenFindings) write(v *console, asJSON bool) error {
 	}
 	_, err := v.Write([]byte(f.text()))
 	return err
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "\t")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }
 
 func (f *pktgenFindings) text() string {

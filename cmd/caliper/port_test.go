@@ -5,10 +5,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/stack/testbed"
 )
 
 func TestParsePort(t *testing.T) {
-	wire := portSpec{kind: "wire", rate: 1e9, delay: 200 * time.Microsecond, queue: 1000}
+	wire := portSpec{kind: "wire", Direction: testbed.Direction{Rate: 1e9, Delay: 200 * time.Microsecond, Queue: 1000}}
 	with := func(change func(*portSpec)) portSpec {
 		p := wire
 		change(&p)
@@ -21,17 +23,17 @@ func TestParsePort(t *testing.T) {
 		{"wire", "wire:rate=1G,delay=200us,queue=1000", wire},
 		{"wire:", "wire:rate=1G,delay=200us,queue=1000", wire},
 		{"wire:rate=1.5M,delay=20ms,queue=5", "wire:rate=1.5M,delay=20ms,queue=5", with(func(p *portSpec) {
-			p.rate, p.delay, p.queue = 1.5e6, 20*time.Millisecond, 5
+			p.Rate, p.Delay, p.Queue = 1.5e6, 20*time.Millisecond, 5
 		})},
 		{"wire:line=1G,rate=100M", "wire:rate=100M,delay=200us,queue=1000,line=1G", with(func(p *portSpec) {
-			p.rate, p.line = 1e8, 1e9
+			p.Rate, p.Line = 1e8, 1e9
 		})},
 		{"wire:rate=100M,step=5s:50M,step=90s:200M", "wire:rate=100M,delay=200us,queue=1000,step=5s:50M,step=1m30s:200M",
 			with(func(p *portSpec) {
-				p.rate, p.steps = 1e8, []rateStep{{5 * time.Second, 5e7}, {90 * time.Second, 2e8}}
+				p.Rate, p.Steps = 1e8, []testbed.RateStep{{At: 5 * time.Second, Rate: 5e7}, {At: 90 * time.Second, Rate: 2e8}}
 			})},
 		{"wire:step=1us:1234567", "wire:rate=1G,delay=200us,queue=1000,step=1us:1.234567M", with(func(p *portSpec) {
-			p.steps = []rateStep{{time.Microsecond, 1234567}}
+			p.Steps = []testbed.RateStep{{At: time.Microsecond, Rate: 1234567}}
 		})},
 		{"tun:cal0", "tun:cal0", portSpec{kind: "tun", name: "cal0"}},
 		{"packet:eth0", "packet:eth0", portSpec{kind: "packet", name: "eth0"}},
@@ -55,23 +57,23 @@ func TestParsePort(t *testing.T) {
 
 func TestParsePortBad(t *testing.T) {
 	for given, want := range map[string]string{
-		"packet":                        "needs a name",
-		"packet:":                       "--port packet:eth0",
-		"tun:":                          "needs a name",
-		"Packet:eth0":                   `no port "Packet"`,
-		"wire:line=0":                   "a rate of 0",
-		"wire:line=2T":                  "a rate of 2T",
-		"wire:step=5s":                  "not of the form 5s:50M",
-		"wire:step=50M:5s":              "not of the form 5s:50M",
-		"wire:step=5s:":                 `""`,
-		"wire:step=5s:0":                "a rate of 0",
-		"wire:step=0s:1M":               "not after the start",
-		"wire:step=-1s:1M":              "not of the form 5s:50M",
-		"wire:step=25h:1M":              "within 24h",
-		"wire:step=5s:1M,step=5s:2M":    "not after the one before it",
-		"wire:step=5s:1M,step=4999ms:2": "not after the one before it",
-		"wire:loss=1":                   "rate, line, delay, queue and step",
-		"wire:" + manySteps(maxSteps+1): "more than 1000 steps",
+		"packet":                                "needs a name",
+		"packet:":                               "--port packet:eth0",
+		"tun:":                                  "needs a name",
+		"Packet:eth0":                           `no port "Packet"`,
+		"wire:line=0":                           "a rate of 0",
+		"wire:line=2T":                          "a rate of 2T",
+		"wire:step=5s":                          "not of the form 5s:50M",
+		"wire:step=50M:5s":                      "not of the form 5s:50M",
+		"wire:step=5s:":                         `""`,
+		"wire:step=5s:0":                        "a rate of 0",
+		"wire:step=0s:1M":                       "not after the start",
+		"wire:step=-1s:1M":                      "not of the form 5s:50M",
+		"wire:step=25h:1M":                      "within 24h",
+		"wire:step=5s:1M,step=5s:2M":            "not after the one before it",
+		"wire:step=5s:1M,step=4999ms:2":         "not after the one before it",
+		"wire:loss=1":                           "rate, line, delay, queue and step",
+		"wire:" + manySteps(testbed.MaxSteps+1): "more than 1000 steps",
 	} {
 		_, err := parsePort(given, iperf3Ports...)
 		if err == nil {
@@ -82,8 +84,8 @@ func TestParsePortBad(t *testing.T) {
 			t.Errorf("%.60s: %v, want %q", given, said, want)
 		}
 	}
-	if p, err := parsePort("wire:"+manySteps(maxSteps), iperf3Ports...); err != nil || len(p.steps) != maxSteps {
-		t.Errorf("%d steps: %v", len(p.steps), err)
+	if p, err := parsePort("wire:"+manySteps(testbed.MaxSteps), iperf3Ports...); err != nil || len(p.Steps) != testbed.MaxSteps {
+		t.Errorf("%d steps: %v", len(p.Steps), err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/pacer/traffic"
+	"github.com/netcaliper/caliper/stack/testbed"
 )
 
 // replayFlags say what caliper pktgen replays, and how.
@@ -21,7 +22,7 @@ var replayFlags = []cli.Flag{
 	&cli.StringFlag{Name: "mbps", Usage: "with --replay: `N` Mbit/s of frames, without FCS, preamble and gap"},
 	&cli.BoolFlag{Name: "topspeed", Usage: "with --replay: as fast as the line takes them"},
 	&cli.StringFlag{Name: "loop", Value: "1", Usage: "with --replay: `N` times, 0 without an end"},
-	&cli.IntFlag{Name: "mtu", Value: cardMTU, Usage: "with --replay: send what has up to `BYTES` of IP; more than 1500, jumbo frames, with --card none"},
+	mtuFlag("with --replay: send what has up to `BYTES` of IP; more than 1500, jumbo frames, with --card none"),
 }
 
 // tempos are the flags that say how fast: one of them.
@@ -31,9 +32,9 @@ var tempos = []string{"speed", "pps", "mbps", "topspeed"}
 func (t *pktgenTest) readReplay(c *cli.Context) (err error) {
 	r := &t.replay
 	r.Packets, r.Duration = t.plan.Packets, t.plan.Duration
-	r.MTU, r.Ethernet = t.bench.mtu, t.bench.port.kind != "tun"
-	copy(r.Src[:], nearMAC)
-	copy(r.Dst[:], farMAC)
+	r.MTU, r.Ethernet = t.setup.near().MTU, t.setup.port.kind != "tun"
+	copy(r.Src[:], testbed.MAC(0))
+	copy(r.Dst[:], testbed.MAC(1))
 	if err := t.readTempo(c); err != nil {
 		return err
 	}
@@ -81,14 +82,14 @@ func (t *pktgenTest) readTempo(c *cli.Context) (err error) {
 // lineSpeed is the speed of the line that takes the frames of a replay, in bit/s: the
 // card's, or without a card that of a wire.
 func (t *pktgenTest) lineSpeed() int64 {
-	p := &t.bench.port
-	if t.bench.card.kind != "none" || p.kind != "wire" {
+	p := &t.setup.port
+	if t.setup.card != "none" || p.kind != "wire" {
 		return cardSpeed
 	}
-	if p.line > 0 {
-		return p.line
+	if p.Line > 0 {
+		return p.Line
 	}
-	return p.rate
+	return p.Rate
 }
 
 // checkFiles refuses to write to the file that is replayed, and to read a pipe twice.
@@ -97,7 +98,7 @@ func (t *pktgenTest) checkFiles(again bool) error {
 	if again && !source.Mode().IsRegular() {
 		return badInput(nil, "--loop: %s cannot be read twice", t.file)
 	}
-	for _, name := range []string{t.bench.pcap, t.bench.port.file()} {
+	for _, name := range []string{t.setup.near().Capture, t.setup.port.name} {
 		if info, err := os.Stat(name); err == nil && os.SameFile(info, source) {
 			return badInput(nil, "%s is replayed and cannot be written to", t.file)
 		}

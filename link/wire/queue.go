@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/netcaliper/caliper/pacer/clock"
@@ -31,6 +32,16 @@ func (q Queue) Mean(earlier Queue) float64 {
 	time := uint64(q.at - earlier.at)
 	whole, rest := bits.Div64(hi, lo, time)
 	return float64(whole) + float64(rest)/float64(time)
+}
+
+// frameMicroseconds returns what has waited since the clock started, in frames times
+// microseconds: divided by a time in microseconds, how many frames waited on average.
+func (q *Queue) frameMicroseconds() int64 {
+	if q.hi >= 1000>>1 {
+		return math.MaxInt64
+	}
+	us, _ := bits.Div64(q.hi, q.lo, 1000)
+	return int64(us)
 }
 
 // until counts what waits until now.

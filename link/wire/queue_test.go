@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -61,6 +62,9 @@ func TestMean(t *testing.T) {
 		if got := b.near.Queue().Mean(wire.Queue{}); got != 100_000 {
 			t.Errorf("%v, want 100000", got)
 		}
+		if got := waited(b.near); got != math.MaxInt64 {
+			t.Errorf("the counter is %d", got)
+		}
 	})
 }
 
@@ -88,5 +92,14 @@ func TestMeanByLooking(t *testing.T) {
 		if got, want := near.Queue().Mean(wire.Queue{}), float64(sum)/end; got != want || sum == 0 {
 			t.Errorf("%v, want %v", got, want)
 		}
+		if got := waited(near); got != int64(sum)/1000 {
+			t.Errorf("the counter is %d us, %d ns were counted", got, sum)
+		}
 	}
+}
+
+// waited returns the counter of what has waited, in frames times microseconds.
+func waited(e *wire.End) int64 {
+	c := e.Counters()
+	return c.Get("queue_frame_us")
 }

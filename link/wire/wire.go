@@ -177,6 +177,7 @@ func (e *End) Counters() link.Counters {
 	q := e.Queue()
 	c.More = []link.Counter{
 		{Name: "queue_frames_peak", Value: int64(q.MaxFrames), Level: true},
+		{Name: "queue_frame_us", Value: q.frameMicroseconds()},
 	}
 	return c
 }

@@ -195,6 +195,11 @@ func (h *HostConfig) checkAddrs() error {
 	if h.Kind == TCPIP && h.Port != nil && len(h.Addrs) == 0 {
 		return errors.New("behind a port it needs an address, for instance 10.99.0.2/24")
 	}
+	for _, a := range h.Gateways {
+		if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
+			return fmt.Errorf("%v is not the address of a gateway", a)
+		}
+	}
 	for _, p := range h.Addrs {
 		a := p.Addr()
 		switch {
@@ -242,6 +247,9 @@ func (h *HostConfig) checkCard() error {
 		return errors.New("firmware and full payload are for the faithful card")
 	case h.mtu() > cardMTU:
 		return fmt.Errorf("an MTU of %d does not fit the card, whose frames carry %d", h.mtu(), cardMTU)
+	}
+	if _, err := c.config(); err != nil {
+		return err
 	}
 	profiles := netfpga.Profiles()
 	if c.Profile != "" && !slices.ContainsFunc(profiles, func(p netfpga.Profile) bool { return p.Name == c.Profile }) {

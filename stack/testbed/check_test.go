@@ -44,6 +44,7 @@ func TestCheck(t *testing.T) {
 		"does not fit the card":                          func(c *Config) { c.Hosts[0].MTU = 9000 },
 		"a minimum retransmission timeout":               func(c *Config) { c.Hosts[0].MinRTO = time.Microsecond },
 		"is not the address of a host":                   func(c *Config) { c.Hosts[0].Addrs = []netip.Prefix{prefix("224.0.0.1/24")} },
+		"is not the address of a gateway":                func(c *Config) { c.Hosts[0].Gateways = make([]netip.Addr, 1) },
 		"too small for IPv6":                             func(c *Config) { c.Hosts[1].MTU, c.Hosts[1].Addrs = 1000, []netip.Prefix{prefix("fd00::9/64")} },
 		`10.0.0.1 is the address of host "near" already`: func(c *Config) { c.Hosts[1].Addrs = []netip.Prefix{prefix("10.0.0.1/24")} },
 		"have no network in common":                      func(c *Config) { c.Hosts[1].Addrs = []netip.Prefix{prefix("10.0.1.2/24")} },
@@ -56,6 +57,7 @@ func TestCheck(t *testing.T) {
 
 		`there is no card "none"`:            func(c *Config) { c.Hosts[0].Card.Kind = "none" },
 		"are for the faithful card":          func(c *Config) { c.Hosts[0].Card.FullPayload = true },
+		"no built-in program":                func(c *Config) { c.Hosts[0].Card = &CardConfig{Kind: Faithful, Firmware: "none such"} },
 		`there is no profile "1t" of a card`: func(c *Config) { c.Hosts[0].Card.Profile = "1t" },
 
 		`there is no port "wire"`:   func(c *Config) { toPort(c, PortConfig{Kind: "wire", Name: "x"}) },

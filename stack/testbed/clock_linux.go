@@ -12,9 +12,9 @@ import (
 // less than others it gets it sooner when it wakes (EEVDF, Linux 6.12).
 const slice = 100 * time.Microsecond
 
-// startClock starts the clock of a testbed in real time. Its thread has no higher priority
+// StartClock starts the clock of a testbed in real time. Its thread has no higher priority
 // than others: with one, who receives on this machine has no turn for many packets.
-func startClock() *clock.Real {
+func StartClock() *clock.Real {
 	clk := clock.NewReal()
 	clk.Do(func() {
 		a, err := unix.SchedGetAttr(0, 0)

@@ -4,4 +4,5 @@ package testbed
 
 import "github.com/netcaliper/caliper/pacer/clock"
 
-func startClock() *clock.Real { return clock.NewReal() }
+// StartClock starts the clock of a testbed in real time.
+func StartClock() *clock.Real { return clock.NewReal() }

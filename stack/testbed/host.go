@@ -48,9 +48,9 @@ func (h *Host) Counters() (all []link.Counters) {
 	return all
 }
 
-// realTick is the lateness that is not counted as late in real time: what it takes a
+// RealTick is the lateness that is not counted as late in real time: what it takes a
 // spinning processor to see that a packet is due, and to hand it to the kernel.
-const realTick = time.Microsecond
+const RealTick = time.Microsecond
 
 // addHost puts the i'th host above what it sends into.
 func (b *Testbed) addHost(i int) error {
@@ -97,14 +97,14 @@ func (b *Testbed) chain(h *Host, c *HostConfig) error {
 	}
 	h.Trace = link.NewTrace(h.Top, clk, b.recorder)
 	if b.real != nil {
-		h.Trace.Departures.Tick, h.Trace.Departures.Software = realTick, true
+		h.Trace.Departures.Tick, h.Trace.Departures.Software = RealTick, true
 	}
 	h.Top = h.Trace
 	if b.hooks.UnderCard != nil {
-		h.Top = b.hooks.UnderCard(c.Name, h.Top)
+		h.Top = b.hooks.UnderCard(b, h.Top)
 	}
 	if c.Card != nil {
-		config, err := c.Card.config(b.hooks.Firmware)
+		config, err := c.Card.config()
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (b *Testbed) neighbors(host string) map[netip.Addr]net.HardwareAddr {
 }
 
 // config returns the card's configuration.
-func (c *CardConfig) config(warn func(string)) (*netfpga.Config, error) {
+func (c *CardConfig) config() (*netfpga.Config, error) {
 	config := &netfpga.Config{Profile: c.Profile}
 	if c.Kind != Faithful {
 		return config, nil
@@ -150,7 +150,7 @@ func (c *CardConfig) config(warn func(string)) (*netfpga.Config, error) {
 	config.Firmware = &netfpga.Firmware{FullPayload: c.FullPayload}
 	var err error
 	if c.Firmware != "" {
-		config.Firmware.Image, err = programs.Open(c.Firmware, warn)
+		config.Firmware.Image, err = programs.Open(c.Firmware, nil)
 	}
 	return config, err
 }

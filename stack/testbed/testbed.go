@@ -35,11 +35,9 @@ type Hooks struct {
 	// Tell is told of what happens to a real interface and does not end it, one call at a
 	// time, on a goroutine of its own.
 	Tell func(error)
-	// Firmware is told what was passed over in the program of a faithful card.
-	Firmware func(warning string)
-	// UnderCard puts a device of the program's own into the chain of a host: directly below
-	// the card, or where it would be.
-	UnderCard func(host string, below link.Device) link.Device
+	// UnderCard puts a device of the program's own into the chain of each host: directly
+	// below the card, or where it would be. It is called while the testbed is made.
+	UnderCard func(b *Testbed, below link.Device) link.Device
 }
 
 // A capture is a file that hosts share.
@@ -56,6 +54,15 @@ type CaptureError struct {
 
 func (e *CaptureError) Error() string { return e.Err.Error() }
 func (e *CaptureError) Unwrap() error { return e.Err }
+
+// A HostError is why a host could not be made, above an interface or a link that could.
+type HostError struct {
+	Host string
+	Err  error
+}
+
+func (e *HostError) Error() string { return fmt.Sprintf("host %q: %v", e.Host, e.Err) }
+func (e *HostError) Unwrap() error { return e.Err }
 
 // New makes what the Config says. The order is: interfaces and links, captures, hosts. When
 // something fails, what was made before is gone again. hooks may be nil.
@@ -79,7 +86,7 @@ func New(c Config, hooks *Hooks) (*Testbed, error) {
 
 func (b *Testbed) build() error {
 	if b.config.InRealTime() {
-		b.real, b.watch = startClock(), newWatch(b.hooks.Tell)
+		b.real, b.watch = StartClock(), newWatch(b.hooks.Tell)
 	} else {
 		b.world = stack.NewWorld(b.config.Seed)
 	}
@@ -100,7 +107,7 @@ func (b *Testbed) build() error {
 	}
 	for i := range b.config.Hosts {
 		if err := b.addHost(i); err != nil {
-			return fmt.Errorf("host %q: %w", b.config.Hosts[i].Name, err)
+			return &HostError{b.config.Hosts[i].Name, err}
 		}
 	}
 	return nil

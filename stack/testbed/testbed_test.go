@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -326,8 +327,8 @@ func TestBare(t *testing.T) {
 		Links: []LinkConfig{{Ends: [2]string{"near", "far"}, Direction: Direction{Rate: 1e9}}},
 	}
 	var under []string
-	b, err := New(c, &Hooks{UnderCard: func(host string, below link.Device) link.Device {
-		under = append(under, host)
+	b, err := New(c, &Hooks{UnderCard: func(_ *Testbed, below link.Device) link.Device {
+		under = append(under, below.Info().Name)
 		return below
 	}})
 	if err != nil {
@@ -358,7 +359,7 @@ func TestBare(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	if got := packets(t, file); got != frames || fmt.Sprint(under) != "[near file]" {
+	if got := packets(t, file); got != frames || fmt.Sprint(under) != "[near sink]" {
 		t.Errorf("%d frames in the file, devices under %v", got, under)
 	}
 }
@@ -411,9 +412,11 @@ func TestFails(t *testing.T) {
 		t.Error(err)
 	}
 	c = pair()
-	c.Real = true
-	c.Hosts[0].Card = &CardConfig{Kind: Faithful, Firmware: "none such"}
-	if _, err := New(c, nil); err == nil {
-		t.Error("there is no such firmware")
+	c.Hosts[1].Addrs = make([]netip.Prefix, 1) // which Check does not let pass
+	b := &Testbed{config: c, byName: make(map[string]*Host), ends: make(map[string]link.Device)}
+	var host *HostError
+	if err := b.build(); !errors.As(err, &host) || host.Host != "far" || !strings.Contains(err.Error(), "an address of the host is not valid") {
+		t.Error(err)
 	}
+	b.Close()
 }

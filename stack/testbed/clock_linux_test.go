@@ -1,4 +1,4 @@
-package main
+package testbed
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ func TestClockThreadIsNoBetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clk := startClock()
+	clk := StartClock()
 	defer clk.Close()
 	var its *unix.SchedAttr
 	clk.Do(func() { its, err = unix.SchedGetAttr(0, 0) })
