@@ -111,7 +111,7 @@ func TestConformance(t *testing.T) {
 
 // echo answers UDP packets from above the device, with the same payload.
 type echo struct {
-	t   *testing.T
+	t   testing.TB
 	clk clock.Clock
 	dev link.Device
 }
@@ -505,4 +505,32 @@ func BenchmarkReceive(b *testing.B) {
 	}
 	b.StopTimer()
 	clk.Do(func() { b.ReportMetric(float64(null.Frames)/float64(b.N), "received/op") })
+}
+
+// BenchmarkEcho has a packet of the kernel's answered from above the device, which waits for
+// it on a goroutine, or looks for it.
+func BenchmarkEcho(b *testing.B) {
+	for _, poll := range []time.Duration{0, 5 * time.Microsecond, 20 * time.Microsecond} {
+		b.Run("poll="+poll.String(), func(b *testing.B) {
+			namespace(b)
+			clk := clock.NewReal()
+			defer clk.Close()
+			d := openTun(b, clk, &tuntap.Config{Poll: poll, KernelAddrs: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}})
+			defer clk.Do(func() { d.Close() })
+			clk.Do(func() { d.Attach(&echo{b, clk, d}) })
+			c, err := net.Dial("udp", "10.99.0.2:9")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			payload := make([]byte, 100)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Write(payload)
+				if _, err := c.Read(payload); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
