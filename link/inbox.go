@@ -9,7 +9,7 @@ import (
 
 // An Inbox takes frames from a goroutine that reads an interface to the clock's, where a
 // Handler gets them: a bounded queue, and the account of what arrived. One goroutine calls
-// Put, Room and Lose. Attach and Close are the clock's. The rest may be called from any.
+// Put. Attach and Close are the clock's. Lose and Stats may be called from any.
 type Inbox struct {
 	clk     clock.Clock
 	handler Handler
@@ -40,13 +40,6 @@ func NewInbox(clk clock.Clock, mtu int) *Inbox {
 
 // Attach says who gets what arrives. It comes before the first Put.
 func (q *Inbox) Attach(h Handler) { q.handler = h }
-
-// Room returns how many frames there is room for. It can only grow until the next Put.
-func (q *Inbox) Room() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.room - len(q.waiting)
-}
 
 // Put takes a frame over that has come in now, and wakes the clock's goroutine. Without
 // room it is dropped.

@@ -136,7 +136,7 @@ func (d *Device) Close() error {
 	err := d.backend.Close()
 	d.endRead()
 	d.writer.retry.Stop()
-	d.in.close()
+	d.in.inbox.Close()
 	if err != nil {
 		return d.wrap(fmt.Errorf("close: %w", err))
 	}

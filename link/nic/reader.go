@@ -45,7 +45,7 @@ func (r *Receiver) Buffer() []byte {
 func (r *Receiver) Took(n int) {
 	f := r.next
 	switch {
-	case n >= f.Len():
+	case n > f.Len():
 		r.Lose(link.TooLong, 1)
 		return
 	case 2*n < f.Len():
@@ -58,16 +58,10 @@ func (r *Receiver) Took(n int) {
 	r.Put(f)
 }
 
-// Cut takes over the frames of a super-segment that was handed over as one. Those that there
-// is no room for are not cut.
+// Cut takes over the frames of a super-segment that has arrived as one.
 func (r *Receiver) Cut(s *link.Super) {
-	n := s.Frames()
-	fit := min(n, r.inbox.Room())
-	for range fit {
-		r.Put(s.Next(&r.pool))
-	}
-	if fit < n {
-		r.Lose(link.QueueFull, n-fit)
+	for f := s.Next(&r.pool); f != nil; f = s.Next(&r.pool) {
+		r.Put(f)
 	}
 }
 
@@ -89,15 +83,6 @@ func (r *Receiver) Put(f *link.Frame) {
 
 // Lose counts frames that arrived and go no further.
 func (r *Receiver) Lose(why link.Cause, frames int) { r.inbox.Lose(why, frames) }
-
-// close comes when nothing is read any more.
-func (r *Receiver) close() {
-	r.inbox.Close()
-	if r.next != nil {
-		r.next.Free()
-		r.next = nil
-	}
-}
 
 // Attach implements link.Device. From now on the device reads. As all methods it is called
 // on the clock's goroutine, so that what is above can be made ready before the first

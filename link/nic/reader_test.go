@@ -146,9 +146,12 @@ func TestPoll(t *testing.T) {
 	if len(above.Records) != 41 {
 		t.Errorf("%d arrived", len(above.Records))
 	}
-	b.errors = []error{errBroken}
-	b.frames = nil
-	clk.RunUntil(4000)
+	b.frames, b.errors = nil, []error{ErrDown, ErrDown, errBroken}
+	clk.RunUntil(5500)
+	if len(b.errors) != 1 {
+		t.Errorf("it looked %d times in two intervals while the interface was down", 3-len(b.errors))
+	}
+	clk.RunUntil(6000)
 	if !errors.Is(d.Err(), errBroken) {
 		t.Errorf("Err = %v", d.Err())
 	}
@@ -177,6 +180,66 @@ func TestPollClose(t *testing.T) {
 	}
 	if clk.Now() != 5000 || d.done != nil || d.Err() != nil {
 		t.Errorf("at %v, %v", clk.Now(), d.Err())
+	}
+}
+
+// keeper keeps the frames that arrive.
+type keeper struct{ frames []*link.Frame }
+
+func (k *keeper) Ready()                       {}
+func (k *keeper) Receive(frames []*link.Frame) { k.frames = append(k.frames, frames...) }
+
+// TestBuffer has a long frame handed on in the memory that it was read into, and a short one
+// in memory of its own.
+func TestBuffer(t *testing.T) {
+	clk := clock.NewVirtual()
+	d := newFake(t, clk, &fake{}, nil)
+	var above keeper
+	d.Attach(&above)
+	<-d.done
+	read := func(n int) bool {
+		b := d.in.Buffer()
+		d.in.Took(n)
+		for clk.Step() {
+		}
+		f := above.frames[len(above.frames)-1]
+		if f.Len() != n {
+			t.Errorf("%d bytes of %d", f.Len(), n)
+		}
+		return &f.Memory()[link.HeadRoom] == &b[0]
+	}
+	for n, want := range map[int]bool{1500: true, 751: true, 750: false, 1: false} {
+		if got := read(n); got != want {
+			t.Errorf("%d bytes: in the same memory: %v", n, got)
+		}
+	}
+}
+
+// TestNoGarbage gives the memory back of what is dropped, and of short frames where the
+// longest are long.
+func TestNoGarbage(t *testing.T) {
+	clk := clock.NewVirtual()
+	d, err := New(clk, &fake{}, Config{Info: link.Info{MTU: 9000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Attach(&linktest.Null{})
+	<-d.done
+	if testing.AllocsPerRun(100, func() { d.in.pool.Frame(64).Free() }) > 0 {
+		t.Log("not tested: the race detector makes sync.Pool forget at random")
+		return
+	}
+	d.config.Info.MTU = 1000
+	dropped := testing.AllocsPerRun(1000, func() { d.in.Put(d.in.pool.Frame(1001)) })
+	d.config.Info.MTU = 9000
+	short := testing.AllocsPerRun(1000, func() {
+		d.in.Buffer()
+		d.in.Took(100)
+		for clk.Step() {
+		}
+	})
+	if dropped != 0 || short != 0 {
+		t.Errorf("%v allocations a frame that is dropped, %v one that is short", dropped, short)
 	}
 }
 

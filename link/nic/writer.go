@@ -153,7 +153,7 @@ func (d *Device) lasts(err error, now clock.Time) {
 
 // ready lets what is above try again.
 func (d *Device) ready() {
-	if !d.closed && d.handler != nil {
+	if d.handler != nil {
 		d.handler.Ready()
 	}
 }

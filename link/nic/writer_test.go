@@ -123,16 +123,22 @@ func TestFull(t *testing.T) {
 	clk := clock.NewVirtual()
 	var err error
 	d := newFake(t, clk, &fake{onWrite: func([]byte) error { return err }}, nil)
-	ready := 0
-	d.Attach(&linktest.Collector{Clock: clk, OnReady: func() { ready++ }})
 	frames := []*link.Frame{link.NewFrame(100), link.NewFrame(100)}
 	err = ErrNoRoom
+	one(d, 100)
+	clk.RunUntil(clock.Time(retryAfter)) // nobody is attached who could be told
+	begin := clk.Now()
+	err = nil
+	one(d, 100)
+	err = ErrNoRoom
+	ready := 0
+	d.Attach(&linktest.Collector{Clock: clk, OnReady: func() { ready++ }})
 	if n, err := d.Transmit(frames); n != 0 || err != link.ErrFull {
 		t.Fatalf("Transmit = %d, %v", n, err)
 	}
 	for clk.Step() {
 	}
-	if ready != 1 || clk.Now() != clock.Time(retryAfter) {
+	if ready != 1 || clk.Now() != begin.Add(retryAfter) {
 		t.Errorf("ready %d times, at %v", ready, clk.Now())
 	}
 	err = nil
@@ -144,7 +150,7 @@ func TestFull(t *testing.T) {
 	d.Close()
 	for clk.Step() {
 	}
-	if sent := d.Counters().Sent; ready != 1 || sent.Frames != 2 || sent.Dropped() != 0 {
+	if sent := d.Counters().Sent; ready != 1 || sent.Frames != 3 || sent.Dropped() != 0 {
 		t.Errorf("ready %d times, sent %+v", ready, sent)
 	}
 }
@@ -208,7 +214,7 @@ func TestErrorsThatLast(t *testing.T) {
 		var err error
 		d := newFake(t, clk, &fake{onWrite: func([]byte) error { return err }}, nil)
 		try := func(at time.Duration, with error) {
-			clk.RunUntil(clock.Time(at))
+			clk.RunUntil(clock.Time(time.Hour + at))
 			err = with
 			one(d, 100)
 		}
@@ -308,8 +314,14 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// A gatherer takes all that it is given.
+type gatherer struct{ fake }
+
+func (*gatherer) Flush() error { return nil }
+
 // TestNoAllocs sends without an allocation.
 func TestNoAllocs(t *testing.T) {
 	clk := clock.NewVirtual()
 	linktest.NoAllocs(t, clk, newFake(t, clk, &fake{}, nil))
+	linktest.NoAllocs(t, clk, newFake(t, clk, &gatherer{}, nil))
 }
