@@ -77,21 +77,25 @@ func (d *Descriptor) Read(pieces [][]byte, wait bool) (int, error) {
 // meant.
 func (d *Descriptor) Write(b []byte) error {
 	for {
-		_, err := unix.Write(d.fd, b)
-		switch err {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN, unix.ENOBUFS:
-			return ErrNoRoom
-		case unix.EMSGSIZE:
-			return ErrTooLong
-		case unix.ENETDOWN:
-			return ErrDown
-		case unix.ENODEV, unix.ENXIO, unix.EBADFD:
-			return ErrGone
+		if _, err := unix.Write(d.fd, b); err != unix.EINTR {
+			return meant(err)
 		}
-		return err
 	}
+}
+
+// meant returns the error of a Backend that an error of a write stands for.
+func meant(err error) error {
+	switch err {
+	case unix.EAGAIN, unix.ENOBUFS:
+		return ErrNoRoom
+	case unix.EMSGSIZE:
+		return ErrTooLong
+	case unix.ENETDOWN:
+		return ErrDown
+	case unix.ENODEV, unix.ENXIO, unix.EBADFD:
+		return ErrGone
+	}
+	return err
 }
 
 // Close closes the file. A Read that waits returns.

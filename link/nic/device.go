@@ -59,11 +59,7 @@ func New(clk clock.Clock, b Backend, c Config) (*Device, error) {
 	}
 	var err error
 	d.watcher, err = Watch(c.Index, func(s State) { // on the watcher's goroutine
-		clk.AfterFunc(0, func() {
-			if !d.closed {
-				d.changed(s)
-			}
-		})
+		clk.AfterFunc(0, func() { d.changed(s) })
 	})
 	if err != nil {
 		d.Close()

@@ -3,7 +3,20 @@ package nic
 import (
 	"net"
 	"testing"
+
+	"github.com/netcaliper/caliper/pacer/clock"
 )
+
+// Info says that the device stamps, and is otherwise the back end's.
+func TestInfo(t *testing.T) {
+	d := newFake(t, clock.NewVirtual(), &fake{}, nil)
+	if i := d.Info(); !i.Stamps || i.Name != "fake0" || i.MTU != 1500 || d.Below() != nil {
+		t.Errorf("%+v", i)
+	}
+	if c := d.Counters(); c.Kind != "fake" || c.Name != "fake0" {
+		t.Errorf("%+v", c)
+	}
+}
 
 // The address is one of ours whatever the interface has, and always the same.
 func TestAnother(t *testing.T) {

@@ -47,6 +47,9 @@ func (b *fake) Write(p []byte) error {
 }
 
 func (b *fake) Lost() uint64 {
+	if b.closed > 0 {
+		panic("asked after Close")
+	}
 	n := b.drops
 	b.drops = 0
 	return n

@@ -53,6 +53,9 @@ func (s *status) counters(now clock.Time) []link.Counter {
 
 // changed takes in a new state.
 func (d *Device) changed(s State) {
+	if d.closed {
+		return
+	}
 	if s.Lost != nil {
 		d.say(fmt.Sprintf("what becomes of it is not known from now on: %v", s.Lost))
 		return

@@ -78,6 +78,12 @@ func TestChanges(t *testing.T) {
 	if !errors.Is(d.Err(), ErrGone) {
 		t.Errorf("it was removed, and has %v", d.Err())
 	}
+	d = newFake(t, clk, &fake{}, &told)
+	d.Close()
+	d.changed(State{Gone: true}) // which it is by our own doing
+	if d.Err() != nil {
+		t.Errorf("it was closed, and has %v", d.Err())
+	}
 }
 
 // TestChangedLost has a device go on as it is, with a word of it, when the kernel is not heard

@@ -258,6 +258,7 @@ func TestRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"nothing":                   nil,
 		"no frame":                  good[:offloadHeader+13],
+		"too short to be cut":       set(good[:offloadHeader+5], 0, 0),
 		"a header alone":            good[:offloadHeader],
 		"cut in the IP header":      good[:offloadHeader+20],
 		"cut in the TCP header":     good[:offloadHeader+ipHeader+ip4Header+19],

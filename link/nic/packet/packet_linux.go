@@ -168,6 +168,11 @@ func filter(a net.HardwareAddr) []unix.SockFilter {
 // Read implements nic.Backend.
 func (p *sockets) Read(to *nic.Receiver, wait bool) error {
 	n, err := p.recv.Read(p.handed.pieces(to), wait)
+	return p.took(to, n, err)
+}
+
+// took takes in the outcome of a read.
+func (p *sockets) took(to *nic.Receiver, n int, err error) error {
 	switch {
 	case err == nil:
 		p.handed.take(to, n)

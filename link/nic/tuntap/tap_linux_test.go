@@ -176,7 +176,11 @@ func TestTapBridge(t *testing.T) {
 	ip(t, "link", "add", "br0", "type", "bridge")
 	ip(t, "addr", "add", "10.99.0.1/24", "dev", "br0")
 	ip(t, "link", "set", "br0", "up")
-	s := newStation(t, tuntap.Config{Tap: true, Name: "cal0"})
+	own := net.HardwareAddr{2, 1, 2, 3, 4, 5}
+	s := newStation(t, tuntap.Config{Tap: true, Name: "cal0", Address: own})
+	if got := s.dev.Info().Address; !bytes.Equal(got, own) {
+		t.Errorf("our address is %v, want %v", got, own)
+	}
 	ip(t, "link", "set", "cal0", "master", "br0")
 	ping(t, "10.99.0.2")
 	echoTCP(t, s, "10.99.0.2", 1<<20)

@@ -220,7 +220,6 @@ func (k *kernel) count(index int) (err error) {
 		return fmt.Errorf("ask for its counters: %w", err)
 	}
 	k.index = index
-	k.Lost()
 	return nil
 }
 
