@@ -167,7 +167,8 @@ func (t *cardTest) serve(b *testbed.Testbed, ctx context.Context) error {
 	b.Drain(lastDepartures)
 	b.Do(func() {
 		s.counted, _ = count(b, link.Drops{}, near)
-		s.Behind = int64(near.Card.Stats().Firmware.Behind)
+		c := near.Card.Counters()
+		s.Behind = c.Get("machine_behind_ns")
 	})
 	if t.json {
 		err = writeJSON(v, s)

@@ -21,6 +21,25 @@ func face(t *testing.T, name string) netlink.Link {
 	return f
 }
 
+// changes listens to what becomes of interfaces from now on. What it returns waits until one
+// of that name has a flag, as rtnetlink has it, and returns its index.
+func changes(t *testing.T) func(name string, flag uint32) (index int) {
+	t.Helper()
+	news := make(chan netlink.LinkUpdate, 100)
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	must(t, netlink.LinkSubscribe(news, done))
+	return func(name string, flag uint32) int {
+		for n := range news {
+			if n.Attrs().Name == name && n.IfInfomsg.Flags&flag != 0 {
+				return n.Attrs().Index
+			}
+		}
+		t.Fatalf("nothing more is heard of interface %s", name)
+		return 0
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -77,13 +96,9 @@ func TestTapRemoved(t *testing.T) {
 	namespace(t)
 	must(t, netlink.LinkAdd(&netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "cal0"}, Mode: netlink.TUNTAP_MODE_TAP}))
 	must(t, netlink.LinkSetUp(face(t, "cal0")))
+	joined := changes(t)
 	c := start(t, command(t, "netthreads", "run", "bounce", "--mac", "0=tap:cal0"))
-	for end := time.Now().Add(20 * time.Second); face(t, "cal0").Attrs().RawFlags&unix.IFF_LOWER_UP == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) { // the machine has not joined it
-			o := c.end()
-			t.Fatalf("exit code %d\n%s", o.code, o.stderr)
-		}
-	}
+	joined("cal0", unix.IFF_LOWER_UP)
 	must(t, netlink.LinkDel(face(t, "cal0")))
 	if o := c.end(); o.code != exitFailed || !strings.Contains(o.stderr, "tap interface cal0: the interface was removed") {
 		t.Errorf("exit code %d\n%s", o.code, o.stderr)

@@ -146,6 +146,47 @@ func TestJSONReports(t *testing.T) {
 	}
 }
 
+// TestJSONDevices follows the frames down the chain of each host: what a device has handed
+// on, the next one has handed on, dropped or waiting. What left one end of the wire arrives at
+// the other.
+func TestJSONDevices(t *testing.T) {
+	for _, args := range [][]string{
+		{"iperf3", "-c", "far", "-J", "-t", "2", "--bidir", "--port", "wire:rate=50M,line=1G,delay=5ms,queue=20"},
+		{"iperf3", "-c", "far", "-J", "-t", "1", "-u", "-b", "60M", "--card", "none", "--port", "wire:rate=50M,line=1G,queue=20"},
+		{"pktgen", "-N", "-i", "10.0.0.2", "-d", "15000", "-n", "2000", "--json", "--port", "wire:rate=500M,line=1G,queue=20"},
+	} {
+		out := succeed(t, args...).stdout
+		var r struct {
+			findings
+			Caliper findings
+		}
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatal(err)
+		}
+		devices := append(r.Devices, r.Caliper.Devices...)
+		ends := make(map[string]deviceReport)
+		var lost uint64
+		for i, d := range devices {
+			if d.Kind == "wire" {
+				ends[d.Host] = d
+				lost += d.Sent.Drops.Total()
+			} else if next := devices[i+1]; d.Host != next.Host || d.Sent.Frames != next.Sent.Frames+next.Sent.Drops.Total()+uint64(next.Waiting) {
+				t.Errorf("%v: %s's %s has sent %+v, and its %s %+v", args, d.Host, d.Kind, d.Sent, next.Kind, next.Sent)
+			}
+		}
+		near, far := ends["near"], ends["far"]
+		const onTheWay = 50 // at most
+		for _, way := range [][2]deviceReport{{near, far}, {far, near}} {
+			if sent, got := way[0].Sent.Frames, way[1].Received.Frames; got > sent || sent-got > onTheWay || way[0].More["queue_frames_peak"] > 20 {
+				t.Errorf("%v: %d frames left %s, %d arrived; %v", args, sent, way[0].Host, got, way[0].More)
+			}
+		}
+		if lost == 0 || near.More["queue_frame_us"] == 0 {
+			t.Errorf("%v: the queue was never full: %+v", args, ends)
+		}
+	}
+}
+
 // TestJSONStream reads the lines as they come: one event each, the last one ours.
 func TestJSONStream(t *testing.T) {
 	o := succeed(t, "iperf3", "-c", "far", "-b", "20M", "-t", "3", "--json-stream")

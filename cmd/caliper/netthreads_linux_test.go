@@ -3,14 +3,12 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/link/linktest"
@@ -32,26 +30,16 @@ func TestNetthreadsSignal(t *testing.T) {
 // TestNetthreadsTap sends a frame into a tap interface, and a program sends it back.
 func TestNetthreadsTap(t *testing.T) {
 	namespace(t)
-	changes := make(chan netlink.LinkUpdate, 100)
-	done := make(chan struct{})
-	defer close(done)
-	if err := netlink.LinkSubscribe(changes, done); err != nil {
-		t.Fatal(err)
-	}
+	up := changes(t)
 	c := start(t, command(t, "netthreads", "run", "bounce", "--mac", "2=tap:cal0"))
-	var face *net.Interface
-	for face == nil {
-		if a := (<-changes).Attrs(); a.Name == "cal0" && a.Flags&net.FlagUp != 0 {
-			face = &net.Interface{Index: a.Index}
-		}
-	}
+	index := up("cal0", unix.IFF_UP)
 	const etherType = 0xb588 // the local experimental one, 0x88b5, in network order
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, etherType)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	to := &unix.SockaddrLinklayer{Protocol: etherType, Ifindex: face.Index}
+	to := &unix.SockaddrLinklayer{Protocol: etherType, Ifindex: index}
 	if err := unix.Bind(fd, to); err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func unsent(h *testbed.Host) (drops link.Drops, waiting int) {
 		switch d.Kind {
 		case "wire", "fault":
 			continue
-		case "host":
+		case "endpoint":
 			d.Sent.Drops[link.Duplicate] = 0
 		}
 		drops.Add(&d.Sent)

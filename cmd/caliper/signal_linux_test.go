@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -110,16 +109,10 @@ func TestOneOffError(t *testing.T) {
 // TestSignalConnecting ends a client whose server does not answer.
 func TestSignalConnecting(t *testing.T) {
 	namespace(t)
-	up := make(chan netlink.LinkUpdate, 100)
-	done := make(chan struct{})
-	defer close(done)
-	if err := netlink.LinkSubscribe(up, done); err != nil {
-		t.Fatal(err)
-	}
+	up := changes(t)
 	args := append([]string{"iperf3", "-c", "10.99.0.77", "--peer", kernel4}, onTun("cal0")...)
 	client := start(t, command(t, args...))
-	for (<-up).Attrs().Name != "cal0" {
-	}
+	up("cal0", unix.IFF_UP)
 	client.signal(os.Interrupt)
 	interrupted(t, client.end())
 }

@@ -111,7 +111,7 @@ func TestPair(t *testing.T) {
 			t.Errorf("%s has sent %d frames of %d, and %d wait", c.Kind, c.Sent.Frames, r.Packets, c.Waiting)
 		}
 	}
-	if want := []string{"host", "hold", "card", "trace", "wire"}; !reflect.DeepEqual(kinds, want) {
+	if want := []string{"endpoint", "hold", "card", "trace", "wire"}; !reflect.DeepEqual(kinds, want) {
 		t.Errorf("the chain is %v, want %v", kinds, want)
 	}
 }
