@@ -41,7 +41,7 @@ func cardCommand(v *console) *cli.Command {
 			}
 			return orHelp(err, c.Command.Name)
 		},
-		Flags: append(append(portFlags("tun", "packet", "pcap"), cardFlags("native", "faithful")...),
+		Flags: append(append(portFlags("tun", "tap", "packet", "pcap"), cardFlags("native", "faithful")...),
 			netlinkFlag("0", "netlink port `ID` to serve at; 0 for the first card's"),
 			&cli.BoolFlag{Name: "original", Usage: "answer senders, and make packets, as the original's kernel module did (go doc ./netfpga/nl)"},
 			jsonFlag(),
@@ -74,7 +74,7 @@ func newCardTest(c *cli.Context, v *console) (*cardTest, error) {
 		return nil, badInput(nil, "--port %s: a wire is in virtual time, and other processes are not", c.String("port")).
 			hint("give --port tun:NAME or --port pcap:FILE")
 	}
-	if t.setup, err = readSetup(c, "tun", "packet", "pcap"); err != nil {
+	if t.setup, err = readSetup(c, "tun", "tap", "packet", "pcap"); err != nil {
 		return nil, err
 	}
 	t.setup.Real = true

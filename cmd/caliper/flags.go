@@ -17,6 +17,7 @@ import (
 var portUsage = map[string]string{
 	"wire":   "wire[:rate=1G,line=1G,delay=200us,queue=1000,step=5s:50M]",
 	"tun":    "tun:NAME",
+	"tap":    "tap:NAME",
 	"packet": "packet:IFACE",
 	"pcap":   "pcap:FILE",
 }
@@ -147,11 +148,11 @@ func checkMTU(mtu int, a netip.Addr) error {
 	return nil
 }
 
-// meet gives the kernel's side of a tun an address in each of our prefixes: one of those
+// meet gives the kernel's side of a tun or a tap an address in each of our prefixes: one of those
 // wanted, if it can.
 func (s *setup) meet(wanted ...netip.Addr) error {
 	kernel, err := kernelSide(s.near().Addrs, wanted)
-	if err == nil && s.port.kind == testbed.Tun {
+	if err == nil && (s.port.kind == testbed.Tun || s.port.kind == testbed.Tap) {
 		s.near().Port.Kernel = kernel
 	}
 	return err

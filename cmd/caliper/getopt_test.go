@@ -92,7 +92,7 @@ func TestBarePort(t *testing.T) {
 	for args, hint := range map[string]string{
 		"iperf3 -c 10.99.0.1 --port 5202":      "hint: -p 5202 is the server's port",
 		"pktgen -N -i 10.0.0.2 -d1 --port=53":  "hint: --dport 53 is the UDP port",
-		"card --port 53 --addr 10.99.0.2/24":   "hint: a port is tun:NAME or packet:IFACE or pcap:FILE",
+		"card --port 53 --addr 10.99.0.2/24":   "hint: a port is tun:NAME or tap:NAME or packet:IFACE or pcap:FILE",
 		"iperf3 -c far --port pcap:out.pcapng": "hint: a port is wire",
 	} {
 		if o := caliper(t, strings.Fields(args)...); o.code != exitBadInput || !strings.Contains(o.stderr, hint) {

@@ -89,7 +89,7 @@ func iperf3Command(v *console) *cli.Command {
 }
 
 // iperf3Ports are the kinds of ports that a test may have.
-var iperf3Ports = []string{"wire", "tun", "packet"}
+var iperf3Ports = []string{"wire", "tun", "tap", "packet"}
 
 // inVirtualTime is what JSON calls the machine there: the same on every machine.
 const inVirtualTime = "caliper, in virtual time"

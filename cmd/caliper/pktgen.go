@@ -72,7 +72,7 @@ func pktgenCommand(v *console) *cli.Command {
 }
 
 // pktgenPorts are the kinds of ports that the card may have.
-var pktgenPorts = []string{"wire", "pcap", "tun", "packet"}
+var pktgenPorts = []string{"wire", "pcap", "tun", "tap", "packet"}
 
 // readSetup reads the flags of the card and of its port.
 func (t *pktgenTest) readSetup(c *cli.Context) (err error) {
@@ -412,7 +412,7 @@ func parseHost(c *cli.Context, name string) (netip.Addr, error) {
 func (t *pktgenTest) readMAC(c *cli.Context) error {
 	copy(t.mac[:], testbed.MAC(1))
 	if !c.IsSet("m") {
-		if t.setup.port.kind == "packet" {
+		if t.setup.port.kind == testbed.Packet || t.setup.port.kind == testbed.Tap {
 			return badInput(nil, "--port %v needs the MAC address that packets go to", t.setup.port).hint("give -m; `ip neigh` or the other side's `ip link` show it")
 		}
 		return nil

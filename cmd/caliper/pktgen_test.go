@@ -346,6 +346,8 @@ var pktgenBadInputs = []struct{ args, want string }{
 	{"-N -i fd99::1 -d 1 --port tun:cal0 --addr 10.99.0.2/24", "no --addr is of its kind"},
 	{"-N -i 10.99.0.2 -d 1 --port tun:cal0 --addr 10.99.0.2/24", "own address"},
 	{"-N -i 10.99.0.1 -d 1 --port tun:cal0 --addr 10.99.0.2/24 -m 02:00:00:00:00:01", "no MAC addresses"},
+	{"-N -i 10.99.0.1 -d 1 --port tap:cal0 --addr 10.99.0.2/24", "needs the MAC address"},
+	{"-N -i 10.99.0.1 -d 1 --port packet:eth0 --addr 10.99.0.2/24", "needs the MAC address"},
 
 	// A card in another process.
 	{"-N -i 10.0.0.2 -d 1 --netlink x", "--netlink x is not a netlink port id"},

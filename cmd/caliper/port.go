@@ -15,10 +15,11 @@ import (
 //
 //	wire[:rate=R,line=R,delay=D,queue=N,step=D:R,...]   an emulated wire to the host "far", in virtual time
 //	tun:NAME                                            a tun interface to this machine's kernel, in real time
+//	tap:NAME                                            the same as an Ethernet
 //	packet:IFACE                                        an Ethernet interface that is there, in real time
 //	pcap:FILE                                           a capture file that takes every frame at once
 type portSpec struct {
-	kind string // wire, tun, packet or pcap
+	kind string // wire, tun, tap, packet or pcap
 	name string // of the interface or the file
 
 	testbed.Direction // of the wire, both
@@ -113,7 +114,7 @@ func parseWireRate(s string) (int64, error) {
 }
 
 // real tells whether the port leads out of the process, and so the run is in real time.
-func (p portSpec) real() bool { return p.kind == "tun" || p.kind == "packet" }
+func (p portSpec) real() bool { return p.kind != "wire" && p.kind != testbed.Pcap }
 
 // String writes the port as it is reported. It is what --port takes.
 func (p portSpec) String() string {

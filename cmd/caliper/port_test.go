@@ -36,6 +36,7 @@ func TestParsePort(t *testing.T) {
 			p.Steps = []testbed.RateStep{{At: time.Microsecond, Rate: 1234567}}
 		})},
 		{"tun:cal0", "tun:cal0", portSpec{kind: "tun", name: "cal0"}},
+		{"tap:cal0", "tap:cal0", portSpec{kind: "tap", name: "cal0"}},
 		{"packet:eth0", "packet:eth0", portSpec{kind: "packet", name: "eth0"}},
 		{"packet:eth0:1", "packet:eth0:1", portSpec{kind: "packet", name: "eth0:1"}},
 	} {
@@ -60,6 +61,7 @@ func TestParsePortBad(t *testing.T) {
 		"packet":                                "needs a name",
 		"packet:":                               "--port packet:eth0",
 		"tun:":                                  "needs a name",
+		"tap":                                   "needs a name",
 		"Packet:eth0":                           `no port "Packet"`,
 		"wire:line=0":                           "a rate of 0",
 		"wire:line=2T":                          "a rate of 2T",

@@ -62,6 +62,30 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
+// TestTap runs our client and our server against a real iperf3 behind a tap: an Ethernet with
+// the kernel at the other end.
+func TestTap(t *testing.T) {
+	onTap := []string{"--port", "tap:cal0", "--addr", our4 + "/24", "--addr", our6 + "/64"}
+	for _, server := range []string{kernel4, kernel6} {
+		namespace(t)
+		real := realServer(t)
+		r := measure(t, append([]string{"-c", server, "-n", "1M", "-b", "50M"}, onTap...)...)
+		gone(t)
+		real.end()
+		plausible(t, r, false, 1<<20)
+		if d := &r.Caliper.Departures; d.Dropped != 0 || d.Paced < 700 || r.Caliper.Port != "tap:cal0" {
+			t.Errorf("%+v", r.Caliper)
+		}
+	}
+	namespace(t)
+	ours := start(t, command(t, append([]string{"iperf3", "-s", "-1"}, onTap...)...))
+	ours.until("listening")
+	client := start(t, realIperf3(t, "-c", our4, "-n", "1M", "-R", "-J")).end()
+	ours.end()
+	gone(t)
+	plausible(t, decode(t, client.stdout), true, 1<<20)
+}
+
 // plausible checks amounts, which do not depend on how fast this machine is. A receiver
 // that waits for an amount has all of it; one that is told of the end has what arrived.
 func plausible(t *testing.T, r *report, reverse bool, amount int64) {
