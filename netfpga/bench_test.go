@@ -48,7 +48,7 @@ func BenchmarkInject(b *testing.B) {
 				clk.RunUntil(at)
 				at += gap
 			}
-			if s := card.Stats(); s.Late.Frames()+s.Dropped() != 0 {
+			if s := card.Counters(); late(s) != 0 || s.Sent.Dropped() != 0 {
 				b.Fatalf("%+v", s)
 			}
 		})
@@ -114,12 +114,12 @@ func benchmark(b *testing.B, cards, size, ahead int, cfg *netfpga.Config) {
 	b.StopTimer()
 	for clk.Step() {
 	}
-	var s netfpga.Stats
+	var s link.Counters
 	for _, card := range all {
-		s = card.Stats()
-		if s.Frames == 0 || s.Late.Frames()+s.Driver.Disordered+s.Dropped() != 0 {
+		s = card.Counters()
+		if s.Sent.Frames == 0 || late(s)+s.Get("driver_disordered") != 0 || s.Sent.Dropped() != 0 {
 			b.Fatalf("%+v", s)
 		}
 	}
-	b.ReportMetric(float64(s.Frames)/float64(s.Driver.Messages), "packets/message")
+	b.ReportMetric(float64(s.Sent.Frames)/float64(s.Get("driver_messages")), "packets/message")
 }

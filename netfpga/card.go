@@ -44,7 +44,7 @@
 // With Config.Firmware the generator is a program for the card's own processor, which is
 // simulated cycle for cycle: what this card cannot do, the original could not. That is so in
 // virtual time; in real time the machine is as fast as this computer simulates it, and what it
-// does late is late (Stats.Firmware.Behind). A frame that leaves is compared with those that
+// does late is late (the counter machine_behind_ns). A frame that leaves is compared with those that
 // went in, as the program may do anything with them: drop them, change their order, or make
 // others. If the program fails, so does the card: Err says why.
 //
@@ -55,7 +55,7 @@
 //
 // On the faithful card, which has no output queues, who launches a frame waits for the line.
 // Frames that the device below has no room for wait behind the card, up to 512 KiB of them;
-// then they are dropped and counted, as Stats.Firmware.QueueFull.
+// then they are dropped and counted, as machine_queue_full.
 package netfpga
 
 import (
@@ -162,19 +162,6 @@ func (c *Card) Transmit(frames []*link.Frame) (int, error) { return c.ports[0].T
 // Below implements link.Device, for port 0.
 func (c *Card) Below() link.Device { return c.ports[0].Below() }
 
-// Counters implements link.Device, for all interfaces.
-func (c *Card) Counters() link.Counters {
-	s := c.Stats()
-	k := s.PortStats.counters(c.ports[0].info.Name)
-	for _, i := range c.ports {
-		k.Waiting += i.waiting()
-	}
-	k.More = append(k.More,
-		link.Counter{Name: "driver_packets", Value: int64(s.Driver.Packets)},
-		link.Counter{Name: "machine_behind_ns", Value: int64(s.Firmware.Behind), Level: true})
-	return k
-}
-
 // Close implements link.Device. It closes all interfaces.
 func (c *Card) Close() error {
 	var first error
@@ -197,7 +184,7 @@ func (c *Card) down() {
 	c.gen.Stop()
 	for _, i := range c.ports {
 		i.rx.offered = false
-		i.rx.clear(&i.stats.Received, link.Closed)
+		i.rx.clear(&i.account.received, link.Closed)
 	}
 }
 

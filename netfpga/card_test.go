@@ -45,10 +45,10 @@ func TestDepartures(t *testing.T) {
 				t.Fatalf("packet %d left at %d, want %d", i, int64(at), int64(due))
 			}
 		}
-		s := card.Stats()
+		s := card.Counters()
 		fmt.Fprintf(&got, "%4d B every %9.2f ns: %6d packets, %d late, largest error %d ns, error of the last %d ns\n",
-			c.bytes, float64(c.num)/float64(c.den), len(dev.sent), s.Late.Frames(), worst, last)
-		if feed.told != c.packets || s.Frames != uint64(c.packets) || s.Pktgen.Packets != s.Frames || s.Dropped() != 0 {
+			c.bytes, float64(c.num)/float64(c.den), len(dev.sent), late(s), worst, last)
+		if feed.told != c.packets || s.Sent.Frames != uint64(c.packets) || s.Get("pktgen_packets") != int64(c.packets) || s.Sent.Dropped() != 0 {
 			t.Errorf("%d Origins told; %+v", feed.told, s)
 		}
 	}
@@ -83,7 +83,7 @@ func TestHandedAtDeparture(t *testing.T) {
 			t.Fatalf("packet %d left at %d, want %d", i, int64(at), int64(want))
 		}
 	}
-	if s := card.Stats(); s.Late.Frames() != 0 || len(dev.sent) != 100 {
+	if s := card.Counters(); late(s) != 0 || len(dev.sent) != 100 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -118,9 +118,9 @@ func TestLate(t *testing.T) {
 	if got, want := fmt.Sprint(dev.sent), "[0.000010008s 0.000010680s 0.000020000s 0.000020672s]"; got != want {
 		t.Errorf("left at %s, want %s", got, want)
 	}
-	s := card.Stats()
-	if want := (netfpga.Late{Host: 1, Line: 2, Max: 8008}); s.Late != want || s.Driver.Disordered != 1 {
-		t.Errorf("%+v, want %+v", s.Late, want)
+	s := card.Counters()
+	if s.Get("late_host") != 1 || s.Get("late_line") != 2 || late(s) != 3 || s.Get("late_max_ns") != 8008 || s.Get("driver_disordered") != 1 {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -140,8 +140,8 @@ func TestUnpaced(t *testing.T) {
 	if got, want := fmt.Sprint(dev.sent), "[0.000001008s 0.000013312s 0.000025616s 0.000037920s]"; got != want {
 		t.Errorf("left at %s, want %s", got, want)
 	}
-	if s := card.Stats(); s.Late != (netfpga.Late{}) {
-		t.Errorf("%+v", s.Late)
+	if s := card.Counters(); late(s) != 0 || s.Get("late_max_ns") != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -172,8 +172,8 @@ func TestFullAndReady(t *testing.T) {
 	if len(rest) != 0 || len(dev.sent) != 40 || s.full == 0 {
 		t.Errorf("%d not taken, %d left, refused %d times", len(rest), len(dev.sent), s.full)
 	}
-	if st := card.Stats(); st.Driver.HighWater != 16 || st.Driver.NoBuffer == 0 || st.Driver.NoQuota == 0 {
-		t.Errorf("%+v", st.Driver)
+	if st := card.Counters(); st.Get("driver_buffers_peak") != 16 || st.Get("driver_no_buffer") == 0 || st.Get("driver_no_quota") == 0 {
+		t.Errorf("%+v", st)
 	}
 }
 
@@ -242,9 +242,9 @@ func TestFramesThatAreNone(t *testing.T) {
 		t.Errorf("Transmit = %d, %v", n, err)
 	}
 	run(clk)
-	st := card.Stats()
-	if st.Drops[link.TooLong] != 3 || st.Drops[link.Malformed] != 1 || st.Frames != 2 || s.told != 6 {
-		t.Errorf("%+v, %d Origins told", st.Stats, s.told)
+	st := card.Counters()
+	if st.Sent.Drops[link.TooLong] != 3 || st.Sent.Drops[link.Malformed] != 1 || st.Sent.Frames != 2 || s.told != 6 {
+		t.Errorf("%+v, %d Origins told", st, s.told)
 	}
 }
 
@@ -319,7 +319,7 @@ func TestMeasuredBus(t *testing.T) {
 	if got := fmt.Sprintf("%d frames, %.1f Mb/s", len(dev.sent), rate); got != "1000 frames, 259.9 Mb/s" {
 		t.Error(got)
 	}
-	if s := card.Stats(); s.Driver.BusBusy == 0 || s.Late.Card == 0 || s.Late.Line != 0 {
+	if s := card.Counters(); s.Get("driver_bus_busy") == 0 || s.Get("late_card") == 0 || s.Get("late_line") != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -50,11 +50,11 @@ func TestOwnClock(t *testing.T) {
 			if taken, err := card.Transmit([]*link.Frame{frame(100, at+ahead+7)}); taken != 1 {
 				t.Fatal(err)
 			}
-			bounds = append(bounds, card.Stats().Clock.Error)
+			bounds = append(bounds, card.Clock().Error)
 		}
-		k := card.Stats().Clock
+		k := card.Clock()
 		run(clk)
-		if s := card.Stats(); n != len(bounds) || s.Driver.BadStamps+s.Driver.Disordered+s.Dropped() != 0 {
+		if s := card.Counters(); n != len(bounds) || s.Get("driver_bad_stamps")+s.Get("driver_disordered") != 0 || s.Sent.Dropped() != 0 {
 			t.Errorf("%s: %d frames of %d; %+v", c.what, n, len(bounds), s)
 		}
 		fmt.Fprintf(&table, "%-32s up to %2d ns early, %2d late, bound %3d; offset %14d ns, drift %8.4f ppm\n",

@@ -57,3 +57,11 @@ func newCard(t testing.TB, clk clock.Clock, below link.Device, cfg *netfpga.Conf
 	}
 	return card
 }
+
+// late returns how many paced frames left after their tick, for any cause.
+func late(c link.Counters) (n int64) {
+	for _, cause := range []string{"host", "card", "line", "below", "clock", "policy"} {
+		n += c.Get("late_" + cause)
+	}
+	return n
+}

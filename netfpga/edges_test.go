@@ -128,11 +128,11 @@ func TestClose(t *testing.T) {
 		}
 	}
 	run(clk)
-	st := card.Stats()
+	st := card.Counters()
 	// 8 in output slots, 16 in buffers, and 7 in input slots: of the 5 that are free again
 	// the driver knows of 4.
-	if len(dev.sent) != 5 || st.Drops[link.Closed] != 31 || s.told != 36 {
-		t.Errorf("%d left, %d dropped, %d Origins told", len(dev.sent), st.Drops[link.Closed], s.told)
+	if len(dev.sent) != 5 || st.Sent.Drops[link.Closed] != 31 || s.told != 36 {
+		t.Errorf("%d left, %d dropped, %d Origins told", len(dev.sent), st.Sent.Drops[link.Closed], s.told)
 	}
 	if dev.closed != 1 {
 		t.Errorf("the device below was closed %d times", dev.closed)
@@ -163,8 +163,8 @@ func TestCloseFromWithin(t *testing.T) {
 		}
 		card.Transmit(frames)
 		run(clk)
-		if st := card.Stats(); told != 10 || st.Frames != 1 || st.Drops[link.Closed] != 9 || dev.closed != 1 {
-			t.Errorf("%s: %d told, %+v", where, told, st.Stats)
+		if st := card.Counters(); told != 10 || st.Sent.Frames != 1 || st.Sent.Drops[link.Closed] != 9 || dev.closed != 1 {
+			t.Errorf("%s: %d told, %+v", where, told, st)
 		}
 	}
 	// A frame that Transmit drops has an Origin too.
@@ -188,18 +188,18 @@ func TestBelowFull(t *testing.T) {
 	dev.err = link.ErrFull
 	s.pump()
 	clk.RunUntil(100_000)
-	if st := card.Stats(); len(dev.sent) != 0 || st.Refused != 1 {
+	if st := card.Counters(); len(dev.sent) != 0 || st.Get("refused") != 1 {
 		t.Fatalf("%d left, %+v", len(dev.sent), st)
 	}
 	dev.err = nil
 	dev.handler.Ready()
 	run(clk)
-	st := card.Stats()
-	if dev.sent[0] != 100_000 || dev.sent[1] != 112_304 || st.Frames != 100 || s.told != 100 {
+	st := card.Counters()
+	if dev.sent[0] != 100_000 || dev.sent[1] != 112_304 || st.Sent.Frames != 100 || s.told != 100 {
 		t.Errorf("left at %v ...; %+v", dev.sent[:2], st)
 	}
-	if st.Late.Below != 1 || st.Late.Line == 0 || st.Late.Max != 100_000 {
-		t.Errorf("%+v", st.Late)
+	if st.Get("late_below") != 1 || st.Get("late_line") == 0 || st.Get("late_max_ns") != 100_000 {
+		t.Errorf("%+v", st)
 	}
 	// Frame n is caught up with where 100 us + n line times are no more than n gaps.
 	if at := dev.sent[99]; at != 99*13560 {
@@ -218,8 +218,8 @@ func TestBelowFails(t *testing.T) {
 		dev.err = err
 		s.pump()
 		run(clk)
-		if st := card.Stats(); st.Drops[cause] != 10 || st.Frames != 0 || s.told != 10 {
-			t.Errorf("%v: %+v", err, st.Stats)
+		if st := card.Counters(); st.Sent.Drops[cause] != 10 || st.Sent.Frames != 0 || s.told != 10 {
+			t.Errorf("%v: %+v", err, st)
 		}
 	}
 }

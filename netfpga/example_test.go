@@ -52,8 +52,8 @@ func Example() {
 	for clk.Step() {
 	}
 
-	s := card.Stats()
-	fmt.Printf("%d frames in %d messages, %d late\n", s.Frames, s.Driver.Messages, s.Late.Frames())
+	s := card.Counters()
+	fmt.Printf("%d frames in %d messages, %d late\n", s.Sent.Frames, s.Get("driver_messages"), s.Get("pktgen_late"))
 	// Output:
 	// 1514 bytes, asked for 0.000001001s = tick 125.12, left at tick 126
 	// 1514 bytes, asked for 0.000014561s = tick 1820.12, left at tick 1821
@@ -120,10 +120,10 @@ func ExampleSender() {
 	burst()
 	for clk.Step() {
 	}
-	s := card.Stats()
-	fmt.Printf("%d and %d packets, %d late, in %d messages\n", left[0], left[1], s.Late.Frames(), s.Driver.Messages)
+	s := card.Counters()
+	fmt.Printf("%d and %d packets, %d late, in %d messages\n", left[0], left[1], s.Get("pktgen_late"), s.Get("driver_messages"))
 	fmt.Printf("%d ns from the first to the last, asked for %d\n", last-first, 29_999*13_333)
-	fmt.Printf("the card's clock is %.2f ppm fast\n", s.Clock.DriftPPM)
+	fmt.Printf("the card's clock is %.2f ppm fast\n", card.Clock().DriftPPM)
 	// Output:
 	// 15000 and 15000 packets, 0 late, in 1284 messages
 	// 399976666 ns from the first to the last, asked for 399976667

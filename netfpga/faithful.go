@@ -171,7 +171,7 @@ func (c *Card) fail(err error) {
 	for _, i := range c.ports {
 		i.forget(link.LinkError)
 		i.rx.offered = false
-		i.rx.clear(&i.stats.Received, link.LinkError)
+		i.rx.clear(&i.account.received, link.LinkError)
 	}
 	c.ready()
 }

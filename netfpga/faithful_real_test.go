@@ -72,12 +72,12 @@ func TestFaithfulInRealTime(t *testing.T) {
 						t.Errorf("packet %d asked for %v and left at %v", i, dev.asked[i], at)
 					}
 				}
-				s := card.Stats()
-				if s.Frames != n || s.Foreign != 0 || s.Dropped() != 0 || card.Err() != nil || s.Firmware.Slots != 10 {
+				s := card.Counters()
+				if s.Sent.Frames != n || s.Get("foreign") != 0 || s.Sent.Dropped() != 0 || card.Err() != nil || s.Get("machine_slots") != 10 {
 					t.Errorf("%+v, %v", s, card.Err())
 				}
-				if name == "slow" && s.Firmware.Behind < held/2 {
-					t.Errorf("behind by %v", s.Firmware.Behind)
+				if name == "slow" && s.Get("machine_behind_ns") < int64(held/2) {
+					t.Errorf("behind by %d ns", s.Get("machine_behind_ns"))
 				}
 				card.Close()
 			})

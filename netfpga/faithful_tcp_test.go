@@ -85,12 +85,12 @@ func (f *flow) run(t *testing.T) string {
 	w.RunFor(20 * time.Millisecond)
 	before := got
 	w.RunFor(30 * time.Millisecond)
-	s := card.Stats()
+	s := card.Counters()
 	if card.Err() != nil {
 		t.Error(card.Err())
 	}
 	return fmt.Sprintf("%6.1f Mbit/s of payload, %4d bad checksums, %4d of %4d frames late by %v at most",
-		float64(got-before)*8/30e3, server.Stats().TCP.ChecksumErrors.Value(), s.Late.Frames(), s.Frames, s.Late.Max)
+		float64(got-before)*8/30e3, server.Stats().TCP.ChecksumErrors.Value(), late(s), s.Sent.Frames, time.Duration(s.Get("late_max_ns")))
 }
 
 // TCP runs through the faithful card as long as what is cut off is zeros, or nothing is.

@@ -132,11 +132,11 @@ func summary(sent []clock.Time, card *netfpga.Card) string {
 		gaps = append(gaps, sent[i+1]-sent[i])
 	}
 	from, to := slices.Min(gaps), slices.Max(gaps)
-	if s := card.Stats(); from == to && s.Late.Frames() > 0 {
-		return fmt.Sprintf("%d late, every gap %d", s.Late.Frames(), from)
+	if s := card.Counters(); from == to && late(s) > 0 {
+		return fmt.Sprintf("%d late, every gap %d", late(s), from)
 	} else if from < to {
 		mean := float64(sent[len(sent)-1]-sent[1000]) / float64(len(gaps))
-		return fmt.Sprintf("%d late, %d to %d, mean %.0f", s.Late.Frames(), from, to, mean)
+		return fmt.Sprintf("%d late, %d to %d, mean %.0f", late(s), from, to, mean)
 	}
 	return fmt.Sprintf("every gap %d", from)
 }
@@ -173,18 +173,18 @@ func keeps(t *testing.T, cfg *netfpga.Config, bytes int, gap clock.Time) bool {
 			for waiting = true; waiting; {
 				clk.Step()
 			}
-			if s := card.Port(0).Stats(); s.Late.Frames() > 0 {
+			if s := card.Port(0).Counters(); late(s) > 0 {
 				return false
 			}
 		}
 		d.Departure, d.Absolute = gap, false
 	}
 	run(clk)
-	s := card.Stats()
-	if s.Frames != n {
-		t.Fatalf("%d of %d packets left: %v", s.Frames, n, card.Err())
+	s := card.Counters()
+	if s.Sent.Frames != n {
+		t.Fatalf("%d of %d packets left: %v", s.Sent.Frames, n, card.Err())
 	}
-	return s.Late.Frames() == 0
+	return late(s) == 0
 }
 
 // latency returns how long after a message has reached the idle card its only packet, of

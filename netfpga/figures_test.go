@@ -270,8 +270,8 @@ func TestSmallestAtLineRate(t *testing.T) {
 			t.Fatalf("frame %d left at %v, want %v", i, at, want)
 		}
 	}
-	if s := card.Stats(); s.Frames != uint64(n) || s.Late.Frames() != 0 {
-		t.Errorf("%+v", s.PortStats)
+	if s := card.Counters(); s.Sent.Frames != uint64(n) || late(s) != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -128,7 +128,7 @@ func (s *Sender) Inject(d *Description) error {
 	s.card.nextID++
 	s.last = clock.At(depart)
 	i.sender = s
-	i.stats.Injected++
+	i.account.injected++
 	i.give(given{frame: f, carried: u.carried, tick: tick})
 	s.card.driver.Flush()
 	return nil

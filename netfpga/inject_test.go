@@ -206,8 +206,8 @@ func TestInjectDepartures(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}
-	if s := card.Stats(); s.Injected != 9 || s.Frames != 10 {
-		t.Errorf("%+v", s.PortStats)
+	if s := card.Counters(); s.Get("injected") != 9 || s.Sent.Frames != 10 {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -328,7 +328,7 @@ func TestMarksKeepSenderFed(t *testing.T) {
 	if want := 8 + 24*(16+48) - 6; longest != want { // 42 bytes are padded to 48, but for the last
 		t.Errorf("the longest message has %d bytes, want the %d of 24 packets", longest, want)
 	}
-	if st := card.Stats(); st.Driver.NoBuffer != 0 || st.Late.Frames() != 0 {
+	if st := card.Counters(); st.Get("driver_no_buffer") != 0 || late(st) != 0 {
 		t.Errorf("%+v", st)
 	}
 }

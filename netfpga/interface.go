@@ -34,7 +34,8 @@ type Interface struct {
 	rx     receiving
 	one    [1]*link.Frame
 	closed bool
-	stats  PortStats
+
+	account account
 }
 
 func newInterface(c *Card, n int, mac *port.Port, below link.Device, cfg *Config) *Interface {
@@ -80,10 +81,10 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 		wire := wireLen(f)
 		switch {
 		case f.Len() == 0:
-			i.stats.Drop(f, link.Malformed)
+			i.account.sent.Drop(f, link.Malformed)
 			continue
 		case wire > drivercomm.MaxWire || !i.info.Fits(f.Bytes()):
-			i.stats.Drop(f, link.TooLong)
+			i.account.sent.Drop(f, link.TooLong)
 			continue
 		}
 		carried := i.keep.carried(f)
@@ -105,22 +106,6 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 
 // Below implements link.Device.
 func (i *Interface) Below() link.Device { return i.below }
-
-// Counters implements link.Device.
-func (i *Interface) Counters() link.Counters {
-	c := i.stats.counters(i.info.Name)
-	c.Waiting = i.waiting()
-	return c
-}
-
-// waiting returns how many frames the driver and the card have. Those that an interface had
-// when it was closed have been dropped, and only their places are left.
-func (i *Interface) waiting() int {
-	if i.closed {
-		return 0
-	}
-	return i.txring.Len() + i.behind.Len()
-}
 
 // ready tells what is above that the driver has room again.
 func (i *Interface) ready() {
@@ -160,21 +145,21 @@ func (i line) Leave(bytes []byte, d *port.Departure) bool {
 	i.one[0] = nil
 	switch {
 	case taken == 1:
-		i.stats.Frames++
-		i.stats.Bytes += uint64(n)
+		i.account.sent.Frames++
+		i.account.sent.Bytes += uint64(n)
 		if cause != onTime {
-			i.stats.Late.count(cause, d.At.Sub(i.card.counter.Time(g.tick)))
+			i.account.late.count(cause, d.At.Sub(i.card.counter.Time(g.tick)))
 		}
 	case i.closed:
-		i.stats.Drop(f, link.Closed)
+		i.account.sent.Drop(f, link.Closed)
 	case errors.Is(err, link.ErrFull):
-		i.stats.Refused++
+		i.account.refused++
 		i.leaving().Unpop(g)
 		return false
 	case errors.Is(err, net.ErrClosed):
-		i.stats.Drop(f, link.Closed)
+		i.account.sent.Drop(f, link.Closed)
 	default:
-		i.stats.Drop(f, link.LinkError)
+		i.account.sent.Drop(f, link.LinkError)
 	}
 	return true
 }
@@ -201,8 +186,8 @@ func (i line) kept(g given, d *port.Departure) lateness {
 // dropped drops the oldest frame, which the card has dropped as it was late.
 func (i *Interface) dropped() {
 	if f := i.txring.Pop().frame; f != nil {
-		i.stats.Late.Dropped++
-		i.stats.Drop(f, link.LinkError)
+		i.account.late.dropped++
+		i.account.sent.Drop(f, link.LinkError)
 	}
 }
 
@@ -218,6 +203,6 @@ func (i *Interface) Close() error {
 	for range onTheirWay {
 		i.leaving().Push(given{})
 	}
-	i.rx.clear(&i.stats.Received, link.Closed)
+	i.rx.clear(&i.account.received, link.Closed)
 	return i.below.Close()
 }

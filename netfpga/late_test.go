@@ -69,10 +69,10 @@ func TestStall(t *testing.T) {
 			behind = at - dev.asked[i]
 			worst = max(worst, behind)
 		}
-		s := card.Stats()
+		s := card.Counters()
 		fmt.Fprintf(&table, "%-13s %4d B every %6d ns: %4d back to back, late %4d caught up %4d moved %d dropped %3d; latest %7d ns, the last %7d ns behind\n",
-			c.late, c.bytes, c.gap, longest, s.Pktgen.Late, s.Pktgen.CaughtUp, s.Pktgen.Moved, s.Pktgen.Dropped, worst, behind)
-		if s.Frames+s.Late.Dropped != s.Injected || s.Late.Dropped != s.Dropped() {
+			c.late, c.bytes, c.gap, longest, s.Get("pktgen_late"), s.Get("pktgen_caught_up"), s.Get("pktgen_moved"), s.Get("pktgen_dropped"), worst, behind)
+		if dropped := s.Get("late_dropped"); int64(s.Sent.Frames)+dropped != s.Get("injected") || dropped != int64(s.Sent.Dropped()) {
 			t.Errorf("%+v", s)
 		}
 	}

@@ -82,12 +82,12 @@ func TestPortsAtLineRate(t *testing.T) {
 					t.Fatalf("port %d: frame %d left at %v, want %v", p, i, at, due(p, i))
 				}
 			}
-			s := card.Port(p).Stats()
-			if len(dev.sent) != n || s.Frames != n || s.Late.Frames() != 0 {
+			s := card.Port(p).Counters()
+			if len(dev.sent) != n || s.Sent.Frames != n || late(s) != 0 {
 				t.Errorf("port %d: %+v", p, s)
 			}
 		}
-		if s := card.Stats(); s.Frames != 4*n || s.Injected != n || s.Pktgen.Packets != 4*n {
+		if s := card.Counters(); s.Sent.Frames != 4*n || s.Get("injected") != n || s.Get("pktgen_packets") != 4*n {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -128,14 +128,14 @@ func TestClosePort(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if st := card.Port(0).Stats(); len(a.sent) != 3 || st.Drops[link.Closed] != 8 || fa.told != 10 || a.closed != 1 {
+	if st := card.Port(0).Counters(); len(a.sent) != 3 || st.Sent.Drops[link.Closed] != 8 || fa.told != 10 || a.closed != 1 {
 		t.Errorf("%d left, %d told, %+v", len(a.sent), fa.told, st)
 	}
 	if err := s.Inject(describe(64, 0, false)); err == nil {
 		t.Error("a packet for the closed port was taken")
 	}
 	run(clk)
-	if st := card.Port(1).Stats(); len(b.sent) != 10 || st.Dropped() != 0 || fb.told != 10 || b.closed != 0 || len(a.sent) != 3 {
+	if st := card.Port(1).Counters(); len(b.sent) != 10 || st.Sent.Dropped() != 0 || fb.told != 10 || b.closed != 0 || len(a.sent) != 3 {
 		t.Errorf("%d and %d left, %+v", len(a.sent), len(b.sent), st)
 	}
 	card.Close()

@@ -24,9 +24,9 @@ func (i fromBelow) Receive(frames []*link.Frame) {
 		}
 		return
 	}
-	i.stats.Received.Frames += uint64(len(frames))
+	i.account.received.Frames += uint64(len(frames))
 	for _, f := range frames {
-		i.stats.Received.Bytes += uint64(f.Len())
+		i.account.received.Bytes += uint64(f.Len())
 	}
 	i.above.Receive(frames)
 }
@@ -45,13 +45,13 @@ type receiving struct {
 func (i *Interface) arrive(f *link.Frame) {
 	switch {
 	case i.closed:
-		i.stats.Received.Drop(f, link.Closed)
+		i.account.received.Drop(f, link.Closed)
 	case i.card.err != nil:
-		i.stats.Received.Drop(f, link.LinkError)
+		i.account.received.Drop(f, link.LinkError)
 	case f.Len() > drivercomm.MaxDMA:
-		i.stats.Received.Drop(f, link.TooLong)
+		i.account.received.Drop(f, link.TooLong)
 	case i.rx.frames.Len() >= receiveSlots:
-		i.stats.Received.Drop(f, link.QueueFull)
+		i.account.received.Drop(f, link.QueueFull)
 	default:
 		i.rx.frames.Push(f)
 		i.offer()
@@ -80,11 +80,11 @@ func (i *Interface) fromCard(frame []byte) {
 	f := i.card.pool.Frame(len(frame))
 	copy(f.Bytes(), frame)
 	if i.closed || i.above == nil {
-		i.stats.Received.Drop(f, link.Closed)
+		i.account.received.Drop(f, link.Closed)
 		return
 	}
-	i.stats.Received.Frames++
-	i.stats.Received.Bytes += uint64(len(frame))
+	i.account.received.Frames++
+	i.account.received.Bytes += uint64(len(frame))
 	i.rx.one[0] = f
 	i.above.Receive(i.rx.one[:])
 	i.rx.one[0] = nil

@@ -57,12 +57,12 @@ func TestReceiveRoutes(t *testing.T) {
 		if fmt.Sprint(at) != c.want {
 			t.Errorf("%s: came up at %d, want %s", c.what, at, c.want)
 		}
-		s := card.Stats()
+		s := card.Counters()
 		if s.Received.Frames != 3 || s.Received.Bytes != 1634 || s.Received.Dropped() != 0 {
 			t.Errorf("%s: %+v", c.what, s.Received)
 		}
-		if want := uint64(steps); s.Driver.Received != want || c.config.Receive == netfpga.ByCard && want != 3 {
-			t.Errorf("%s: %d transfers, the driver received %d", c.what, want, s.Driver.Received)
+		if want := int64(steps); s.Get("driver_received") != want || c.config.Receive == netfpga.ByCard && want != 3 {
+			t.Errorf("%s: %d transfers, the driver received %d", c.what, want, s.Get("driver_received"))
 		}
 	}
 }
@@ -104,7 +104,7 @@ func TestReceiveQueueIsBounded(t *testing.T) {
 	}
 	dev.handler.Receive([]*link.Frame{link.NewFrame(1600)})
 	run(clk)
-	s := card.Stats()
+	s := card.Counters()
 	if up.Frames != 256 || s.Received.Frames != 256 || s.Received.Drops[link.QueueFull] != 44 || s.Received.Drops[link.TooLong] != 1 {
 		t.Errorf("%d came up; %+v", up.Frames, s.Received)
 	}
@@ -128,7 +128,7 @@ func TestCloseDropsReceived(t *testing.T) {
 	clk.RunUntil(1_100_000)
 	card.Port(1).Close()
 	run(clk)
-	s, o := card.Port(0).Stats().Received, card.Port(1).Stats().Received
+	s, o := card.Port(0).Counters().Received, card.Port(1).Counters().Received
 	if up[0].Frames != 0 || s.Drops[link.Closed] != 11 || up[1].Frames != 2 || o.Drops[link.Closed] != 8 {
 		t.Errorf("%d and %d came up; %+v, %+v", up[0].Frames, up[1].Frames, s, o)
 	}
@@ -154,7 +154,7 @@ func TestCloseFromReceive(t *testing.T) {
 		clk.RunUntil(1_000_000)
 		dev.handler.Receive([]*link.Frame{frame(60, 0), frame(60, 0), frame(60, 0)})
 		run(clk)
-		if s := card.Stats().Received; up.Frames != 1 || s.Frames != 1 || s.Drops[link.Closed] != 2 || dev.closed != 1 {
+		if s := card.Counters().Received; up.Frames != 1 || s.Frames != 1 || s.Drops[link.Closed] != 2 || dev.closed != 1 {
 			t.Errorf("%d came up; %+v", up.Frames, s)
 		}
 	}

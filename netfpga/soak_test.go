@@ -131,8 +131,8 @@ func TestSoak(t *testing.T) {
 				t.Errorf("seed %d: port %d was given %d packets, and others or in another order left, %d", seed, p, len(given[p]), len(left[p]))
 			}
 		}
-		if s := card.Stats(); s.Dropped() != 0 || s.Frames != uint64(sum) {
-			t.Errorf("seed %d: %d were sent; %+v", seed, sum, s.PortStats)
+		if s := card.Counters(); s.Sent.Dropped() != 0 || s.Sent.Frames != uint64(sum) {
+			t.Errorf("seed %d: %d were sent; %+v", seed, sum, s)
 		}
 		card.Close()
 	}

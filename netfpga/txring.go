@@ -34,7 +34,7 @@ const maxTxRing = 1 << 14
 func (i *Interface) give(g given) {
 	i.txring.Push(g)
 	if i.card.firmware != nil && i.txring.Len() > maxTxRing {
-		i.stats.Drop(i.txring.Pop().frame, link.LinkError)
+		i.account.sent.Drop(i.txring.Pop().frame, link.LinkError)
 	}
 }
 
@@ -56,10 +56,10 @@ func (i *Interface) launched(b []byte, tick uint64, dropped bool) {
 	g := i.take(b)
 	switch {
 	case dropped && g.frame != nil:
-		i.stats.Drop(g.frame, link.QueueFull)
+		i.account.sent.Drop(g.frame, link.QueueFull)
 	case dropped:
 	case g.frame == nil && !i.closed:
-		i.stats.Foreign++
+		i.account.foreign++
 		i.behind.Push(given{frame: i.foreign(b, tick), carried: len(b), tick: tick})
 	default:
 		i.behind.Push(g)
@@ -123,7 +123,7 @@ func (i *Interface) overtake(place int) (found given) {
 		}
 	}
 	for _, g := range lost { // whose Origins may close the interface
-		i.stats.Drop(g.frame, link.LinkError)
+		i.account.sent.Drop(g.frame, link.LinkError)
 	}
 	return found
 }
@@ -133,7 +133,7 @@ func (i *Interface) forget(cause link.Cause) {
 	for _, s := range []*txRing{&i.behind, &i.txring} {
 		for s.Len() > 0 {
 			if f := s.Pop().frame; f != nil {
-				i.stats.Drop(f, cause)
+				i.account.sent.Drop(f, cause)
 			}
 		}
 	}

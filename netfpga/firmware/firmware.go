@@ -304,8 +304,8 @@ func (g *Generator) Stop() {
 // messages and of late packets is not known.
 func (g *Generator) Stats() pktgen.Stats { return g.passed }
 
-// Behind returns what the program did, and what became of packets behind the card's memory.
-func (g *Generator) Behind() Stats { return g.stats }
+// Program returns what the program did, and what became of packets behind the card's memory.
+func (g *Generator) Program() Stats { return g.stats }
 
 // Profile returns where the machine's cycles went. It may be ahead of the clock.
 func (g *Generator) Profile() netthreads.Profile { return g.machine.Profile() }

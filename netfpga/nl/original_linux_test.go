@@ -67,7 +67,7 @@ func TestOriginalReplies(t *testing.T) {
 				if !slices.Equal(got, want) {
 					t.Errorf("answers %v, want %v", got, want)
 				}
-				left := int(r.card.Stats().Bytes)
+				left := int(r.card.Counters().Sent.Bytes)
 				if left > 0 {
 					left = max(left, 60)
 				}
