@@ -106,8 +106,19 @@ func (p *path) timeouts() uint64 { return p.near.Stats().TCP.Timeouts.Value() }
 
 // drops is what the bottleneck has dropped.
 func (p *path) drops() uint64 {
-	sent, _ := p.end.Stats()
-	return sent.Drops[link.QueueFull]
+	return p.end.Counters().Sent.Drops[link.QueueFull]
+}
+
+// inQueue is how many packets wait in the bottleneck's queue.
+func (p *path) inQueue() int64 {
+	c := p.end.Counters()
+	return c.Get("queue_frames")
+}
+
+// waited is what has waited in the bottleneck's queue, in frames times microseconds.
+func (p *path) waited() float64 {
+	c := p.end.Counters()
+	return float64(c.Get("queue_frame_us"))
 }
 
 // now is the time since the world was made.

@@ -42,7 +42,7 @@ func TestStep(t *testing.T) {
 			near := func(step time.Duration) bool { return now > step-2*tenth && now <= step+10*tenth }
 			if near(down) || near(up) || now%time.Second == 0 {
 				table += fmt.Sprintf("%.1f\t%d\t%d\t%.1f\t%.1f\t%.1f\t%d\t\n", now.Seconds(), rate, fb.Cwnd/segment,
-					float64(fb.RTT.Microseconds())/1e3, float64(fb.Rate)/1e6, mbits(f.got-before, tenth), p.end.Queue().Frames)
+					float64(fb.RTT.Microseconds())/1e3, float64(fb.Rate)/1e6, mbits(f.got-before, tenth), p.inQueue())
 			}
 			before = f.got
 		})

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
-
-	"github.com/netcaliper/caliper/link/wire"
 )
 
 // outcome is what one connection did that sent all the time.
@@ -25,7 +23,7 @@ func (p *path) bulk(t testing.TB, length time.Duration) (b outcome) {
 	var f flow
 	start := p.now()
 	var before, half int64
-	var queue wire.Queue
+	var queue float64 // frames times time that have waited in the first half, us
 	const tenth = 100 * time.Millisecond
 	p.run(t, []*flow{&f}, start+length, tenth, func(now time.Duration) {
 		if b.full == 0 && mbits(f.got-before, tenth) >= 0.9*p.ceiling() {
@@ -33,9 +31,9 @@ func (p *path) bulk(t testing.TB, length time.Duration) (b outcome) {
 		}
 		before = f.got
 		if now-start == length/2 {
-			half, queue = f.got, p.end.Queue()
+			half, queue = f.got, p.waited()
 		}
-		b.queue = p.end.Queue().Mean(queue)
+		b.queue = (p.waited() - queue) / float64((now - start - length/2).Microseconds())
 	})
 	b.whole, b.half = mbits(f.got, length), mbits(f.got-half, length-length/2)
 	b.drops, b.again, b.timeouts = p.drops(), p.loss.again, p.timeouts()

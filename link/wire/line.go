@@ -36,7 +36,7 @@ type line struct {
 
 	batch []*link.Frame // what is being delivered
 	sent  link.Stats
-	queue Queue
+	queue queue
 }
 
 type slot struct {
@@ -88,7 +88,7 @@ func (l *line) send(f *link.Frame, now clock.Time) {
 	l.start(now)
 	if l.next == l.tail && l.freeAt() <= now {
 		l.free, l.part = now, 0
-	} else if l.maxFrames > 0 && l.queue.Frames >= l.maxFrames || l.maxBytes > 0 && l.queue.Bytes+n > l.maxBytes {
+	} else if l.maxFrames > 0 && l.queue.frames >= l.maxFrames || l.maxBytes > 0 && l.queue.bytes+n > l.maxBytes {
 		l.sent.Drop(f, link.QueueFull)
 		return
 	}
@@ -99,8 +99,7 @@ func (l *line) send(f *link.Frame, now clock.Time) {
 	l.push(slot{f: f, wire: wire})
 	l.queue.change(now, 1, n)
 	l.start(now)
-	l.queue.MaxFrames = max(l.queue.MaxFrames, l.queue.Frames)
-	l.queue.MaxBytes = max(l.queue.MaxBytes, l.queue.Bytes)
+	l.queue.peak()
 }
 
 func (l *line) push(s slot) {
@@ -203,6 +202,6 @@ func (l *line) clear(all bool) {
 		s.f = nil
 	}
 	l.next, l.tail = first, first
-	l.queue.change(now, -l.queue.Frames, -l.queue.Bytes)
+	l.queue.change(now, -l.queue.frames, -l.queue.bytes)
 	l.arm()
 }

@@ -27,8 +27,8 @@ func TestPort(t *testing.T) {
 		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
 		b.send(0, 60, 60, 60)
 		b.arrived("7.392µs:60 14.112µs:60 20.832µs:60")
-		if q := b.near.Queue(); q.MaxFrames != 2 {
-			t.Errorf("Queue = %+v, want 2 frames at most", q)
+		if n := b.most("frames"); n != 2 {
+			t.Errorf("%d frames waited at most, want 2", n)
 		}
 	})
 	t.Run("frames at the bottleneck's rate do not wait", func(t *testing.T) {
@@ -36,15 +36,15 @@ func TestPort(t *testing.T) {
 		b.send(0, 60)
 		b.send(6720, 60)
 		b.arrived("7.392µs:60 14.112µs:60")
-		if q := b.near.Queue(); q.MaxFrames != 0 {
-			t.Errorf("Queue = %+v, want that none waited", q)
+		if n := b.most("frames"); n != 0 {
+			t.Errorf("%d frames waited at most, want none", n)
 		}
 	})
 	t.Run("the queue is bounded and the port counts what it lets in", func(t *testing.T) {
 		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8, QueueFrames: 2})
 		b.send(0, 60, 61, 62, 63, 64) // in the queue after 672, 1352, 2040, 2736, 3440 ns
 		b.arrived("7.392µs:60 14.192µs:61 21.072µs:62")
-		sent, _ := b.near.Stats()
+		sent := b.near.Counters().Sent
 		if sent.Frames != 3 || sent.Drops[link.QueueFull] != 2 {
 			t.Errorf("sent %+v", sent)
 		}
@@ -54,7 +54,7 @@ func TestPort(t *testing.T) {
 		for range 1100 {
 			b.send(0, 60)
 		}
-		if sent, _ := b.near.Stats(); sent.Drops[link.QueueFull] != 99 {
+		if sent := b.near.Counters().Sent; sent.Drops[link.QueueFull] != 99 {
 			t.Errorf("%d frames dropped, want 99: one leaves, 1000 wait", sent.Drops[link.QueueFull])
 		}
 	})
@@ -70,7 +70,7 @@ func TestPort(t *testing.T) {
 		b.clk.RunUntil(1400) // one is on the line, one in the queue, one in the port, one before it
 		b.near.Close()
 		b.arrived("7.392µs:60")
-		if sent, _ := b.near.Stats(); sent.Frames != 1 || sent.Drops[link.Closed] != 3 {
+		if sent := b.near.Counters().Sent; sent.Frames != 1 || sent.Drops[link.Closed] != 3 {
 			t.Errorf("sent %+v", sent)
 		}
 		if next := b.clk.Next(); next != clock.Never {

@@ -4,14 +4,15 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// Queue is how full the queue of a direction is and has been. The frame on the line is
+// queue is how full the queue of a direction is and has been. The frame on the line is
 // not counted.
-type Queue struct {
-	Frames, Bytes       int
-	MaxFrames, MaxBytes int
+type queue struct {
+	frames, bytes       int
+	maxFrames, maxBytes int
 
 	// What has waited until at, in frames times nanoseconds. In 64 bits a full queue of
 	// ten million frames would be counted for half an hour.
@@ -19,37 +20,12 @@ type Queue struct {
 	hi, lo uint64
 }
 
-// Mean returns how many frames waited on average, each number weighted with how long it
-// stood, between an earlier look at the same queue and this one. The zero Queue is the
-// queue when the clock started. The sum is exact whatever time it is over; the quotient is
-// rounded once or twice.
-func (q Queue) Mean(earlier Queue) float64 {
-	if q.at <= earlier.at {
-		return 0
-	}
-	lo, borrow := bits.Sub64(q.lo, earlier.lo, 0)
-	hi, _ := bits.Sub64(q.hi, earlier.hi, borrow)
-	time := uint64(q.at - earlier.at)
-	whole, rest := bits.Div64(hi, lo, time)
-	return float64(whole) + float64(rest)/float64(time)
-}
-
-// frameMicroseconds returns what has waited since the clock started, in frames times
-// microseconds: divided by a time in microseconds, how many frames waited on average.
-func (q *Queue) frameMicroseconds() int64 {
-	if q.hi >= 1000>>1 {
-		return math.MaxInt64
-	}
-	us, _ := bits.Div64(q.hi, q.lo, 1000)
-	return int64(us)
-}
-
 // until counts what waits until now.
-func (q *Queue) until(now clock.Time) {
+func (q *queue) until(now clock.Time) {
 	if now <= q.at {
 		return
 	}
-	hi, lo := bits.Mul64(uint64(q.Frames), uint64(now-q.at))
+	hi, lo := bits.Mul64(uint64(q.frames), uint64(now-q.at))
 	var carry uint64
 	q.lo, carry = bits.Add64(q.lo, lo, 0)
 	q.hi += hi + carry
@@ -57,8 +33,30 @@ func (q *Queue) until(now clock.Time) {
 }
 
 // change adds to what waits from now on.
-func (q *Queue) change(now clock.Time, frames, bytes int) {
+func (q *queue) change(now clock.Time, frames, bytes int) {
 	q.until(now)
-	q.Frames += frames
-	q.Bytes += bytes
+	q.frames += frames
+	q.bytes += bytes
+}
+
+// peak notes how full it is.
+func (q *queue) peak() {
+	q.maxFrames = max(q.maxFrames, q.frames)
+	q.maxBytes = max(q.maxBytes, q.bytes)
+}
+
+// counters returns what there is to tell of the queue until now.
+func (q queue) counters(now clock.Time) []link.Counter {
+	q.until(now)
+	waited := int64(math.MaxInt64)
+	if q.hi < 1000/2 {
+		us, _ := bits.Div64(q.hi, q.lo, 1000)
+		waited = int64(us)
+	}
+	return []link.Counter{
+		{Name: "queue_frames", Value: int64(q.frames), Level: true},
+		{Name: "queue_frames_peak", Value: int64(q.maxFrames), Level: true},
+		{Name: "queue_bytes_peak", Value: int64(q.maxBytes), Level: true},
+		{Name: "queue_frame_us", Value: waited},
+	}
 }

@@ -12,45 +12,31 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-func TestMean(t *testing.T) {
+// TestWaited has frames wait for 1.5 s and 1 s of a line that takes a frame each half second.
+func TestWaited(t *testing.T) {
+	slow := &wire.Config{Address: ethernet, Rate: 84 * 8 * 2}
 	t.Run("a burst of three", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
-		b.send(0, 60, 60, 60) // two wait for 672 ns, one for 672 more
-		for _, c := range []struct {
-			until clock.Time
-			want  float64
-		}{{672, 2}, {1344, 1.5}, {2016, 1}, {4032, 0.5}} {
-			b.clk.RunUntil(c.until)
-			if got := b.near.Queue().Mean(wire.Queue{}); got != c.want {
-				t.Errorf("at %d ns: %v, want %v", c.until, got, c.want)
+		b := newBench(t, slow)
+		b.send(0, 60, 60, 60) // two wait for half a second, one for half a second more
+		for _, c := range []struct{ ms, want int64 }{{0, 0}, {100, 200}, {500, 1000}, {750, 1250}, {1000, 1500}, {3000, 1500}} {
+			b.clk.RunUntil(clock.Time(c.ms * 1e6))
+			if got := waited(b.near); got != c.want*1000 {
+				t.Errorf("at %d ms: %d us, want %d ms", c.ms, got, c.want)
 			}
 		}
 	})
-	t.Run("between two looks", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
-		b.send(0, 60, 60, 60)
-		b.clk.RunUntil(336)
-		first := b.near.Queue()
-		b.clk.RunUntil(1008)
-		if got := b.near.Queue().Mean(first); got != 1.5 {
-			t.Errorf("%v, want 1.5", got)
-		}
-		if got := first.Mean(first); got != 0 {
-			t.Errorf("over no time: %v, want 0", got)
-		}
-	})
 	t.Run("closed", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b := newBench(t, slow)
 		b.send(0, 60, 60, 60)
-		b.clk.RunUntil(672 / 2)
+		b.clk.RunUntil(250e6)
 		b.near.Close()
-		b.clk.RunUntil(672)
-		if got := b.near.Queue().Mean(wire.Queue{}); got != 1 {
-			t.Errorf("%v, want 1: two until the end was closed", got)
+		b.clk.RunUntil(1e9)
+		if got := waited(b.near); got != 500_000 {
+			t.Errorf("%d us, want those of two until the end was closed", got)
 		}
 	})
 	t.Run("beyond 64 bits", func(t *testing.T) {
-		// 100,000 frames for 253 years, behind one that takes 272.
+		// 100,000 frames for years, behind one that takes 272 of them.
 		b := newBench(t, &wire.Config{QueueFrames: 100_000, Rate: 1})
 		f := link.NewFrame(32)
 		f.Size.Wire = 1 << 30
@@ -58,19 +44,21 @@ func TestMean(t *testing.T) {
 		for range 100_000 {
 			b.send(0, 32)
 		}
-		b.clk.RunUntil(8e18)
-		if got := b.near.Queue().Mean(wire.Queue{}); got != 100_000 {
-			t.Errorf("%v, want 100000", got)
-		}
-		if got := waited(b.near); got != math.MaxInt64 {
-			t.Errorf("the counter is %d", got)
+		for _, c := range []struct {
+			until clock.Time
+			want  int64
+		}{{9e16, 9e18}, {92e15, 92e17}, {93e15, math.MaxInt64}, {8e18, math.MaxInt64}} {
+			b.clk.RunUntil(c.until)
+			if got := waited(b.near); got != c.want {
+				t.Errorf("after %d ns: %d us, want %d", c.until, got, c.want)
+			}
 		}
 	})
 }
 
-// The mean agrees with a look at the queue every nanosecond, while frames come at random
+// What has waited agrees with a look at the queue every nanosecond, while frames come at random
 // and the rate changes.
-func TestMeanByLooking(t *testing.T) {
+func TestWaitedByLooking(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, line := range []int64{0, 5e9} {
 		clk := clock.NewVirtual()
@@ -83,16 +71,14 @@ func TestMeanByLooking(t *testing.T) {
 		for _, rate := range []int64{3e8, 2e9, 7e8} {
 			clk.AfterFunc(time.Duration(random.IntN(end)), func() { near.SetRate(rate) })
 		}
-		sum := 0
+		var sum int64
 		for now := clock.Time(0); now < end; now++ {
 			clk.RunUntil(now)
-			sum += near.Queue().Frames
+			c := near.Counters()
+			sum += c.Get("queue_frames")
 		}
 		clk.RunUntil(end)
-		if got, want := near.Queue().Mean(wire.Queue{}), float64(sum)/end; got != want || sum == 0 {
-			t.Errorf("%v, want %v", got, want)
-		}
-		if got := waited(near); got != int64(sum)/1000 {
+		if got := waited(near); got != sum/1000 || sum < 1000 {
 			t.Errorf("the counter is %d us, %d ns were counted", got, sum)
 		}
 	}

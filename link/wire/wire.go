@@ -157,42 +157,22 @@ func (e *End) receive(frames []*link.Frame) {
 // instant; all others get the new one. Info keeps the rate that the wire began with.
 func (e *End) SetRate(rate int64) { e.line.setRate(max(0, rate)) }
 
-// Stats returns what this end sent, counted when a frame goes onto the line, and what it
-// received.
-func (e *End) Stats() (sent, received link.Stats) {
-	sent = e.line.sent
-	for why, n := range e.port.sent.Drops {
-		sent.Drops[why] += n
-	}
-	return sent, e.received
-}
-
 // Below implements link.Device.
 func (e *End) Below() link.Device { return nil }
 
-// Counters implements link.Device.
+// Counters implements link.Device. A frame is sent when it goes onto the line, and waits
+// before that, in the queue or at the port before it. Of the queue, without the frame on the
+// line, there are queue_frames, how many wait now; queue_frames_peak and queue_bytes_peak, the
+// most that waited; and queue_frame_us, in frames times microseconds: divided by a time in microseconds, how many
+// frames waited on average.
 func (e *End) Counters() link.Counters {
-	c := link.Counters{Kind: "wire", Name: e.info.Name, Waiting: e.Waiting()}
-	c.Sent, c.Received = e.Stats()
-	q := e.Queue()
-	c.More = []link.Counter{
-		{Name: "queue_frames_peak", Value: int64(q.MaxFrames), Level: true},
-		{Name: "queue_frame_us", Value: q.frameMicroseconds()},
+	sent := e.line.sent
+	sent.Drops.Add(&e.port.sent)
+	return link.Counters{
+		Kind: "wire", Name: e.info.Name, Sent: sent, Received: e.received,
+		Waiting: e.line.queue.frames + int(e.port.tail-e.port.head),
+		More:    e.line.queue.counters(e.line.clk.Now()),
 	}
-	return c
-}
-
-// Waiting returns how many frames this end has taken that are not on the line yet, in the
-// queue or at the port before it: what was given to it, less Stats.
-func (e *End) Waiting() int {
-	return e.line.queue.Frames + int(e.port.tail-e.port.head)
-}
-
-// Queue returns how full the queue before the line is now and has been until now.
-func (e *End) Queue() Queue {
-	q := e.line.queue
-	q.until(e.line.clk.Now())
-	return q
 }
 
 // Close implements link.Device. The other end stays open. What waits for the line is

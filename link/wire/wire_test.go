@@ -54,6 +54,12 @@ type bench struct {
 	got       linktest.Collector
 }
 
+// most returns how many frames, or bytes, waited at most.
+func (b *bench) most(what string) int64 {
+	c := b.near.Counters()
+	return c.Get("queue_" + what + "_peak")
+}
+
 func newBench(t *testing.T, c *wire.Config) *bench {
 	b := &bench{T: t, clk: clock.NewVirtual()}
 	b.near, b.far = wire.New(b.clk, c, nil)
@@ -202,18 +208,18 @@ func TestQueueFrames(t *testing.T) {
 	b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueFrames: 2})
 	b.send(0, 60, 61, 62, 63, 64) // one on the line, two in the queue
 	b.send(672, 65, 66)           // the second has just started
-	if q := b.near.Queue(); q.Frames != 2 || q.Bytes != 62+65 || q.MaxFrames != 2 || q.MaxBytes != 62+65 {
-		t.Errorf("Queue = %+v, want 2 frames of 127 bytes, and no more at any time", q)
+	if c := b.near.Counters(); c.Waiting != 2 || b.most("frames") != 2 || b.most("bytes") != 62+65 {
+		t.Errorf("%+v, want that 2 frames of 127 bytes wait, and no more at any time", c)
 	}
 	b.arrived("672ns:60 1.352µs:61 2.04µs:62 2.752µs:65")
-	if sent, _ := b.near.Stats(); sent.Frames != 4 || sent.Bytes != 60+61+62+65 || sent.Drops[link.QueueFull] != 3 {
+	if sent := b.near.Counters().Sent; sent.Frames != 4 || sent.Bytes != 60+61+62+65 || sent.Drops[link.QueueFull] != 3 {
 		t.Errorf("sent %+v", sent)
 	}
-	if _, received := b.far.Stats(); received.Frames != 4 || received.Bytes != 60+61+62+65 || received.Dropped() != 0 {
+	if received := b.far.Counters().Received; received.Frames != 4 || received.Bytes != 60+61+62+65 || received.Dropped() != 0 {
 		t.Errorf("received %+v", received)
 	}
-	if got := b.near.Queue(); got.Frames != 0 || got.Bytes != 0 {
-		t.Errorf("Queue = %+v in the end", got)
+	if c := b.near.Counters(); c.Waiting != 0 {
+		t.Errorf("%+v in the end", c)
 	}
 }
 
@@ -221,11 +227,11 @@ func TestQueueBytes(t *testing.T) {
 	b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueBytes: 200})
 	b.send(0, 1514, 100, 101, 100, 60)
 	b.arrived("12.304µs:1514 13.296µs:100 14.288µs:100")
-	if sent, _ := b.near.Stats(); sent.Drops[link.QueueFull] != 2 {
+	if sent := b.near.Counters().Sent; sent.Drops[link.QueueFull] != 2 {
 		t.Errorf("sent %+v", sent)
 	}
-	if got := b.near.Queue(); got.MaxFrames != 2 || got.MaxBytes != 200 {
-		t.Errorf("Queue = %+v", got)
+	if b.most("frames") != 2 || b.most("bytes") != 200 {
+		t.Errorf("%+v", b.near.Counters())
 	}
 }
 
@@ -234,7 +240,7 @@ func TestQueueDefault(t *testing.T) {
 	for range 1100 {
 		b.send(0, 60)
 	}
-	if sent, _ := b.near.Stats(); sent.Drops[link.QueueFull] != 99 {
+	if sent := b.near.Counters().Sent; sent.Drops[link.QueueFull] != 99 {
 		t.Errorf("%d frames dropped, want 99: one on the line, 1000 in the queue", sent.Drops[link.QueueFull])
 	}
 }
@@ -243,7 +249,7 @@ func TestTooLong(t *testing.T) {
 	b := newBench(t, &wire.Config{Address: ethernet, MTU: 1000})
 	b.send(0, 1014, 1015)
 	b.arrived("0s:1014")
-	if sent, _ := b.near.Stats(); sent.Drops[link.TooLong] != 1 {
+	if sent := b.near.Counters().Sent; sent.Drops[link.TooLong] != 1 {
 		t.Errorf("sent %+v", sent)
 	}
 }
@@ -260,7 +266,7 @@ func TestTagged(t *testing.T) {
 		near.Transmit([]*link.Frame{linktest.FrameOf(b)})
 	}
 	clk.RunUntil(clock.Time(time.Second))
-	if sent, _ := near.Stats(); sent.Frames != 1 || sent.Drops[link.TooLong] != 1 {
+	if sent := near.Counters().Sent; sent.Frames != 1 || sent.Drops[link.TooLong] != 1 {
 		t.Errorf("sent %+v", sent)
 	}
 }
@@ -309,7 +315,7 @@ func TestSetRate(t *testing.T) {
 		b.near.SetRate(1e8)
 		b.send(672, 60, 60) // the second has started, and so one has room
 		b.arrived("672ns:60 7.392µs:60 14.112µs:60 20.832µs:60")
-		if sent, _ := b.near.Stats(); sent.Frames != 4 || sent.Drops[link.QueueFull] != 2 {
+		if sent := b.near.Counters().Sent; sent.Frames != 4 || sent.Drops[link.QueueFull] != 2 {
 			t.Errorf("sent %+v", sent)
 		}
 	})
@@ -327,14 +333,14 @@ func TestNobodyThere(t *testing.T) {
 	near, far := wire.New(clk, nil, nil)
 	near.Transmit([]*link.Frame{link.NewFrame(60)})
 	clk.Step()
-	if _, received := far.Stats(); received.Drops[link.Closed] != 1 {
+	if received := far.Counters().Received; received.Drops[link.Closed] != 1 {
 		t.Errorf("without a handler: received %+v", received)
 	}
 	far.Attach(new(linktest.Null))
 	far.Close()
 	near.Transmit([]*link.Frame{link.NewFrame(60)})
 	clk.Step()
-	if _, received := far.Stats(); received.Drops[link.Closed] != 2 || received.Frames != 0 {
+	if received := far.Counters().Received; received.Drops[link.Closed] != 2 || received.Frames != 0 {
 		t.Errorf("closed: received %+v", received)
 	}
 }
@@ -346,7 +352,7 @@ func TestCloseInFlight(t *testing.T) {
 	b.clk.RunUntil(700)
 	b.near.Close()
 	b.arrived("1.000672ms:60 1.001344ms:60")
-	if sent, _ := b.near.Stats(); sent.Frames != 2 || sent.Drops[link.Closed] != 1 {
+	if sent := b.near.Counters().Sent; sent.Frames != 2 || sent.Drops[link.Closed] != 1 {
 		t.Errorf("sent %+v", sent)
 	}
 	if clk := b.clk; clk.Next() != clock.Never {
