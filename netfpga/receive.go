@@ -3,8 +3,8 @@ package netfpga
 import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/netfpga/pci"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // fromBelow hands up what the device below has to say.
@@ -36,7 +36,7 @@ const receiveSlots = 256
 
 // receiving is what a port received that the driver has not got yet.
 type receiving struct {
-	frames  fifo.Queue[*link.Frame]
+	frames  queue.Ring[*link.Frame]
 	offered bool // the first of them, on the bus
 	one     [1]*link.Frame
 }

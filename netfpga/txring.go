@@ -5,14 +5,14 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // The transmit ring of an interface is what the driver and the card have of its frames, the
 // oldest first. What leaves the native card is the oldest. A program may do anything, so
 // that what it launches is looked for by its bytes.
-type txRing = fifo.Queue[given]
+type txRing = queue.Ring[given]
 
 // given is a frame that the driver was given, how many bytes of it that were, and the tick
 // that it asked the card for.

@@ -73,7 +73,7 @@ func (m *Meter) Sent(seq, end Seq, t clock.Time, limited bool) {
 		return
 	}
 	m.departures++
-	if !m.begun || m.sent.n > mostSegments-4 || seq.From(m.una) < -mostWindow || end.From(m.una) > mostWindow {
+	if !m.begun || m.sent.Len() > mostSegments-4 || seq.From(m.una) < -mostWindow || end.From(m.una) > mostWindow {
 		m.begin(seq)
 	}
 	again := seq.Before(m.una)
@@ -96,10 +96,10 @@ func (m *Meter) Sent(seq, end Seq, t clock.Time, limited bool) {
 		seq = m.next
 	}
 	if seq != m.next {
-		m.sent.push(m.next, seq)
+		m.sent.append(m.next, seq)
 	}
 	if seq.Before(end) {
-		m.depart(m.sent.push(seq, end), t, limitedNow)
+		m.depart(m.sent.append(seq, end), t, limitedNow)
 		m.next = end
 	}
 	if again {
@@ -113,7 +113,8 @@ func (m *Meter) Sent(seq, end Seq, t clock.Time, limited bool) {
 // begin forgets what is outstanding, and follows what begins at seq.
 func (m *Meter) begin(seq Seq) {
 	m.begun = true
-	m.sent.n, m.inFlight = 0, 0
+	m.sent.Cut(0)
+	m.inFlight = 0
 	m.una, m.next, m.judged = seq, seq, seq
 	m.top = [3]Seq{seq, seq, seq}
 }
@@ -140,22 +141,22 @@ func (m *Meter) depart(s *sentSegment, t clock.Time, limited bool) {
 // leaves at t. It reports whether some of it left before.
 func (m *Meter) resent(seq, end Seq, t clock.Time, limited bool) (again bool) {
 	i := m.sent.search(seq)
-	if i == m.sent.n || m.sent.at(i).seq != seq {
+	if i == m.sent.Len() || m.sent.At(i).seq != seq {
 		i--
-		if m.sent.at(i).fate != sacked {
+		if m.sent.At(i).fate != sacked {
 			m.sent.split(i, seq)
 			i++
 		}
 	}
-	for ; i < m.sent.n && m.sent.at(i).seq.Before(end); i++ {
-		s := m.sent.at(i)
+	for ; i < m.sent.Len() && m.sent.At(i).seq.Before(end); i++ {
+		s := m.sent.At(i)
 		again = again || s.fate != unseen
 		if s.fate == sacked {
 			continue
 		}
 		if end.Before(s.end) {
 			m.sent.split(i, end)
-			s = m.sent.at(i)
+			s = m.sent.At(i)
 		}
 		m.depart(s, t, limited)
 	}
@@ -187,8 +188,9 @@ func (m *Meter) Acked(ack Seq, blocks []SACKBlock, t clock.Time) Sample {
 // news is what one acknowledgement newly acknowledges.
 type news struct {
 	bytes     int64
-	newest    *sentSegment // of what is acknowledged whole, the last that left
-	ambiguous bool         // something left more than once, or was not seen to leave
+	whole     bool        // a segment is acknowledged whole
+	newest    sentSegment // of those, the last that left
+	ambiguous bool        // something left more than once, or was not seen to leave
 }
 
 // deliver notes that s, which was not sacked, has arrived whole.
@@ -204,16 +206,16 @@ func (m *Meter) deliver(s *sentSegment, news *news) {
 	if s.fate == unseen {
 		return
 	}
-	if n := news.newest; n == nil || s.at > n.at || s.at == n.at && n.end.Before(s.end) {
-		news.newest = s
+	if n := &news.newest; !news.whole || s.at > n.at || s.at == n.at && n.end.Before(s.end) {
+		news.whole, news.newest = true, *s
 	}
 }
 
 // acknowledge takes in that all before ack, which is between una and next, has arrived.
 func (m *Meter) acknowledge(ack Seq, news *news) {
 	m.una = ack
-	for m.sent.n > 0 {
-		s := m.sent.at(0)
+	for m.sent.Len() > 0 {
+		s := m.sent.At(0)
 		if ack.Before(s.end) {
 			m.trim(s, ack, news)
 			break
@@ -221,7 +223,7 @@ func (m *Meter) acknowledge(ack Seq, news *news) {
 		if s.fate != sacked {
 			m.deliver(s, news)
 		}
-		m.sent.pop()
+		m.sent.Pop()
 	}
 	m.judged = m.judged.Later(ack)
 	for i := range m.top {
@@ -254,8 +256,8 @@ func (m *Meter) selective(blocks []SACKBlock, news *news) {
 		if b.Start.Before(m.una) || !b.Start.Before(b.End) || m.next.Before(b.End) {
 			continue
 		}
-		for i := m.sent.search(b.Start); i < m.sent.n; {
-			s := m.sent.at(i)
+		for i := m.sent.search(b.Start); i < m.sent.Len(); {
+			s := m.sent.At(i)
 			if b.End.Before(s.end) {
 				break
 			}
@@ -267,8 +269,8 @@ func (m *Meter) selective(blocks []SACKBlock, news *news) {
 				continue
 			}
 			// Runs are joined on the way, so that a block that grows costs its growth.
-			if j := i + int(s.run); j < m.sent.n && m.sent.at(j).fate == sacked {
-				s.run += m.sent.at(j).run
+			if j := i + int(s.run); j < m.sent.Len() && m.sent.At(j).fate == sacked {
+				s.run += m.sent.At(j).run
 			}
 			i += int(s.run)
 		}
@@ -293,8 +295,8 @@ func (m *Meter) rank(seq Seq) {
 // judge takes for lost what lies before third, where the third highest sacked segment
 // begins, and was sent once. Every segment is judged once.
 func (m *Meter) judge(third Seq) {
-	for i := m.sent.search(m.judged); i < m.sent.n; i++ {
-		s := m.sent.at(i)
+	for i := m.sent.search(m.judged); i < m.sent.Len(); i++ {
+		s := m.sent.At(i)
 		if !s.seq.Before(third) {
 			break
 		}
@@ -323,10 +325,10 @@ func (m *Meter) sample(news *news, t clock.Time) Sample {
 	if m.delivered > m.limitedTo {
 		m.limitedTo = 0
 	}
-	newest := news.newest
-	if newest == nil {
+	if !news.whole {
 		return s
 	}
+	newest := &news.newest
 	m.first = newest.at
 	s.Prior, s.AppLimited = newest.delivered, newest.limited
 	if rtt := t.Sub(newest.at); rtt > 0 && !news.ambiguous {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // A Segment is what a Meter needs of a TCP packet.
@@ -125,23 +126,18 @@ const (
 
 // sentSegments is a queue of segments that can be searched and cut. Its zero value is empty.
 type sentSegments struct {
-	ring []sentSegment // its length is a power of two
-	head int           // of the ring, the oldest
-	n    int
+	queue.Ring[sentSegment]
 }
 
 // keptSegments is for how many segments an empty queue keeps room.
 const keptSegments = 128
 
-// at returns the i-th of the segments.
-func (q *sentSegments) at(i int) *sentSegment { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
-
 // search returns which segment is the first that begins at seq or behind it.
 func (q *sentSegments) search(seq Seq) int {
-	low, high := 0, q.n
+	low, high := 0, q.Len()
 	for low < high {
 		middle := (low + high) / 2
-		if q.at(middle).seq.Before(seq) {
+		if q.At(middle).seq.Before(seq) {
 			low = middle + 1
 		} else {
 			high = middle
@@ -150,55 +146,33 @@ func (q *sentSegments) search(seq Seq) int {
 	return low
 }
 
-// push puts a segment that was not seen to leave behind the others.
-func (q *sentSegments) push(seq, end Seq) *sentSegment {
-	if q.n == len(q.ring) {
-		q.grow()
-	}
-	s := q.at(q.n)
-	q.n++
-	s.seq, s.end, s.run = seq, end, 0
-	s.fate, s.again = unseen, false
-	return s
+// append puts a segment that was not seen to leave behind the others.
+func (q *sentSegments) append(seq, end Seq) *sentSegment {
+	q.Push(sentSegment{seq: seq, end: end})
+	return q.At(q.Len() - 1)
 }
 
 // split makes two of the i-th segment, which is not sacked, and the second begin at seq.
 // What lies on the shorter side of it moves: segments are cut where TCP cuts them anew,
 // which is at the front.
 func (q *sentSegments) split(i int, seq Seq) {
-	if q.n == len(q.ring) {
-		q.grow()
-	}
-	q.n++
-	if i < q.n/2 {
-		q.head = (q.head - 1) & (len(q.ring) - 1)
-		for k := range i + 1 {
-			*q.at(k) = *q.at(k + 1)
+	if i < q.Len()/2 {
+		q.Unpop(*q.At(0))
+		for k := range i {
+			*q.At(k + 1) = *q.At(k + 2)
 		}
 	} else {
-		for k := q.n - 1; k > i; k-- {
-			*q.at(k) = *q.at(k - 1)
+		q.Push(q.Last())
+		for k := q.Len() - 2; k > i; k-- {
+			*q.At(k) = *q.At(k - 1)
 		}
 	}
-	q.at(i).end, q.at(i+1).seq = seq, seq
-}
-
-// pop takes the oldest away.
-func (q *sentSegments) pop() {
-	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.n--
+	q.At(i).end, q.At(i+1).seq = seq, seq
 }
 
 // release gives the memory of many segments back when none is left.
 func (q *sentSegments) release() {
-	if q.n == 0 && len(q.ring) > keptSegments {
-		q.ring, q.head = nil, 0
+	if q.Len() == 0 && q.Cap() > keptSegments {
+		q.Ring = queue.Ring[sentSegment]{}
 	}
-}
-
-func (q *sentSegments) grow() {
-	ring := make([]sentSegment, max(16, 2*len(q.ring)))
-	n := copy(ring, q.ring[q.head:])
-	copy(ring[n:], q.ring[:q.head])
-	q.ring, q.head = ring, 0
 }

@@ -51,6 +51,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // Config sets up an Endpoint.
@@ -88,7 +89,7 @@ type Endpoint struct {
 
 	// What follows belongs to the clock's goroutine.
 	flows   flows
-	frames  ring // to be transmitted
+	frames  queue.Ring[*link.Frame] // to be transmitted
 	full    bool
 	segment pacer.Segment // that a Loop is told of
 	spare   []*waiting
@@ -154,25 +155,30 @@ func (e *Endpoint) Flush() {
 	e.door.run(&e.door.after)
 }
 
+// maxFrames is how many frames wait in the endpoint while the device below is full. A Linux
+// interface has 1000 by default.
+const maxFrames = 4096
+
 // put puts a frame behind those that wait to be transmitted. If the device below has no
 // room for so many it is dropped, as an interface's queue does.
 func (e *Endpoint) put(f *link.Frame) {
-	if e.frames.push(f) {
+	if e.frames.Len() == maxFrames {
+		e.transmit()
+	}
+	if e.frames.Len() == maxFrames {
+		e.Sent.Drop(f, link.QueueFull)
 		return
 	}
-	e.transmit()
-	if !e.frames.push(f) {
-		e.Sent.Drop(f, link.QueueFull)
-	}
+	e.frames.Push(f)
 }
 
 func (e *Endpoint) transmit() {
-	for !e.full && e.frames.n > 0 {
-		frames := e.frames.first()
+	for !e.full && e.frames.Len() > 0 {
+		frames := e.frames.Run()
 		sent := count(frames)
 		n, err := e.below.Transmit(frames)
 		e.Sent.Frames += uint64(sent - count(frames[n:]))
-		e.frames.take(n)
+		e.frames.Drop(n)
 		switch err {
 		case nil:
 		case link.ErrFull:
@@ -193,9 +199,8 @@ func count(frames []*link.Frame) (n int) {
 
 // drop gives up all frames that could not be transmitted.
 func (e *Endpoint) drop(why link.Cause) {
-	for e.frames.n > 0 {
-		f := e.frames.first()[0]
-		e.frames.take(1)
+	for e.frames.Len() > 0 {
+		f := e.frames.Pop()
 		e.Sent.Drop(f, why)
 	}
 }

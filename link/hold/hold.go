@@ -73,13 +73,13 @@ type Hold struct {
 	fullFrame time.Duration // one full frame's wire time
 
 	flows   table
-	hand    uint32     // of the sweep over flows
-	classes []*class   // the default class, and then in the order of their rules
-	port    pacer.Rate // aggregate of all classes
-	stamped frameHeap  // frames that came with their departure
-	waiting int        // frames
-	bytes   int        // and theirs
-	active  [2]int     // flows that have frames, by rank
+	hand    uint32        // of the sweep over flows
+	classes []*class      // the default class, and then in the order of their rules
+	port    pacer.Rate    // aggregate of all classes
+	stamped stampedFrames // frames that came with their departure
+	waiting int           // frames
+	bytes   int           // and theirs
+	active  [2]int        // flows that have frames, by rank
 
 	free    clock.Time // when the wire is free of what was handed on
 	virtual [2]uint64  // start tag of the frame handed on last, by rank

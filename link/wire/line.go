@@ -5,13 +5,12 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // A line is one direction of a wire, or the port before it. Its frames stand in one ring,
-// in the order in which they came, which is also that in which they start and arrive:
-//
-//	slots[head:next]  have started, and fly
-//	slots[next:tail]  wait for the line
+// in the order in which they came, which is also that in which they start and arrive: the
+// first ones fly, the others wait for the line.
 //
 // One timer stands for whatever is the earliest, the next start or the next arrival.
 type line struct {
@@ -31,12 +30,12 @@ type line struct {
 	free clock.Time
 	part int64
 
-	slots            []slot // a power of two of them
-	head, next, tail uint   // counted on, taken modulo len(slots)
+	slots  queue.Ring[slot]
+	flying int // of the slots, the first ones: they have started
 
 	batch []*link.Frame // what is being delivered
 	sent  link.Stats
-	queue queue
+	queue backlog
 }
 
 type slot struct {
@@ -45,13 +44,10 @@ type slot struct {
 	arrive clock.Time // at the other end; set when it starts
 }
 
-func (l *line) slot(i uint) *slot { return &l.slots[i&uint(len(l.slots)-1)] }
-
 // init makes a line ready that has its rate, bounds and where it leads.
 func (l *line) init(clk clock.Clock, info link.Info) {
 	l.clk = clk
 	l.info = info
-	l.slots = make([]slot, 64)
 	l.armed = clock.Never
 	l.queue.at = clk.Now()
 	// A timer can only be made running.
@@ -86,7 +82,7 @@ func (l *line) send(f *link.Frame, now clock.Time) {
 	// Frames due to start at this instant make room before the new one asks for it,
 	// whichever event the clock runs first.
 	l.start(now)
-	if l.next == l.tail && l.freeAt() <= now {
+	if !l.waits() && l.freeAt() <= now {
 		l.free, l.part = now, 0
 	} else if l.maxFrames > 0 && l.queue.frames >= l.maxFrames || l.maxBytes > 0 && l.queue.bytes+n > l.maxBytes {
 		l.sent.Drop(f, link.QueueFull)
@@ -96,30 +92,21 @@ func (l *line) send(f *link.Frame, now clock.Time) {
 	if wire == 0 {
 		wire = link.WireBytes(n - l.info.Header() + link.EthernetHeader)
 	}
-	l.push(slot{f: f, wire: wire})
+	l.slots.Push(slot{f: f, wire: wire})
 	l.queue.change(now, 1, n)
 	l.start(now)
 	l.queue.peak()
 }
 
-func (l *line) push(s slot) {
-	if l.tail-l.head == uint(len(l.slots)) {
-		more := make([]slot, 2*len(l.slots))
-		for i := l.head; i != l.tail; i++ {
-			more[i&uint(len(more)-1)] = *l.slot(i)
-		}
-		l.slots = more
-	}
-	*l.slot(l.tail) = s
-	l.tail++
-}
+// waits reports whether a frame waits for the line.
+func (l *line) waits() bool { return l.flying < l.slots.Len() }
 
 // start puts frames on the line whose turn has come. Each one's Origin is told last, as
 // it may send the next frame.
 func (l *line) start(now clock.Time) {
-	for l.next != l.tail && l.freeAt() <= now {
+	for l.waits() && l.freeAt() <= now {
 		begin := l.freeAt()
-		s := l.slot(l.next)
+		s := l.slots.At(l.flying)
 		f := s.f
 		if l.rate > 0 {
 			bits := l.part + int64(s.wire)*8*int64(time.Second)
@@ -127,7 +114,7 @@ func (l *line) start(now clock.Time) {
 			l.part = bits % l.rate
 		}
 		s.arrive = l.freeAt().Add(l.delay)
-		l.next++
+		l.flying++
 		l.queue.change(begin, -1, -f.Len())
 		l.sent.Frames++
 		l.sent.Bytes += uint64(f.Len())
@@ -140,11 +127,9 @@ func (l *line) start(now clock.Time) {
 // deliver hands over the frames that have arrived.
 func (l *line) deliver(now clock.Time) {
 	batch := l.batch[:0]
-	for l.head != l.next && l.slot(l.head).arrive <= now {
-		s := l.slot(l.head)
-		batch = append(batch, s.f)
-		s.f = nil
-		l.head++
+	for l.flying > 0 && l.slots.At(0).arrive <= now {
+		batch = append(batch, l.slots.Pop().f)
+		l.flying--
 	}
 	if len(batch) > 0 {
 		l.to(batch)
@@ -165,10 +150,10 @@ func (l *line) run() {
 // arm sets the timer to the next start or arrival.
 func (l *line) arm() {
 	next := clock.Never
-	if l.head != l.next {
-		next = l.slot(l.head).arrive
+	if l.flying > 0 {
+		next = l.slots.At(0).arrive
 	}
-	if l.next != l.tail {
+	if l.waits() {
 		next = min(next, l.freeAt())
 	}
 	if next == l.armed {
@@ -192,16 +177,13 @@ func (l *line) setRate(rate int64) {
 func (l *line) clear(all bool) {
 	now := l.clk.Now()
 	l.start(now)
-	first := l.next
 	if all {
-		first = l.head
+		l.flying = 0
 	}
-	for i := first; i != l.tail; i++ {
-		s := l.slot(i)
-		l.sent.Drop(s.f, link.Closed)
-		s.f = nil
+	for i := l.flying; i < l.slots.Len(); i++ {
+		l.sent.Drop(l.slots.At(i).f, link.Closed)
 	}
-	l.next, l.tail = first, first
+	l.slots.Cut(l.flying)
 	l.queue.change(now, -l.queue.frames, -l.queue.bytes)
 	l.arm()
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// queue is how full the queue of a direction is and has been. The frame on the line is
+// backlog is how full the queue of a direction is and has been. The frame on the line is
 // not counted.
-type queue struct {
+type backlog struct {
 	frames, bytes       int
 	maxFrames, maxBytes int
 
@@ -21,7 +21,7 @@ type queue struct {
 }
 
 // until counts what waits until now.
-func (q *queue) until(now clock.Time) {
+func (q *backlog) until(now clock.Time) {
 	if now <= q.at {
 		return
 	}
@@ -33,20 +33,20 @@ func (q *queue) until(now clock.Time) {
 }
 
 // change adds to what waits from now on.
-func (q *queue) change(now clock.Time, frames, bytes int) {
+func (q *backlog) change(now clock.Time, frames, bytes int) {
 	q.until(now)
 	q.frames += frames
 	q.bytes += bytes
 }
 
 // peak notes how full it is.
-func (q *queue) peak() {
+func (q *backlog) peak() {
 	q.maxFrames = max(q.maxFrames, q.frames)
 	q.maxBytes = max(q.maxBytes, q.bytes)
 }
 
 // counters returns what there is to tell of the queue until now.
-func (q queue) counters(now clock.Time) []link.Counter {
+func (q backlog) counters(now clock.Time) []link.Counter {
 	q.until(now)
 	waited := int64(math.MaxInt64)
 	if q.hi < 1000/2 {

@@ -170,7 +170,7 @@ func (e *End) Counters() link.Counters {
 	sent.Drops.Add(&e.port.sent)
 	return link.Counters{
 		Kind: "wire", Name: e.info.Name, Sent: sent, Received: e.received,
-		Waiting: e.line.queue.frames + int(e.port.tail-e.port.head),
+		Waiting: e.line.queue.frames + e.port.slots.Len(),
 		More:    e.line.queue.counters(e.line.clk.Now()),
 	}
 }

@@ -19,9 +19,9 @@ package driver
 
 import (
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/netfpga/pci"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // Config sets up a Driver.
@@ -79,7 +79,7 @@ type Driver struct {
 
 	free     []*txbuf
 	building *txbuf
-	waiting  fifo.Queue[*txbuf]
+	waiting  queue.Ring[*txbuf]
 
 	transfer transfer
 	copying  *txbuf     // to the card, now

@@ -4,15 +4,15 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
-// queueBytes is what a queue holds: an eighth of the card's SRAM, 512 K words of 8 bytes.
+// queueBytes is what a store holds: an eighth of the card's SRAM, 512 K words of 8 bytes.
 const queueBytes = 512 << 10
 
-// size returns what a packet takes of a queue: a word for its header, and whole words.
+// size returns what a packet takes of a store: a word for its header, and whole words.
 func size(b []byte) int { return 8 + (len(b)+7)&^7 }
 
 // packet has left the card's memory, or will.
@@ -21,41 +21,41 @@ type packet struct {
 	bytes []byte
 }
 
-// queue keeps packets. They are its own and are used again.
-type queue struct {
-	waiting fifo.Queue[*packet]
+// store keeps packets in SRAM. They are its own and are used again.
+type store struct {
+	waiting queue.Ring[*packet]
 	free    []*packet
 	bytes   int // in waiting
 }
 
-// push puts a copy of a packet into the queue, and reports whether there was room.
-func (q *queue) push(b []byte, tick uint64) bool {
-	if q.bytes+size(b) > queueBytes {
+// push puts a copy of a packet in, and reports whether there was room.
+func (s *store) push(b []byte, tick uint64) bool {
+	if s.bytes+size(b) > queueBytes {
 		return false
 	}
 	var p *packet
-	if n := len(q.free); n > 0 {
-		p, q.free = q.free[n-1], q.free[:n-1]
+	if n := len(s.free); n > 0 {
+		p, s.free = s.free[n-1], s.free[:n-1]
 	} else {
 		p = &packet{bytes: make([]byte, 0, drivercomm.Slot)}
 	}
 	p.tick, p.bytes = tick, append(p.bytes[:0], b...)
-	q.bytes += size(b)
-	q.waiting.Push(p)
+	s.bytes += size(b)
+	s.waiting.Push(p)
 	return true
 }
 
 // pop takes out the first packet.
-func (q *queue) pop() {
-	p := q.waiting.Pop()
-	q.bytes -= size(p.bytes)
-	q.free = append(q.free, p)
+func (s *store) pop() {
+	p := s.waiting.Pop()
+	s.bytes -= size(p.bytes)
+	s.free = append(s.free, p)
 }
 
 // lane is the way of packets to an Ethernet port. The queue has those that the machine, ahead
 // of the clock, has launched.
 type lane struct {
-	queue
+	store
 	g     *Generator
 	mac   int
 	port  *port.Port
@@ -79,7 +79,7 @@ func (l *lane) push(b []byte, tick uint64) {
 		g.stats.TooLong++
 		return
 	}
-	pushed := l.queue.push(b, tick)
+	pushed := l.store.push(b, tick)
 	g.config.Launched(l.mac, b, tick, !pushed)
 	switch {
 	case !pushed:
@@ -115,7 +115,7 @@ func (l *lane) stop() {
 
 // host is the way of messages to the driver.
 type host struct {
-	queue
+	store
 	g       *Generator
 	timer   clock.Timer // for the first one to have left the card's memory
 	offered bool        // it is
@@ -132,7 +132,7 @@ func (h *host) push(b []byte, tick uint64) {
 	switch g := h.g; {
 	case len(b) > drivercomm.MaxDMA:
 		g.stats.TooLong++
-	case !h.queue.push(b, tick):
+	case !h.store.push(b, tick):
 		g.stats.QueueFull++
 	default:
 		g.passed.Replies++

@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // outputSlots is how many slots of the output memory are for packets. The rest is for
@@ -19,7 +19,7 @@ type lane struct {
 	mac  int
 	port *port.Port
 
-	jobs     fifo.Queue[job]
+	jobs     queue.Ring[job]
 	nextID   uint64
 	freeOut  []*output
 	prepared [outputSlots]*output // by id modulo its length

@@ -24,9 +24,9 @@ package pktgen
 
 import (
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/internal/fifo"
 	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
+	"github.com/netcaliper/caliper/pacer/queue"
 )
 
 // Config sets up a Generator.
@@ -78,7 +78,7 @@ type Generator struct {
 	dropped func(int)
 
 	lanes   []lane
-	arrived fifo.Queue[*input]
+	arrived queue.Ring[*input]
 	freeIn  []*input
 	running bool
 	stopped bool

@@ -75,7 +75,7 @@ func TestRest(t *testing.T) {
 		r := stopped(c.margin)
 		set := func(at Time, queue int) {
 			if at != Never {
-				r.set(&realTimer{clock: r, timer: timer{index: -1}}, now+at, queue)
+				r.set(&realTimer{clock: r}, now+at, queue)
 			}
 		}
 		set(c.loose, loose)
@@ -91,7 +91,7 @@ func TestRest(t *testing.T) {
 // for wears it down, once.
 func TestMarginWears(t *testing.T) {
 	r := stopped(mostMargin)
-	timer := &realTimer{clock: r, timer: timer{index: -1}}
+	timer := &realTimer{clock: r}
 	now, departures := Time(0), 0
 	for r.rest(now) <= 0 {
 		now += 115_000
@@ -115,7 +115,7 @@ func TestQueuesKeepOrder(t *testing.T) {
 	var ran []int
 	timers := make([]*realTimer, 6)
 	for i := range timers {
-		timers[i] = &realTimer{clock: r, timer: timer{index: -1, f: func() { ran = append(ran, i) }}}
+		timers[i] = &realTimer{clock: r, timer: timer{f: func() { ran = append(ran, i) }}}
 	}
 	for i, queue := range []int{exact, loose, exact, loose, loose, exact} {
 		r.set(timers[i], 100, queue)

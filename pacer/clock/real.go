@@ -18,8 +18,8 @@ type Real struct {
 	start time.Time // with the monotonic reading that Now counts from
 
 	mu     sync.Mutex
-	seq    uint64
-	queues [2]queue // of what may be late by a sleep, and of what may not
+	seq    uint64    // of the timer that was set last
+	queues [2]timers // of what may be late by a sleep, and of what may not
 
 	next   [2]atomic.Int64 // times of their earliest timers, for the spinning loop
 	margin margin
@@ -98,7 +98,7 @@ func (r *Real) Wall(t Time) time.Time { return r.start.Add(time.Duration(t)) }
 
 // AfterFunc implements Clock.
 func (r *Real) AfterFunc(d time.Duration, f func()) Timer {
-	t := &realTimer{clock: r, timer: timer{f: f, index: -1}}
+	t := &realTimer{clock: r, timer: timer{f: f}}
 	t.Reset(d)
 	return t
 }
@@ -178,11 +178,12 @@ func (r *Real) run(now Time) {
 
 // pop takes out the earliest timer if it is due at now.
 func (r *Real) pop(now Time) *timer {
-	a, b := r.queues[loose].first(), r.queues[exact].first()
-	if b == nil || a != nil && a.before(b) {
-		return r.queues[loose].pop(now)
+	q := &r.queues[exact]
+	if l := &r.queues[loose]; l.before(q) {
+		q = l
 	}
-	return r.queues[exact].pop(now)
+	t, _ := q.pop(now)
+	return t
 }
 
 // sleep returns shortly before the next timer, or when a new timer is the earliest.
@@ -236,10 +237,9 @@ func (r *Real) set(t *realTimer, at Time, queue int) bool {
 		t.queue = queue
 	}
 	q := &r.queues[queue]
-	q.seq = r.seq
-	was = q.set(&t.timer, at) || was
-	r.seq = q.seq
-	earliest := t.index == 0
+	r.seq++
+	was = q.set(&t.timer, at, r.seq) || was
+	earliest := t.place.First()
 	r.show()
 	r.mu.Unlock()
 	if earliest {

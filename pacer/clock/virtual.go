@@ -16,7 +16,8 @@ type Virtual struct {
 	now atomic.Int64 // written by the clock's goroutine
 
 	mu    sync.Mutex
-	queue queue
+	seq   uint64 // of the timer that was set last
+	queue timers
 }
 
 // NewVirtual returns a clock at time 0 without events.
@@ -31,7 +32,7 @@ func (v *Virtual) Wall(t Time) time.Time { return time.Unix(0, int64(t)).UTC() }
 
 // AfterFunc implements Clock.
 func (v *Virtual) AfterFunc(d time.Duration, f func()) Timer {
-	t := &virtualTimer{clock: v, timer: timer{f: f, index: -1}}
+	t := &virtualTimer{clock: v, timer: timer{f: f}}
 	t.Reset(d)
 	return t
 }
@@ -40,13 +41,11 @@ func (v *Virtual) AfterFunc(d time.Duration, f func()) Timer {
 // if there is none.
 func (v *Virtual) Step() bool {
 	v.mu.Lock()
-	t := v.queue.pop(Never)
+	t, at := v.queue.pop(Never)
+	v.mu.Unlock()
 	if t == nil {
-		v.mu.Unlock()
 		return false
 	}
-	at := t.at
-	v.mu.Unlock()
 	v.advance(at)
 	t.f()
 	return true
@@ -91,13 +90,19 @@ func (t *virtualTimer) Stop() bool {
 func (t *virtualTimer) Reset(d time.Duration) bool {
 	t.clock.mu.Lock()
 	defer t.clock.mu.Unlock()
-	return t.clock.queue.set(&t.timer, after(t.clock.Now(), d))
+	return t.set(after(t.clock.Now(), d))
 }
 
 func (t *virtualTimer) ResetAt(at Time) bool {
 	t.clock.mu.Lock()
 	defer t.clock.mu.Unlock()
-	return t.clock.queue.set(&t.timer, max(at, t.clock.Now()))
+	return t.set(max(at, t.clock.Now()))
+}
+
+// set puts the timer behind all others of that time. It is called with the lock.
+func (t *virtualTimer) set(at Time) bool {
+	t.clock.seq++
+	return t.clock.queue.set(&t.timer, at, t.clock.seq)
 }
 
 // after is now+d, not before now and not past the end of time.

@@ -15,37 +15,6 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// TestRing does the same to a ring and to a slice.
-func TestRing(t *testing.T) {
-	for seed := range uint64(5) {
-		rng := rand.New(rand.NewPCG(seed, 0))
-		var r ring
-		var want []*link.Frame
-		for range 2000 {
-			for range rng.IntN(400) {
-				f := new(link.Frame)
-				if r.push(f) != (len(want) < ringSize) {
-					t.Fatalf("push with %d in the ring", len(want))
-				}
-				if len(want) < ringSize {
-					want = append(want, f)
-				}
-			}
-			first := r.first()
-			n := rng.IntN(min(len(first), 400) + 1)
-			for i, f := range first[:n] {
-				if f != want[i] {
-					t.Fatal("another order")
-				}
-			}
-			r.take(n)
-			if want = want[n:]; r.n != len(want) || len(want) > 0 && len(r.first()) == 0 {
-				t.Fatalf("%d in the ring, %d side by side, want %d", r.n, len(r.first()), len(want))
-			}
-		}
-	}
-}
-
 // narrow is a device that has room for so many frames, again and again.
 type narrow struct {
 	linktest.Null
@@ -90,7 +59,7 @@ func TestDeviceFull(t *testing.T) {
 		held := make([]*gstack.PacketBuffer, all)
 		for i := 0; i < all; {
 			var list gstack.PacketBufferList
-			for range min(1+rng.IntN(2*ringSize), all-i) {
+			for range min(1+rng.IntN(2*maxFrames), all-i) {
 				held[i] = numbered(i)
 				list.PushBack(held[i])
 				i++
@@ -101,14 +70,14 @@ func TestDeviceFull(t *testing.T) {
 				d.room = rng.IntN(1000)
 				e.Ready()
 			}
-			if e.frames.n > ringSize || i != len(d.got)+e.frames.n+int(e.Sent.Drops[link.QueueFull]) {
-				t.Fatalf("%d written, %d left, %d wait, %d dropped", i, len(d.got), e.frames.n, e.Sent.Drops[link.QueueFull])
+			if e.frames.Len() > maxFrames || i != len(d.got)+e.frames.Len()+int(e.Sent.Drops[link.QueueFull]) {
+				t.Fatalf("%d written, %d left, %d wait, %d dropped", i, len(d.got), e.frames.Len(), e.Sent.Drops[link.QueueFull])
 			}
 		}
 		d.room = all
 		e.Ready()
-		if e.frames.n != 0 || int(e.Sent.Frames) != len(d.got) || e.Sent.Drops[link.QueueFull] == 0 {
-			t.Errorf("%d left, counted %d, %d wait", len(d.got), e.Sent.Frames, e.frames.n)
+		if e.frames.Len() != 0 || int(e.Sent.Frames) != len(d.got) || e.Sent.Drops[link.QueueFull] == 0 {
+			t.Errorf("%d left, counted %d, %d wait", len(d.got), e.Sent.Frames, e.frames.Len())
 		}
 		for i := range len(d.got) - 1 {
 			if string(d.got[i]) >= string(d.got[i+1]) {
@@ -128,7 +97,7 @@ func TestDeviceFull(t *testing.T) {
 // BenchmarkDeviceFull has a device that takes one frame at a time while so many wait: what a
 // departure costs does not depend on how many.
 func BenchmarkDeviceFull(b *testing.B) {
-	for _, n := range []int{16, ringSize} {
+	for _, n := range []int{16, maxFrames} {
 		b.Run(fmt.Sprintf("waiting=%d", n), func(b *testing.B) {
 			d := &narrow{Null: linktest.Null{Is: link.Info{MTU: 1500}}}
 			e := New(d, clock.NewVirtual(), Config{})
