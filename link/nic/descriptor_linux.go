@@ -73,11 +73,14 @@ func (d *Descriptor) Read(pieces [][]byte, wait bool) (int, error) {
 	return d.n, nil
 }
 
-// Write writes a frame without waiting, and returns the errors of a Backend where they are
-// meant.
-func (d *Descriptor) Write(b []byte) error {
+// Write writes a frame as Write does.
+func (d *Descriptor) Write(b []byte) error { return Write(d.fd, b) }
+
+// Write writes a frame to a descriptor that does not block, and returns the errors of a Backend
+// where they are meant.
+func Write(fd int, b []byte) error {
 	for {
-		if _, err := unix.Write(d.fd, b); err != unix.EINTR {
+		if _, err := unix.Write(fd, b); err != unix.EINTR {
 			return meant(err)
 		}
 	}

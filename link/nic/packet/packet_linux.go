@@ -40,15 +40,16 @@ func open(c *Config) (face, error) {
 		p.Close()
 		return face{}, err
 	}
-	info := link.Info{Name: on.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send.FD(), on.Name)}
+	info := link.Info{Name: on.Name, MTU: c.MTU, Address: c.Address, Speed: speed(p.send, on.Name)}
 	return face{backend: p, info: info, index: on.Index}, nil
 }
 
 // sockets is the back end: one socket for each direction, as only the frames that are
 // received have an offload's header.
 type sockets struct {
-	recv, send *nic.Descriptor
-	handed     handed
+	recv   *nic.Descriptor
+	send   int // not known to Go's poller, which every frame that has left would wake
+	handed handed
 }
 
 // newSockets opens the sockets. They receive nothing yet.
@@ -57,8 +58,12 @@ func newSockets(on *net.Interface) (p *sockets, err error) {
 	if p.send, err = socket(); err != nil {
 		return nil, err
 	}
-	if p.recv, err = socket(); err != nil {
-		p.send.Close()
+	recv, err := socket()
+	if err == nil {
+		p.recv, err = nic.NewDescriptor(os.NewFile(uintptr(recv), "packet socket"))
+	}
+	if err != nil {
+		unix.Close(p.send)
 		return nil, err
 	}
 	if err := p.prepareSend(on); err != nil {
@@ -69,22 +74,22 @@ func newSockets(on *net.Interface) (p *sockets, err error) {
 }
 
 // socket opens a packet socket without a protocol, which receives nothing.
-func socket() (*nic.Descriptor, error) {
+func socket() (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return nil, fmt.Errorf("%w: %s", err, needs)
+		return 0, fmt.Errorf("%w: %s", err, needs)
 	case err != nil:
-		return nil, fmt.Errorf("open: %w", err)
+		return 0, fmt.Errorf("open: %w", err)
 	}
-	return nic.NewDescriptor(os.NewFile(uintptr(fd), "packet socket"))
+	return fd, nil
 }
 
 func (p *sockets) prepareSend(on *net.Interface) error {
-	if err := unix.SetsockoptInt(p.send.FD(), unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+	if err := unix.SetsockoptInt(p.send, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
 		return fmt.Errorf("send past the queueing discipline: %w", err)
 	}
-	if err := unix.Bind(p.send.FD(), &unix.SockaddrLinklayer{Ifindex: on.Index}); err != nil {
+	if err := unix.Bind(p.send, &unix.SockaddrLinklayer{Ifindex: on.Index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
 	return nil
@@ -92,7 +97,7 @@ func (p *sockets) prepareSend(on *net.Interface) error {
 
 // isEthernet refuses interfaces with another link header, or none.
 func (p *sockets) isEthernet() error {
-	name, err := unix.Getsockname(p.send.FD())
+	name, err := unix.Getsockname(p.send)
 	if err != nil {
 		return fmt.Errorf("ask for the kind of interface: %w", err)
 	}
@@ -187,7 +192,7 @@ func (p *sockets) took(to *nic.Receiver, n int, err error) error {
 }
 
 // Write implements nic.Backend.
-func (p *sockets) Write(b []byte) error { return p.send.Write(b) }
+func (p *sockets) Write(b []byte) error { return nic.Write(p.send, b) }
 
 // Lost implements nic.Backend. The kernel's counter starts afresh when it is asked for.
 func (p *sockets) Lost() uint64 {
@@ -200,5 +205,5 @@ func (p *sockets) Lost() uint64 {
 
 // Close implements nic.Backend.
 func (p *sockets) Close() error {
-	return errors.Join(p.recv.Close(), p.send.Close())
+	return errors.Join(p.recv.Close(), unix.Close(p.send))
 }
