@@ -24,7 +24,7 @@ type UDPConn struct {
 	socket
 	remote netip.AddrPort // not valid if it is not connected
 
-	outlets outlets
+	sendings sendings
 }
 
 // ReadFrom implements net.PacketConn. What of a datagram does not fit b is lost.
@@ -92,7 +92,7 @@ func (c *UDPConn) send(b []byte, options tcpip.WriteOptions, to net.Addr, remote
 	}
 	err := c.block(&c.write, func() (err tcpip.Error) {
 		if o != nil {
-			if c.full(o, len(b)) {
+			if o.full(len(b)) {
 				return &tcpip.ErrWouldBlock{}
 			}
 			// Counted before, as it may leave before Write returns.
@@ -117,7 +117,7 @@ func (c *UDPConn) Close() error {
 	}
 	c.host.touch()
 	c.ep.Close()
-	c.closeOutlets()
+	c.closeSendings()
 	return nil
 }
 

@@ -2,7 +2,7 @@ package endpoint
 
 import (
 	"net/netip"
-	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -17,12 +17,14 @@ import (
 // is sent in fragments waits until the last of them has left, and was dropped if one of
 // them was. The methods may be called from any goroutine.
 type Account struct {
-	mu                     sync.Mutex
+	door *door // has the lock of what follows
+
 	left, dropped, waiting Datagrams
 	limit                  int // a writer who has so many bytes waiting is told to stop
 	full                   bool
-	writers                int // that are at it
 	gone                   func(free bool)
+
+	writers atomic.Int32 // that are at it
 }
 
 // Datagrams is a number of UDP datagrams, and the bytes of payload in them.
@@ -33,15 +35,29 @@ func (d *Datagrams) add(packets int, bytes int) {
 	d.Bytes += int64(bytes)
 }
 
-// NewAccount returns an Account. gone is called on the clock's goroutine when a datagram has
-// left or was dropped, and must not block; free tells that a writer who was told to stop may
-// go on, or that nothing waits any more.
-func NewAccount(gone func(free bool)) *Account { return &Account{gone: gone} }
+// Account counts what becomes of the datagrams of the UDP flow f from now on, until
+// CloseAccount. gone is called on the clock's goroutine when a datagram has left or was
+// dropped, and must not block; free tells that a writer who was told to stop may go on, or that
+// nothing waits any more. It may be called from any goroutine.
+func (e *Endpoint) Account(f pacer.Flow, gone func(free bool)) *Account {
+	a := &Account{door: &e.door, gone: gone}
+	e.door.mu.Lock()
+	defer e.door.mu.Unlock()
+	e.door.accounts.set(f, a)
+	return a
+}
+
+// CloseAccount ends the account of a flow, for what is written from now on.
+func (e *Endpoint) CloseAccount(f pacer.Flow) {
+	e.door.mu.Lock()
+	defer e.door.mu.Unlock()
+	e.door.accounts.set(f, nil)
+}
 
 // Counts returns how many datagrams have left, were dropped before that, and wait.
 func (a *Account) Counts() (left, dropped, waiting Datagrams) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.door.mu.Lock()
+	defer a.door.mu.Unlock()
 	return a.left, a.dropped, a.waiting
 }
 
@@ -49,8 +65,8 @@ func (a *Account) Counts() (left, dropped, waiting Datagrams) {
 // most, and always as much as two such datagrams. One who was stopped goes on when half of
 // it has left.
 func (a *Account) Full(n, limit int) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.door.mu.Lock()
+	defer a.door.mu.Unlock()
 	a.limit = max(limit, 2*n)
 	most := int64(a.limit)
 	if a.full {
@@ -61,17 +77,11 @@ func (a *Account) Full(n, limit int) bool {
 }
 
 // Writing notes that a writer has begun, with 1, or is done, with -1.
-func (a *Account) Writing(n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.writers += n
-}
+func (a *Account) Writing(n int) { a.writers.Add(int32(n)) }
 
 // stopped returns who keeps more from being there.
 func (a *Account) stopped() link.Stop {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.writers > 0 {
+	if a.writers.Load() > 0 {
 		return link.StopWriter
 	}
 	return link.StopApplication
@@ -90,16 +100,14 @@ type datagram struct {
 	flow    pacer.Flow
 	account *Account
 
-	// Of the account's lock.
+	// Of the door's lock.
 	payload, waiting  int // bytes so far; fragments
 	complete, dropped bool
 }
 
-// wrote notes that a packet waits from now on.
+// wrote notes that a packet waits from now on. The door's lock is held.
 func (p *parcel) wrote(last bool) {
 	a := p.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if d := p.whole; d != nil {
 		d.waiting++
 		d.payload += p.payload
@@ -123,30 +131,29 @@ func (p *parcel) gone(left bool) {
 	if a == nil {
 		return
 	}
-	a.mu.Lock()
+	a.door.mu.Lock()
 	done := p.end(left)
 	free := a.full && a.waiting.Bytes <= int64(a.limit/2) || a.waiting.Bytes == 0
 	if done && free {
 		a.full = false
 	}
-	a.mu.Unlock()
+	a.door.mu.Unlock()
 	if done {
 		a.gone(free)
 	}
 }
 
 // refused notes that a packet was dropped at the door. Whoever waits for room hears of it when
-// one of those leaves that fill the door.
+// one of those leaves that fill the door. The door's lock is held.
 func (p *parcel) refused() {
-	if a := p.account; a != nil {
-		a.mu.Lock()
-		defer a.mu.Unlock()
+	if p.account != nil {
 		p.end(false)
 	}
 }
 
 // end counts a packet that waits no longer, and reports whether that was all of its datagram.
-// The account's lock is held.
+// The
+// door's lock is held.
 func (p *parcel) end(left bool) bool {
 	a, payload := p.account, p.payload
 	if d := p.whole; d != nil {
@@ -166,9 +173,8 @@ func (p *parcel) end(left bool) bool {
 	return true
 }
 
-// accounts finds the Account of a packet, from any goroutine.
+// accounts finds the Account of a packet.
 type accounts struct {
-	mu    sync.Mutex
 	of    map[pacer.Flow]*Account
 	parts map[fragmented]*datagram // that are not complete
 }
@@ -179,15 +185,7 @@ type fragmented struct {
 	id       uint32
 }
 
-// Account has a count what becomes of the datagrams of the UDP flow f from now on; nil
-// ends it. It may be called from any goroutine.
-func (e *Endpoint) Account(f pacer.Flow, a *Account) {
-	e.accounts.set(f, a)
-}
-
 func (s *accounts) set(f pacer.Flow, a *Account) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if a == nil {
 		delete(s.of, f)
 		return
@@ -206,8 +204,6 @@ const headSize = 64
 // parcel takes a packet that was written, behind a link header of that length, into its
 // account, if it has one.
 func (s *accounts) parcel(pkt *gstack.PacketBuffer, link int) parcel {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.of) == 0 {
 		return parcel{}
 	}

@@ -21,6 +21,8 @@ type door struct {
 	after  []func() // and behind it
 	closed bool
 
+	accounts accounts
+
 	// The other halves, of the clock's goroutine.
 	taken []written
 	ops   []func()
@@ -34,7 +36,7 @@ type written struct {
 
 // put takes a reference of each packet, and takes it into its account. It reports whether
 // somebody has to come and take, and whether the door is open.
-func (d *door) put(pkts []*gstack.PacketBuffer, header int, a *accounts) (wake, open bool) {
+func (d *door) put(pkts []*gstack.PacketBuffer, header int) (wake, open bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -42,7 +44,7 @@ func (d *door) put(pkts []*gstack.PacketBuffer, header int, a *accounts) (wake, 
 	}
 	wake = len(d.queue) == 0 && d.lost == 0
 	for _, pkt := range pkts {
-		p := a.parcel(pkt, header)
+		p := d.accounts.parcel(pkt, header)
 		if len(d.queue) == doorSize {
 			d.lost++
 			p.refused()

@@ -84,7 +84,6 @@ type Endpoint struct {
 
 	// What other goroutines use, too.
 	door     door
-	accounts accounts
 	settings settings
 
 	// What follows belongs to the clock's goroutine.
@@ -105,7 +104,8 @@ type Endpoint struct {
 func New(below link.Device, clk clock.Clock, config Config) *Endpoint {
 	info := below.Info()
 	e := &Endpoint{clk: clk, below: below, info: info, config: config}
-	e.settings.mtu, e.settings.address = uint32(info.MTU), tcpip.LinkAddress(info.Address)
+	e.SetMTU(uint32(info.MTU))
+	e.SetLinkAddress(tcpip.LinkAddress(info.Address))
 	// A timer can only be made running.
 	e.wake = clk.AfterFunc(time.Duration(clock.Never), e.Flush)
 	e.wake.Stop()
@@ -130,7 +130,7 @@ func (e *Endpoint) After(f func()) {
 // WritePackets implements LinkWriter. It takes a reference of each packet and returns;
 // TCP would not hear of an error, and UDP is stopped by the reference.
 func (e *Endpoint) WritePackets(pkts gstack.PacketBufferList) (int, tcpip.Error) {
-	wake, open := e.door.put(pkts.AsSlice(), e.info.Header(), &e.accounts)
+	wake, open := e.door.put(pkts.AsSlice(), e.info.Header())
 	if !open {
 		return 0, &tcpip.ErrClosedForSend{}
 	}
@@ -213,6 +213,7 @@ func (e *Endpoint) Ready() {
 
 // Departed implements link.Origin.
 func (e *Endpoint) Departed(f *link.Frame) {
+	e.enter()
 	w := f.Cookie.(*waiting)
 	fl := w.flow
 	fl.waiting--
@@ -229,7 +230,6 @@ func (e *Endpoint) Departed(f *link.Frame) {
 		w.parcel.gone(f.Sent.IsSet())
 		fl.stopped = w.parcel.account.stopped()
 	}
-	e.enter()
 	if w.pkt != nil {
 		w.pkt.DecRef()
 	}

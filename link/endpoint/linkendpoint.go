@@ -1,7 +1,7 @@
 package endpoint
 
 import (
-	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -18,52 +18,37 @@ var (
 	_ link.Origin         = (*Endpoint)(nil)
 )
 
-// settings is what netstack has said to the endpoint, from any goroutine.
+// settings is what netstack has said to the endpoint, from any goroutine. There is no lock, as
+// the clock's goroutine reads it for each frame.
 type settings struct {
-	mu      sync.Mutex
-	mtu     uint32
-	address tcpip.LinkAddress
-	up      gstack.NetworkDispatcher
-	onClose func()
+	mtu     atomic.Uint32
+	address atomic.Pointer[tcpip.LinkAddress]
+	up      atomic.Pointer[gstack.NetworkDispatcher]
+	onClose atomic.Pointer[func()]
 }
 
-// upper returns to whom packets are given, and what address they have to have.
-func (s *settings) upper() (gstack.NetworkDispatcher, tcpip.LinkAddress) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.up, s.address
+// upper returns to whom packets are given; nil for nobody.
+func (s *settings) upper() gstack.NetworkDispatcher {
+	if up := s.up.Load(); up != nil {
+		return *up
+	}
+	return nil
 }
 
 // MTU implements LinkEndpoint: the largest IP packet in bytes.
-func (e *Endpoint) MTU() uint32 {
-	e.settings.mu.Lock()
-	defer e.settings.mu.Unlock()
-	return e.settings.mtu
-}
+func (e *Endpoint) MTU() uint32 { return e.settings.mtu.Load() }
 
 // SetMTU implements LinkEndpoint. It cannot make the MTU larger than the device's.
-func (e *Endpoint) SetMTU(mtu uint32) {
-	e.settings.mu.Lock()
-	defer e.settings.mu.Unlock()
-	e.settings.mtu = min(mtu, uint32(e.info.MTU))
-}
+func (e *Endpoint) SetMTU(mtu uint32) { e.settings.mtu.Store(min(mtu, uint32(e.info.MTU))) }
 
 // MaxHeaderLength implements LinkEndpoint.
 func (e *Endpoint) MaxHeaderLength() uint16 { return uint16(e.info.Header()) }
 
 // LinkAddress implements LinkEndpoint.
-func (e *Endpoint) LinkAddress() tcpip.LinkAddress {
-	e.settings.mu.Lock()
-	defer e.settings.mu.Unlock()
-	return e.settings.address
-}
+func (e *Endpoint) LinkAddress() tcpip.LinkAddress { return *e.settings.address.Load() }
 
 // SetLinkAddress implements LinkEndpoint.
-func (e *Endpoint) SetLinkAddress(a tcpip.LinkAddress) {
-	e.settings.mu.Lock()
-	defer e.settings.mu.Unlock()
-	e.settings.address = a
-}
+func (e *Endpoint) SetLinkAddress(a tcpip.LinkAddress) { e.settings.address.Store(&a) }
 
 // Capabilities implements LinkEndpoint.
 func (e *Endpoint) Capabilities() gstack.LinkEndpointCapabilities {
@@ -75,16 +60,15 @@ func (e *Endpoint) Capabilities() gstack.LinkEndpointCapabilities {
 
 // Attach implements LinkEndpoint.
 func (e *Endpoint) Attach(up gstack.NetworkDispatcher) {
-	e.settings.mu.Lock()
-	defer e.settings.mu.Unlock()
-	e.settings.up = up
+	if up == nil {
+		e.settings.up.Store(nil)
+		return
+	}
+	e.settings.up.Store(&up)
 }
 
 // IsAttached implements LinkEndpoint.
-func (e *Endpoint) IsAttached() bool {
-	up, _ := e.settings.upper()
-	return up != nil
-}
+func (e *Endpoint) IsAttached() bool { return e.settings.upper() != nil }
 
 // Wait implements LinkEndpoint: the endpoint has no goroutines.
 func (*Endpoint) Wait() {}
@@ -119,21 +103,13 @@ func (e *Endpoint) ParseHeader(pkt *gstack.PacketBuffer) bool {
 }
 
 // SetOnCloseAction implements LinkEndpoint.
-func (e *Endpoint) SetOnCloseAction(f func()) {
-	e.settings.mu.Lock()
-	defer e.settings.mu.Unlock()
-	e.settings.onClose = f
-}
+func (e *Endpoint) SetOnCloseAction(f func()) { e.settings.onClose.Store(&f) }
 
 // Close implements LinkEndpoint. The stack calls it when it is closed; the device below
 // is closed by who made it.
 func (e *Endpoint) Close() {
 	e.door.close()
-	e.settings.mu.Lock()
-	onClose := e.settings.onClose
-	e.settings.onClose = nil
-	e.settings.mu.Unlock()
-	if onClose != nil {
-		onClose()
+	if f := e.settings.onClose.Swap(nil); f != nil && *f != nil {
+		(*f)()
 	}
 }

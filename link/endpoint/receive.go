@@ -13,7 +13,7 @@ import (
 
 // Receive implements link.Handler.
 func (e *Endpoint) Receive(frames []*link.Frame) {
-	up, address := e.settings.upper()
+	up, address := e.settings.upper(), e.LinkAddress()
 	for _, f := range frames {
 		if up == nil {
 			e.Received.Drop(f, link.Closed)
@@ -63,6 +63,7 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 	}
 	e.Received.Frames++
 	e.Received.Bytes += uint64(f.Len())
+	e.enter() // before the Loop hears of it, as it is to know what came of the frame before
 	if e.flows.heard > 0 && kind == tcpip.PacketHost && key.Proto == pacer.ProtoTCP {
 		e.listen(key, size, upper)
 	}
@@ -76,7 +77,6 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 	if e.info.Address != nil {
 		pkt.LinkHeader().Consume(header.EthernetMinimumSize)
 	}
-	e.enter()
 	up.DeliverNetworkPacket(proto, pkt)
 	pkt.DecRef()
 }

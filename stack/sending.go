@@ -16,23 +16,25 @@ import (
 	"github.com/netcaliper/caliper/pacer"
 )
 
-// outlets are a UDP socket's accounts of what it has sent: one for its peer, and one for
+// sendings are a UDP socket's accounts of what it has sent: one for its peer, and one for
 // each remote that somebody asked about, or that datagrams are sent to in fragments, which
 // netstack's send buffer does not charge to the writer.
-type outlets struct {
+type sendings struct {
 	mu   sync.Mutex
-	to   map[netip.AddrPort]*outlet
+	to   map[netip.AddrPort]*sending
 	made int
 	long atomic.Bool // a datagram was sent that may need fragments
 }
 
-type outlet struct {
+// sending is what a socket sends to one remote.
+type sending struct {
 	*endpoint.Account
 	flow    pacer.Flow
 	order   int  // among those of the socket
 	asked   bool // somebody wants to know
 	paced   bool
-	limit   int // bytes that may wait
+	limit   atomic.Int64 // bytes that may wait
+	freed   task         // wakes the writers
 	written endpoint.Datagrams
 }
 
@@ -40,9 +42,9 @@ type outlet struct {
 // sends in the time that a goroutine may take to be there again, and otherwise as much as
 // netstack's send buffer has.
 const (
-	aheadTime   = 5 * time.Millisecond
-	mostAhead   = 212 << 10 // bytes
-	mostOutlets = 64        // that nobody asked about
+	aheadTime    = 5 * time.Millisecond
+	mostAhead    = 212 << 10 // bytes
+	mostSendings = 64        // that nobody asked about
 )
 
 // ends returns the two ends of what is sent to remote, of which a connected socket has no
@@ -61,7 +63,7 @@ func (c *UDPConn) ends(remote net.Addr) (to, from netip.AddrPort, err error) {
 }
 
 // ask returns the account of what is sent to remote from now on.
-func (c *UDPConn) ask(remote net.Addr) (*outlet, error) {
+func (c *UDPConn) ask(remote net.Addr) (*sending, error) {
 	if err := c.host.inside(); err != nil {
 		return nil, err
 	}
@@ -69,8 +71,8 @@ func (c *UDPConn) ask(remote net.Addr) (*outlet, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.outlets.mu.Lock()
-	defer c.outlets.mu.Unlock()
+	c.sendings.mu.Lock()
+	defer c.sendings.mu.Unlock()
 	if c.isClosed() {
 		return nil, net.ErrClosed
 	}
@@ -80,24 +82,28 @@ func (c *UDPConn) ask(remote net.Addr) (*outlet, error) {
 }
 
 // open returns the account for a remote, or makes it. The lock is held.
-func (c *UDPConn) open(to, from netip.AddrPort) *outlet {
-	if o := c.outlets.to[to]; o != nil {
+func (c *UDPConn) open(to, from netip.AddrPort) *sending {
+	if o := c.sendings.to[to]; o != nil {
 		return o
 	}
-	if c.outlets.to == nil {
-		c.outlets.to = make(map[netip.AddrPort]*outlet)
+	if c.sendings.to == nil {
+		c.sendings.to = make(map[netip.AddrPort]*sending)
 	}
-	o := &outlet{flow: pacer.FlowOf(pacer.ProtoUDP, from, to), limit: mostAhead, order: c.outlets.made}
-	o.Account = endpoint.NewAccount(func(free bool) { c.gone(o, free) })
-	c.outlets.made++
-	c.outlets.to[to] = o
-	c.host.ep.Account(o.flow, o.Account)
+	o := &sending{flow: pacer.FlowOf(pacer.ProtoUDP, from, to), order: c.sendings.made}
+	o.limit.Store(mostAhead)
+	o.freed.run = func() {
+		c.write.wake()
+		c.drained.wake()
+	}
+	o.Account = c.host.ep.Account(o.flow, func(free bool) { c.host.gone(o, free) })
+	c.sendings.made++
+	c.sendings.to[to] = o
 	return o
 }
 
 // writes returns the account that n bytes for a remote are written to, nil if there is
 // none.
-func (c *UDPConn) writes(n int, to netip.AddrPort) *outlet {
+func (c *UDPConn) writes(n int, to netip.AddrPort) *sending {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	if c.host.owns(to.Addr()) {
 		return nil // it does not come to the link
@@ -107,25 +113,25 @@ func (c *UDPConn) writes(n int, to netip.AddrPort) *outlet {
 		headers = header.IPv6MinimumSize + header.UDPMinimumSize
 	}
 	long := n+headers > c.host.below.Info().MTU
-	if long && !c.outlets.long.Swap(true) {
+	if long && !c.sendings.long.Swap(true) {
 		// Else netstack gives fragments the flag DF, and with it one identification to all
 		// of them (RFC 6864). It knows the option.
 		_ = c.ep.SetSockOptInt(tcpip.MTUDiscoverOption, int(tcpip.PMTUDiscoveryDont))
 	}
-	c.outlets.mu.Lock()
-	defer c.outlets.mu.Unlock()
-	if o := c.outlets.to[to]; o != nil || !long && !c.remote.IsValid() {
+	c.sendings.mu.Lock()
+	defer c.sendings.mu.Unlock()
+	if o := c.sendings.to[to]; o != nil || !long && !c.remote.IsValid() {
 		return o
 	}
 	from, err := c.host.sourceOf(c.localPort(), to)
 	if err != nil || c.isClosed() {
 		return nil // which writing will tell
 	}
-	if len(c.outlets.to) >= mostOutlets {
-		for a, o := range c.outlets.to {
+	if len(c.sendings.to) >= mostSendings {
+		for a, o := range c.sendings.to {
 			if _, _, waiting := o.Counts(); !o.asked && waiting.Packets == 0 {
-				c.host.ep.Account(o.flow, nil)
-				delete(c.outlets.to, a)
+				c.host.ep.CloseAccount(o.flow)
+				delete(c.sendings.to, a)
 			}
 		}
 	}
@@ -133,25 +139,18 @@ func (c *UDPConn) writes(n int, to netip.AddrPort) *outlet {
 }
 
 // full reports whether a writer of n more bytes has to wait.
-func (c *UDPConn) full(o *outlet, n int) bool {
-	c.outlets.mu.Lock()
-	defer c.outlets.mu.Unlock()
-	return o.Full(n, o.limit)
-}
+func (o *sending) full(n int) bool { return o.Full(n, int(o.limit.Load())) }
 
-// gone notes that a datagram waits no longer: the pacer's rate may be another one since.
-func (c *UDPConn) gone(o *outlet, free bool) {
+// gone notes that a datagram waits no longer: the pacer's rate may be another one since. It is
+// called on the clock's goroutine.
+func (h *Host) gone(o *sending, free bool) {
 	var s pacer.Status
-	if c.host.sched != nil {
-		s = c.host.sched.Do(pacer.Command{Flow: o.flow})
+	if h.sched != nil {
+		s = h.sched.Do(pacer.Command{Flow: o.flow})
 	}
-	limit := ahead(s.Rate)
-	c.outlets.mu.Lock()
-	o.limit = limit
-	c.outlets.mu.Unlock()
+	o.limit.Store(int64(ahead(s.Rate)))
 	if free {
-		c.write.wake()
-		c.drained.wake()
+		h.softirq.raise(&o.freed)
 	}
 }
 
@@ -165,9 +164,9 @@ func ahead(rate int64) int {
 }
 
 // wrote notes that datagrams were written.
-func (c *UDPConn) wrote(o *outlet, packets int, bytes int) {
-	c.outlets.mu.Lock()
-	defer c.outlets.mu.Unlock()
+func (c *UDPConn) wrote(o *sending, packets int, bytes int) {
+	c.sendings.mu.Lock()
+	defer c.sendings.mu.Unlock()
 	o.written.Packets += int64(packets)
 	o.written.Bytes += int64(bytes)
 }
@@ -183,9 +182,9 @@ func (c *UDPConn) Outgoing(remote net.Addr) (Outgoing, error) {
 	}
 	var out Outgoing
 	out.Left, out.Dropped, out.Waiting = o.Counts()
-	c.outlets.mu.Lock()
+	c.sendings.mu.Lock()
 	out.Written = o.written
-	c.outlets.mu.Unlock()
+	c.sendings.mu.Unlock()
 	out.Dropped.Packets = out.Written.Packets - out.Left.Packets - out.Waiting.Packets
 	out.Dropped.Bytes = out.Written.Bytes - out.Left.Bytes - out.Waiting.Bytes
 	return out, nil
@@ -226,29 +225,30 @@ func (c *UDPConn) SetPacing(remote net.Addr, p pacer.Pacer) error {
 		rate = r.BitRate()
 	}
 	command := pacer.Pace(o.flow, p)
-	c.outlets.mu.Lock()
-	o.limit, o.paced = ahead(rate), true
-	c.outlets.mu.Unlock()
+	o.limit.Store(int64(ahead(rate)))
+	c.sendings.mu.Lock()
+	o.paced = true
+	c.sendings.mu.Unlock()
 	h.ep.Before(func() { h.sched.Do(command) })
 	return nil
 }
 
-// closeOutlets ends the accounts, and the pacing behind the last datagram.
-func (c *UDPConn) closeOutlets() {
-	c.outlets.mu.Lock()
-	defer c.outlets.mu.Unlock()
-	var paced []*outlet
-	for _, o := range c.outlets.to {
-		c.host.ep.Account(o.flow, nil)
+// closeSendings ends the accounts, and the pacing behind the last datagram.
+func (c *UDPConn) closeSendings() {
+	c.sendings.mu.Lock()
+	defer c.sendings.mu.Unlock()
+	var paced []*sending
+	for _, o := range c.sendings.to {
+		c.host.ep.CloseAccount(o.flow)
 		if o.paced {
 			paced = append(paced, o)
 		}
 	}
-	c.outlets.to = nil
+	c.sendings.to = nil
 	if len(paced) == 0 {
 		return
 	}
-	slices.SortFunc(paced, func(a, b *outlet) int { return a.order - b.order })
+	slices.SortFunc(paced, func(a, b *sending) int { return a.order - b.order })
 	c.host.ep.After(func() {
 		for _, o := range paced {
 			c.host.sched.Do(pacer.Command{Op: pacer.Forget, Flow: o.flow})
