@@ -14,16 +14,18 @@ import (
 // netstack takes care itself.
 type pathMTUs struct {
 	clk   clock.Clock
-	own   int          // the interface's MTU
-	known atomic.Int32 // entries of paths
+	own   int // the interface's MTU
+	told  mailbox[pathMTU]
+	known atomic.Bool // somebody was told of
 
-	mu    sync.Mutex
+	mu    sync.Mutex // of those who write
 	paths map[netip.Addr]pathMTU
 }
 
 type pathMTU struct {
-	mtu   int // of the IP packet, in bytes
-	until clock.Time
+	dst netip.Addr
+	mtu int        // of the IP packet, in bytes
+	at  clock.Time // when that was said
 }
 
 const (
@@ -33,24 +35,27 @@ const (
 
 // tooBig takes in that a packet of f did not fit. It is called on the clock's goroutine.
 func (p *pathMTUs) tooBig(f pacer.Flow, mtu int) {
-	dst := netip.AddrFrom16(f.Dst).Unmap()
-	now := p.clk.Now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old, ok := p.paths[dst]
+	path := pathMTU{netip.AddrFrom16(f.Dst).Unmap(), mtu, p.clk.Now()}
+	// What is told in vain is told again, by the next datagram that does not fit.
+	p.told.put(&path, func(last, v *pathMTU) { *last = *v })
+	p.known.Store(true)
+}
+
+// learn takes in what was told, with the lock.
+func (p *pathMTUs) learn(path *pathMTU) {
+	old, ok := p.paths[path.dst]
 	if p.paths == nil || !ok && len(p.paths) >= mostPaths {
 		p.paths = make(map[netip.Addr]pathMTU)
 	}
-	if !ok || mtu < old.mtu || old.until < now {
-		p.paths[dst] = pathMTU{mtu, now.Add(pathMTUTime)}
+	if !ok || path.mtu < old.mtu || path.at.Sub(old.at) > pathMTUTime {
+		p.paths[path.dst] = *path
 	}
-	p.known.Store(int32(len(p.paths)))
 }
 
 // fits reports whether a datagram with that payload fits the path to dst, as far as is
 // known.
 func (p *pathMTUs) fits(dst netip.Addr, payload int) bool {
-	if p.known.Load() == 0 {
+	if !p.known.Load() {
 		return true
 	}
 	dst = dst.Unmap().WithZone("")
@@ -62,10 +67,10 @@ func (p *pathMTUs) fits(dst netip.Addr, payload int) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.told.take(p.learn)
 	path, ok := p.paths[dst]
-	if ok && path.until < p.clk.Now() {
+	if ok && p.clk.Now().Sub(path.at) > pathMTUTime {
 		delete(p.paths, dst)
-		p.known.Store(int32(len(p.paths)))
 		return true
 	}
 	return !ok || payload+headers <= path.mtu

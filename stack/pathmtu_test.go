@@ -232,13 +232,23 @@ func TestPathsAreBounded(t *testing.T) {
 	fits := func(i int) bool { return p.fits(netip.AddrFrom16(to(i).Dst), 1400-28) }
 	for i := range mostPaths {
 		p.tooBig(to(i), 1400)
+		if i%50 == 0 { // somebody writes, now and then
+			fits(0)
+		}
 	}
 	p.tooBig(to(7), 1300)
-	if fits(7) || !fits(8) || int(p.known.Load()) != mostPaths {
-		t.Errorf("after a smaller MTU of a known path %d are known of %d", p.known.Load(), mostPaths)
+	if fits(7) || !fits(8) || len(p.paths) != mostPaths {
+		t.Errorf("after a smaller MTU of a known path %d are known of %d", len(p.paths), mostPaths)
 	}
 	p.tooBig(to(mostPaths), 1300)
-	if fits(mostPaths) || p.known.Load() > mostPaths {
-		t.Errorf("%d paths are known, and the newest: %v", p.known.Load(), !fits(mostPaths))
+	if fits(mostPaths) || len(p.paths) > mostPaths {
+		t.Errorf("%d paths are known, and the newest: %v", len(p.paths), !fits(mostPaths))
+	}
+	// # nobody writes, and more is told than is kept: the last is
+	for i := range 2 * mostMail {
+		p.tooBig(to(i), 1200-i)
+	}
+	if p.fits(netip.AddrFrom16(to(2*mostMail-1).Dst), 1200-2*mostMail+1-27) {
+		t.Error("what was told last is not known")
 	}
 }

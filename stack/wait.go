@@ -68,13 +68,14 @@ func (d *side) deadline(h *Host, t time.Time) {
 		return
 	}
 	set := d.set
-	d.timer = h.clk.AfterFunc(left, func() {
+	expired := &task{run: func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.set == set {
 			d.pass()
 		}
-	})
+	}}
+	d.timer = h.clk.AfterFunc(left, func() { h.softirq.raise(expired) })
 }
 
 // pass notes, with mu held, that the deadline is over.
