@@ -1,21 +1,13 @@
 package caliper
 
 import (
-	"encoding/json"
 	"go/ast"
 	"go/constant"
-	"go/importer"
-	"go/parser"
 	"go/token"
 	"go/types"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // Two mistakes that compile, and that no run shows until the numbers are the wrong ones:
@@ -24,49 +16,13 @@ import (
 //     and nobody else subtracts two of them or orders them;
 //   - the time 0 taken for "not yet": it is when worlds begin, and clock.Optional says it.
 func TestOperatorLaw(t *testing.T) {
-	type listed struct {
-		ImportPath, Dir, Export string
-		GoFiles                 []string
-		Imports                 []string
-		DepOnly                 bool
-	}
-	out, err := linktest.Command(t, "go", "list", "-deps", "-export", "-json=ImportPath,Dir,Export,GoFiles,Imports,DepOnly", "./...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ours []listed
-	export := make(map[string]string)
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listed
-		if err := d.Decode(&p); err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		export[p.ImportPath] = p.Export
-		uses := func(name string) bool { return slices.Contains(p.Imports, module+name) || p.ImportPath == module+name }
-		if !p.DepOnly && (uses("pacer") || uses("pacer/clock")) {
-			ours = append(ours, p)
-		}
-	}
 	files := token.NewFileSet()
-	config := types.Config{Importer: importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) {
-		return os.Open(export[path])
-	})}
-	for _, p := range ours {
-		var parsed []*ast.File
-		for _, name := range p.GoFiles {
-			f, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
-			parsed = append(parsed, f)
-		}
-		info := &types.Info{Types: make(map[ast.Expr]types.TypeAndValue)}
-		if _, err := config.Check(p.ImportPath, files, parsed, info); err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range parsed {
+	for _, p := range typeChecked(t, files, func(p *listed) bool {
+		uses := func(name string) bool { return slices.Contains(p.Imports, module+name) || p.ImportPath == module+name }
+		return uses("pacer") || uses("pacer/clock")
+	}) {
+		info := p.info
+		for _, f := range p.files {
 			ast.Inspect(f, func(n ast.Node) bool {
 				if n != nil {
 					if what := breaks(info, n); what != "" && !strings.HasSuffix(files.File(n.Pos()).Name(), "/pacer/seq.go") {
