@@ -185,19 +185,9 @@ func TestWorldContextIsAContext(t *testing.T) {
 // TestWorldRefusesTheMachinesDates takes deadlines made with time.Now, whose dates are of
 // another clock, and takes all that a world's own code could mean.
 func TestWorldRefusesTheMachinesDates(t *testing.T) {
-	w, near, far := world(t, 1)
-	l, err := far.Listen("tcp", ":80")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = w.Run(func() {
-		c, err := near.Dial("tcp", "10.0.0.2:80")
-		if err != nil {
-			t.Error(err)
-			return
-		}
+	err := connected(t, func(w *World, near *Host, c *TCPConn, l *Listener) {
 		for _, date := range []time.Time{time.Now(), time.Now().Add(time.Second), time.Now().UTC(), time.Now().Add(-time.Hour).Round(0)} {
-			for _, set := range []func(time.Time) error{c.SetDeadline, c.SetReadDeadline, c.SetWriteDeadline, l.(*Listener).SetDeadline} {
+			for _, set := range []func(time.Time) error{c.SetDeadline, c.SetReadDeadline, c.SetWriteDeadline, l.SetDeadline} {
 				if err := set(date); !errors.Is(err, errWallClock) {
 					t.Errorf("%v: %v", date, err)
 				}

@@ -174,7 +174,7 @@ func TestRateChangesWithoutABreak(t *testing.T) {
 	}
 	var first clock.Time
 	cost, n := new(big.Int), 0
-	for _, d := range r.port.left {
+	for _, d := range r.foot.left {
 		if d.at < start {
 			continue
 		}
@@ -210,20 +210,20 @@ func TestFeedbackIsExact(t *testing.T) {
 			held := r.conn.host.sched.Do(pacer.Command{Flow: r.conn.loop.flow})
 			frames, bytes := int(held.Frames), int(held.Bytes)
 			var sent, flying int64
-			for _, d := range r.port.left {
+			for _, d := range r.foot.left {
 				sent += int64(d.size.Payload)
 				if now.Sub(d.at) < delay+time.Duration(d.size.Wire*8+ackTime) {
 					flying += int64(d.size.Payload)
 				}
 			}
-			next[len(r.port.left)] = fb.NextDeparture
+			next[len(r.foot.left)] = fb.NextDeparture
 			want := pacer.Feedback{
 				MSS: segment, Cwnd: 1000 * segment, Rate: rate,
 				Outstanding: flying + int64(bytes-frames*headers), InFlight: flying,
 				Queued: int64(bytes), NextDeparture: fb.NextDeparture,
 				MinRTT: delay + 2*synTime, RTT: fb.RTT, RTTVar: fb.RTTVar,
 				DeliveryRate: fb.DeliveryRate, Delivered: sent - flying,
-				Departures: uint64(len(r.port.left)),
+				Departures: uint64(len(r.foot.left)),
 			}
 			if fb != want {
 				t.Fatalf("at %v:\n got %+v\nwant %+v", now, fb, want)
@@ -241,8 +241,8 @@ func TestFeedbackIsExact(t *testing.T) {
 		}
 	})
 	for i, at := range next {
-		if r.port.left[i].at != at {
-			t.Errorf("packet %d left at %v, announced for %v", i, r.port.left[i].at, at)
+		if r.foot.left[i].at != at {
+			t.Errorf("packet %d left at %v, announced for %v", i, r.foot.left[i].at, at)
 		}
 	}
 }
@@ -283,7 +283,7 @@ func TestSetPacing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	left := r.port.left
+	left := r.foot.left
 	i := 0
 	for left[i].at < changeAt {
 		i++

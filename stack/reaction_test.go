@@ -17,8 +17,8 @@ import (
 	"github.com/netcaliper/caliper/stack/cc"
 )
 
-// port is the foot of a chain: it writes down when the segments with payload leave.
-type port struct {
+// foot is the foot of a chain: it writes down when the segments with payload leave.
+type foot struct {
 	link.Device
 	clk  clock.Clock
 	left []departure
@@ -29,7 +29,7 @@ type departure struct {
 	size pacer.Size
 }
 
-func (p *port) Transmit(frames []*link.Frame) (int, error) {
+func (p *foot) Transmit(frames []*link.Frame) (int, error) {
 	for _, f := range frames {
 		if f.Size.Payload > 0 {
 			p.left = append(p.left, departure{p.clk.Now(), f.Size})
@@ -46,7 +46,7 @@ type reactor struct {
 	pacing     func() pacer.Pacer
 
 	world *World
-	port  port
+	foot  foot
 	conn  *TCPConn
 }
 
@@ -63,8 +63,8 @@ func (r *reactor) run(t *testing.T, change func()) {
 	a, b := wire.New(clk,
 		&wire.Config{Address: macs[0], Rate: 1e9, Delay: 5 * time.Millisecond},
 		&wire.Config{Address: macs[1], Rate: 1e9, Delay: 5 * time.Millisecond})
-	r.port = port{Device: a, clk: clk}
-	var bottom link.Device = &r.port
+	r.foot = foot{Device: a, clk: clk}
+	var bottom link.Device = &r.foot
 	if r.lead > 0 {
 		card, err := netfpga.New(clk, bottom, nil)
 		if err != nil {
@@ -106,7 +106,7 @@ func (r *reactor) run(t *testing.T, change func()) {
 func (r *reactor) reaction(t *testing.T, changed clock.Time, bps int64, unit pacer.Unit) time.Duration {
 	t.Helper()
 	const tick = 8 // of the card
-	left := r.port.left
+	left := r.foot.left
 	gap := func(i int) time.Duration { // of the new rate, behind packet number i
 		return time.Duration(int64(left[i].size.In(unit)) * 8 * int64(time.Second) / bps)
 	}

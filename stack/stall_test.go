@@ -191,23 +191,12 @@ func TestWorldRefusesOtherGoroutines(t *testing.T) {
 // TestWorldRefusesEveryCallFromOutside has another goroutine make every call while a process
 // runs.
 func TestWorldRefusesEveryCallFromOutside(t *testing.T) {
-	w, near, far := world(t, 1)
-	l, err := far.Listen("tcp", ":80")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = w.Run(func() {
-		c, err := near.Dial("tcp", "10.0.0.2:80")
-		if err != nil {
-			t.Error(err)
-			return
-		}
+	err := connected(t, func(w *World, near *Host, c *TCPConn, l *Listener) {
 		u, err := near.ListenPacket("udp", ":9")
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		conn := c.(*TCPConn)
 		calls := map[string]func() error{
 			"Dial":             func() error { _, err := near.Dial("tcp", "10.0.0.2:80"); return err },
 			"Listen":           func() error { _, err := near.Listen("tcp", ":1"); return err },
@@ -216,18 +205,18 @@ func TestWorldRefusesEveryCallFromOutside(t *testing.T) {
 			"Listener.Close":   l.Close,
 			"Read":             func() error { _, err := c.Read(make([]byte, 1)); return err },
 			"Write":            func() error { _, err := c.Write(make([]byte, 1)); return err },
-			"CloseWrite":       conn.CloseWrite,
-			"SetNoDelay":       func() error { return conn.SetNoDelay(true) },
+			"CloseWrite":       c.CloseWrite,
+			"SetNoDelay":       func() error { return c.SetNoDelay(true) },
 			"SetDeadline":      func() error { return c.SetDeadline(time.Time{}) },
 			"Close":            c.Close,
 			"ReadFrom":         func() error { _, _, err := u.ReadFrom(nil); return err },
 			"WriteTo":          func() error { _, err := u.WriteTo(nil, u.LocalAddr()); return err },
 			"PacketConn.Close": u.Close,
 			"Host.Close":       near.Close,
-			"SetPacing":        func() error { return conn.SetPacing(nil) },
-			"SetPacingRate":    func() error { return conn.SetPacingRate(1e6, pacer.Wire) },
-			"SetCongestion":    func() error { return conn.SetCongestion(new(cc.Reno)) },
-			"Drain":            func() error { return conn.Drain(near.Now()) },
+			"SetPacing":        func() error { return c.SetPacing(nil) },
+			"SetPacingRate":    func() error { return c.SetPacingRate(1e6, pacer.Wire) },
+			"SetCongestion":    func() error { return c.SetCongestion(new(cc.Reno)) },
+			"Drain":            func() error { return c.Drain(near.Now()) },
 			"UDP Outgoing":     func() error { _, err := u.(*UDPConn).Outgoing(u.LocalAddr()); return err },
 			"UDP Drain":        func() error { return u.(*UDPConn).Drain(u.LocalAddr(), near.Now()) },
 			"Sleep": func() (err error) {

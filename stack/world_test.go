@@ -30,6 +30,24 @@ func world(t testing.TB, seed uint64) (w *World, near, far *Host) {
 	return w, near, far
 }
 
+// connected runs f in a world, with a connection from near to a listener of far.
+func connected(t *testing.T, f func(w *World, near *Host, c *TCPConn, l *Listener)) error {
+	t.Helper()
+	w, near, far := world(t, 1)
+	l, err := far.Listen("tcp", ":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Run(func() {
+		c, err := near.Dial("tcp", "10.0.0.2:80")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		f(w, near, c.(*TCPConn), l.(*Listener))
+	})
+}
+
 func TestWorldHTTP(t *testing.T) {
 	w, near, far := world(t, 1)
 	l, err := far.Listen("tcp", ":80")
