@@ -40,7 +40,7 @@ var law = []struct{ packages, may string }{
 	{"netfpga/netthreads", "netfpga/drivercomm"},
 	{"netfpga/netthreads/image", "netfpga/netthreads"},
 	{"netfpga/netthreads/programs", "netfpga/netthreads netfpga/netthreads/image"},
-	{"netfpga/netthreads/simulator", "pacer/clock link link/nic link/pcap netfpga/drivercomm netfpga/netthreads"},
+	{"netfpga/netthreads/simulator", "pacer/clock link link/nic link/nic/tuntap link/pcap netfpga/drivercomm netfpga/netthreads"},
 	{"netfpga/firmware", "netfpga/drivercomm pacer/queue netfpga/netthreads netfpga/pktgen netfpga/port pacer/clock"},
 	{"netfpga", "pacer/clock pacer link netfpga/drivercomm pacer/queue netfpga/pci netfpga/port netfpga/pktgen netfpga/driver " +
 		"netfpga/firmware netfpga/netthreads netfpga/netthreads/programs"},

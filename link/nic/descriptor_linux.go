@@ -1,7 +1,6 @@
 package nic
 
 import (
-	"errors"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -105,29 +104,4 @@ func meant(err error) error {
 func (d *Descriptor) Close() error {
 	d.closed.Store(true)
 	return d.file.Close()
-}
-
-// TunFailure returns what has failed where a read or a write of a tun or tap interface did:
-// of one that was removed the kernel says that the descriptor is in a bad state, and Go, if
-// it waits for it just then, that it cannot.
-func TunFailure(f *os.File, err error) error {
-	if err == nil || errors.Is(err, os.ErrClosed) {
-		return err
-	}
-	conn, failed := f.SyscallConn()
-	if failed != nil {
-		return err
-	}
-	request, failed := unix.NewIfreq("")
-	if failed != nil {
-		return err
-	}
-	var state error
-	if conn.Control(func(fd uintptr) { state = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, request) }) != nil {
-		return err
-	}
-	if errors.Is(state, unix.EBADFD) {
-		return ErrGone
-	}
-	return err
 }

@@ -19,8 +19,10 @@ type Config struct {
 	// Index is the interface's number in the calling thread's network namespace, where the
 	// kernel is asked what becomes of it. 0 stands for one that nobody watches.
 	Index int
-	// Poll is how often the clock's goroutine looks for what has arrived. 0 stands for a
-	// goroutine that waits for it.
+	// Poll is how often the clock's goroutine looks for what has arrived, which takes 1 to
+	// 2 us a frame from the thread that sends. 0 stands for a goroutine that waits for it,
+	// and is woken for each: an answer over a tun takes twice as long as with a look every
+	// 5 us.
 	Poll time.Duration
 	// Tell, if it is not nil, is told on the clock's goroutine of what happens to the
 	// interface and does not end the device.

@@ -26,7 +26,8 @@
 //
 // Only Linux, 4.20 or later. Only Ethernet, and no VLANs: frames with a tag are not
 // received. What is sent is not seen by tc or tcpdump on the interface itself, only by
-// those on the other end. A frame takes one system call, sent or received.
+// those on the other end. A frame takes one system call, sent or received: sendmmsg with 16
+// takes a tenth less time a frame, and none of them would be stamped better than all.
 package packet
 
 import (
@@ -51,8 +52,8 @@ type Config struct {
 	// MTU is the largest IP packet to send and to receive, in bytes, from 68 to what
 	// the interface has. 0 stands for the latter.
 	MTU int
-	// Poll is how often the clock's goroutine looks for what has arrived. 0 stands for a
-	// goroutine that waits for it.
+	// Poll is how often the clock's goroutine looks for what has arrived (nic.Config). 0
+	// stands for a goroutine that waits for it.
 	Poll time.Duration
 	// Tell, if it is not nil, is told on the clock's goroutine of what happens to the
 	// interface and does not end the device.

@@ -49,8 +49,8 @@ type Config struct {
 	// KernelAddrs are the addresses of the kernel's end, with the networks that it
 	// shall reach through the interface.
 	KernelAddrs []netip.Prefix
-	// Poll is how often the clock's goroutine looks for what has arrived. 0 stands for a
-	// goroutine that waits for it.
+	// Poll is how often the clock's goroutine looks for what has arrived (nic.Config). 0
+	// stands for a goroutine that waits for it.
 	Poll time.Duration
 	// Tell, if it is not nil, is told on the clock's goroutine of what happens to the
 	// interface and does not end the device.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/link/nic"
+	"github.com/netcaliper/caliper/link/nic/tuntap"
 )
 
 const (
@@ -154,7 +155,7 @@ func (t *tap) put(packet []byte, _ uint64) (bool, error) {
 
 // failure names the interface where it was removed.
 func (t *tap) failure(err error) error {
-	if err = nic.TunFailure(t.file, err); errors.Is(err, nic.ErrGone) {
+	if err = tuntap.Failure(t.file, err); errors.Is(err, nic.ErrGone) {
 		return fmt.Errorf("tap interface %s: %w", t.name, err)
 	}
 	return err
