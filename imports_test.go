@@ -29,6 +29,7 @@ var law = []struct{ packages, may string }{
 	{"link/nic/packet", "pacer/clock pacer link link/nic"},
 	{"link/hold", "pacer/clock pacer pacer/queue link"},
 	{"link/pcap", "pacer/clock pacer link"},
+	{"link/pcap/pcaptest", "pacer"},
 	{"link/gaps", "pacer/clock pacer link link/pcap"},
 	{"link", "pacer/clock pacer"},
 	{"pacer/traffic", "pacer/clock pacer link link/pcap"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/pcap"
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -97,8 +98,8 @@ func TestPauses(t *testing.T) {
 func TestCounted(t *testing.T) {
 	f := begin(near)
 	for i := range clock.Time(100) {
-		f.packet(0, i*80_000, pcap.Sent, udp4(1000))
-		f.packet(0, i*80_000+30_000, pcap.Sent, udp4(0))
+		f.packet(0, i*80_000, pcap.Sent, pcaptest.UDP4(1000))
+		f.packet(0, i*80_000+30_000, pcap.Sent, pcaptest.UDP4(0))
 	}
 	asked := &Schedule{Rate: 100e6, Unit: pacer.Payload}
 	got := analyse(t, f.b, Config{Asked: asked}).Flows[0]
@@ -144,7 +145,7 @@ func TestBursts(t *testing.T) {
 func TestLine(t *testing.T) {
 	f := begin(pcap.Interface{Link: pcap.Raw, Speed: 10e6})
 	for i := range clock.Time(10) {
-		f.packet(0, i*800_000, pcap.Unknown, udp4(1000)) // at 10 Mbit/s 852,800
+		f.packet(0, i*800_000, pcap.Unknown, pcaptest.UDP4(1000)) // at 10 Mbit/s 852,800
 	}
 	if b := analyse(t, f.b, Config{}).Flows[0].Bursts; b.Packets != 10 {
 		t.Errorf("%+v", b)
@@ -175,9 +176,9 @@ func TestSetBack(t *testing.T) {
 func TestSeries(t *testing.T) {
 	f := begin(near, far)
 	for i := range clock.Time(10) {
-		f.packet(0, i*1000, pcap.Sent, udp4(1000))
-		f.packet(1, i*1000+300, pcap.Received, udp4(1000))
-		f.packet(1, i*1000+300, pcap.Sent, udp4(1000))
+		f.packet(0, i*1000, pcap.Sent, pcaptest.UDP4(1000))
+		f.packet(1, i*1000+300, pcap.Received, pcaptest.UDP4(1000))
+		f.packet(1, i*1000+300, pcap.Sent, pcaptest.UDP4(1000))
 	}
 	r := analyse(t, f.b, Config{})
 	names := ""
@@ -278,14 +279,14 @@ func kinds() []byte {
 	f := begin(pcap.Interface{Name: "any", Link: pcap.Cooked2}, pcap.Interface{Name: "wlan0", Link: 105})
 	header := []byte{0x08, 0x00, 0, 0, 0, 0, 0, 2, 0, 1, 4, 6, 0, 0, 0, 0, 0, 0, 0, 0}
 	for i := range 12 {
-		ip := udp4(100)
+		ip := pcaptest.UDP4(100)
 		ip[23] = byte(i) // another destination port
 		for n := range 1 + i {
 			f.packet(0, clock.Time(1e9+100_000*i+10_000*n), pcap.Unknown, append(header, ip...))
 		}
 	}
-	f.packet(0, 1e9, pcap.Unknown, append(header[:20:20], udp4(100)...))
-	f.packet(0, 9e8, pcap.Unknown, append(header[:20:20], udp4(100)...))
+	f.packet(0, 1e9, pcap.Unknown, append(header[:20:20], pcaptest.UDP4(100)...))
+	f.packet(0, 9e8, pcap.Unknown, append(header[:20:20], pcaptest.UDP4(100)...))
 	f.packet(1, 1e9, pcap.Unknown, make([]byte, 50))
 	return append(f.b, "\x03\x00\x00\x00\x14\x00\x00\x00\x04\x00\x00\x00abcd\x14\x00\x00\x00"...) // a simple packet
 }

@@ -2,11 +2,11 @@ package gaps
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"testing"
 
 	"github.com/netcaliper/caliper/link/pcap"
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -25,25 +25,12 @@ func (f *file) packet(id uint32, at clock.Time, d pcap.Direction, data []byte) {
 	f.b = pcap.AppendPacket(f.b, id, at, d, data)
 }
 
-// udp4 returns an IP packet of UDP from 10.0.0.1:4000 to 10.0.0.2:5201 with a payload of n
-// bytes.
-func udp4(n int) []byte {
-	b := make([]byte, 28+n)
-	b[0], b[8], b[9] = 0x45, 64, 17
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
-	copy(b[12:], []byte{10, 0, 0, 1, 10, 0, 0, 2})
-	binary.BigEndian.PutUint16(b[20:], 4000)
-	binary.BigEndian.PutUint16(b[22:], 5201)
-	binary.BigEndian.PutUint16(b[24:], uint16(8+n))
-	return b
-}
-
 // capture returns a file of packets with a payload of 1000 bytes that leave at the given
 // times.
 func capture(times ...clock.Time) []byte {
 	f := begin(near)
 	for _, at := range times {
-		f.packet(0, at, pcap.Sent, udp4(1000))
+		f.packet(0, at, pcap.Sent, pcaptest.UDP4(1000))
 	}
 	return f.b
 }

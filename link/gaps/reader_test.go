@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link/pcap"
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -80,31 +81,12 @@ func FuzzAnalysis(f *testing.F) {
 	})
 }
 
-// The bytes of a capture, to read as often as it takes.
-type endless struct {
-	head, body []byte
-	i          int
-}
-
-func (e *endless) Read(b []byte) (int, error) {
-	if len(e.head) > 0 {
-		n := copy(b, e.head)
-		e.head = e.head[n:]
-		return n, nil
-	}
-	n := copy(b, e.body[e.i:])
-	if e.i += n; e.i == len(e.body) {
-		e.i = 0
-	}
-	return n, nil
-}
-
 // BenchmarkRead reads and analyses packets of full size: a packet an iteration.
 func BenchmarkRead(b *testing.B) {
 	f := begin(near)
 	head := bytes.Clone(f.b)
-	f.packet(0, 1, pcap.Sent, udp4(1472))
-	r := open(b, &endless{head: head, body: f.b[len(head):]})
+	f.packet(0, 1, pcap.Sent, pcaptest.UDP4(1472))
+	r := open(b, &pcaptest.Endless{Head: head, Body: f.b[len(head):]})
 	a := NewAnalysis(r, Config{Asked: &Schedule{Rate: 500e6}, Pause: time.Second})
 	b.SetBytes(int64(len(f.b) - len(head)))
 	b.ReportAllocs()

@@ -8,26 +8,28 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 )
 
 // TestCutShort cuts files at every byte: what is whole is read, and the rest is an error
 // that says where the file ends, unless that is between two packets.
 func TestCutShort(t *testing.T) {
-	classic := little()
-	classic.u32(0xa1b23c4d)
-	classic.u16(2, 4)
-	classic.u32(0, 0, 1<<16, int(Raw))
+	classic := pcaptest.Little()
+	classic.U32(0xa1b23c4d)
+	classic.U16(2, 4)
+	classic.U32(0, 0, 1<<16, int(Raw))
 	for i := range 3 {
-		classic.u32(1, i, 53, 53)
-		classic.Write(udp4(25))
+		classic.U32(1, i, 53, 53)
+		classic.Write(pcaptest.UDP4(25))
 	}
-	modern := little()
-	modern.section()
-	modern.iface(Raw, "near", 9)
+	modern := pcaptest.Little()
+	modern.Section()
+	modern.Interface(int(Raw), "near", 9)
 	for i := range 3 {
-		modern.packet(0, uint64(i), 2, udp4(25), 53)
+		modern.Packet(0, uint64(i), 2, pcaptest.UDP4(25), 53)
 	}
-	for _, f := range []*file{classic, modern} {
+	for _, f := range []*pcaptest.File{classic, modern} {
 		whole, _, err := readAll(f.Bytes())
 		if err != nil || len(whole) != 3 {
 			t.Fatal(whole, err)
@@ -54,14 +56,14 @@ func TestCutShort(t *testing.T) {
 
 // TestMalformed has what no file may have.
 func TestMalformed(t *testing.T) {
-	start := func() *file {
-		f := little()
-		f.section() // 28 bytes
-		f.iface(Raw, "near")
+	start := func() *pcaptest.File {
+		f := pcaptest.Little()
+		f.Section() // 28 bytes
+		f.Interface(int(Raw), "near")
 		return f
 	}
-	packet := func(id, high, captured int) func(*file) {
-		return func(f *file) { f.u32(id, high, 0, captured, captured); f.Write(make([]byte, 32)) }
+	packet := func(id, high, captured int) func(*pcaptest.File) {
+		return func(f *pcaptest.File) { f.U32(id, high, 0, captured, captured); f.Write(make([]byte, 32)) }
 	}
 	for want, b := range map[string][]byte{
 		"it is empty":                           nil,
@@ -76,21 +78,21 @@ func TestMalformed(t *testing.T) {
 		"a section of version 7.0":              {10, 13, 13, 10, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 		"byte 0: a block of 12 bytes":           {10, 13, 13, 10, 12, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a},
 		"a block is shorter than":               {10, 13, 13, 10, 16, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-		"a packet of interface 0, and the sect": bytesOf(func(f *file) { f.section(); f.block(blockPacket, packet(0, 0, 32)) }),
-		"byte 60: a packet of interface 1":      bytesOf(func(f *file) { *f = *start(); f.block(blockPacket, packet(1, 0, 32)) }),
+		"a packet of interface 0, and the sect": bytesOf(func(f *pcaptest.File) { f.Section(); f.Block(blockPacket, packet(0, 0, 32)) }),
+		"byte 60: a packet of interface 1":      bytesOf(func(f *pcaptest.File) { *f = *start(); f.Block(blockPacket, packet(1, 0, 32)) }),
 		"section of version 1.1":                {10, 13, 13, 10, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-		"byte 28: a packet of interface 0, and": bytesOf(func(f *file) { f.section(); f.block(blockSimple, func(f *file) { f.u32(4, 0) }) }),
-		"8 bytes, and its block has 4 for it":   bytesOf(func(f *file) { *f = *start(); f.block(blockSimple, func(f *file) { f.u32(8, 0) }) }),
-		"packet of 40 bytes, and its block has": bytesOf(func(f *file) { *f = *start(); f.block(blockPacket, packet(0, 0, 40)) }),
-		"a packet of 4294967295 bytes":          bytesOf(func(f *file) { *f = *start(); f.block(blockPacket, packet(0, 0, -1)) }),
-		"between the years 1970 and 2116":       bytesOf(func(f *file) { *f = *start(); f.block(blockPacket, packet(0, -1, 32)) }),
-		"as the length behind it":               bytesOf(func(f *file) { *f = *start(); f.u32(5, 16, 0, 20) }),
-		"a block of 17 bytes is not possible":   bytesOf(func(f *file) { *f = *start(); f.u32(5, 17, 0, 17) }),
-		"a block of 4 bytes is not possible":    bytesOf(func(f *file) { *f = *start(); f.u32(5, 4) }),
-		"a packet of 300000 bytes, where at most 262144": bytesOf(func(f *file) {
-			f.u32(0xa1b2c3d4)
-			f.u16(2, 4)
-			f.u32(0, 0, 96, int(Raw), 0, 0, 300000, 300000)
+		"byte 28: a packet of interface 0, and": bytesOf(func(f *pcaptest.File) { f.Section(); f.Block(blockSimple, func(f *pcaptest.File) { f.U32(4, 0) }) }),
+		"8 bytes, and its block has 4 for it":   bytesOf(func(f *pcaptest.File) { *f = *start(); f.Block(blockSimple, func(f *pcaptest.File) { f.U32(8, 0) }) }),
+		"packet of 40 bytes, and its block has": bytesOf(func(f *pcaptest.File) { *f = *start(); f.Block(blockPacket, packet(0, 0, 40)) }),
+		"a packet of 4294967295 bytes":          bytesOf(func(f *pcaptest.File) { *f = *start(); f.Block(blockPacket, packet(0, 0, -1)) }),
+		"between the years 1970 and 2116":       bytesOf(func(f *pcaptest.File) { *f = *start(); f.Block(blockPacket, packet(0, -1, 32)) }),
+		"as the length behind it":               bytesOf(func(f *pcaptest.File) { *f = *start(); f.U32(5, 16, 0, 20) }),
+		"a block of 17 bytes is not possible":   bytesOf(func(f *pcaptest.File) { *f = *start(); f.U32(5, 17, 0, 17) }),
+		"a block of 4 bytes is not possible":    bytesOf(func(f *pcaptest.File) { *f = *start(); f.U32(5, 4) }),
+		"a packet of 300000 bytes, where at most 262144": bytesOf(func(f *pcaptest.File) {
+			f.U32(0xa1b2c3d4)
+			f.U16(2, 4)
+			f.U32(0, 0, 96, int(Raw), 0, 0, 300000, 300000)
 		}),
 	} {
 		if _, _, err := readAll(b); err == nil || !strings.Contains(err.Error(), want) {
@@ -99,8 +101,8 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-func bytesOf(write func(*file)) []byte {
-	f := little()
+func bytesOf(write func(*pcaptest.File)) []byte {
+	f := pcaptest.Little()
 	write(f)
 	return f.Bytes()
 }
@@ -108,21 +110,21 @@ func bytesOf(write func(*file)) []byte {
 // TestHostile has files that promise more than they have: reading them ends, and takes no
 // memory for what is not there.
 func TestHostile(t *testing.T) {
-	start := func() *file {
-		f := little()
-		f.section()
-		f.iface(Raw, "near")
+	start := func() *pcaptest.File {
+		f := pcaptest.Little()
+		f.Section()
+		f.Interface(int(Raw), "near")
 		return f
 	}
 	for name, b := range map[string][]byte{
-		"a block of 4 GiB":     bytesOf(func(f *file) { *f = *start(); f.u32(0xbad, 0xfffffffc); f.Write(make([]byte, 100)) }),
-		"a packet of 16 MiB":   bytesOf(func(f *file) { *f = *start(); f.u32(6, 1<<24+32, 0, 0, 0, 1<<24, 1<<24) }),
-		"a packet of 4 GiB":    bytesOf(func(f *file) { *f = *start(); f.u32(6, 0xfffffffc, 0, 0, 0, 0xffffff00, 0xffffff00) }),
+		"a block of 4 GiB":     bytesOf(func(f *pcaptest.File) { *f = *start(); f.U32(0xbad, 0xfffffffc); f.Write(make([]byte, 100)) }),
+		"a packet of 16 MiB":   bytesOf(func(f *pcaptest.File) { *f = *start(); f.U32(6, 1<<24+32, 0, 0, 0, 1<<24, 1<<24) }),
+		"a packet of 4 GiB":    bytesOf(func(f *pcaptest.File) { *f = *start(); f.U32(6, 0xfffffffc, 0, 0, 0, 0xffffff00, 0xffffff00) }),
 		"a snap length of all": classicOf(4, int(Raw), 0, 1<<24, 1<<24, nil),
-		"options without end": bytesOf(func(f *file) {
-			f.section()
-			f.u32(1, 0x7ffffffc, int(Raw), 0)
-			f.u16(2, 65535)
+		"options without end": bytesOf(func(f *pcaptest.File) {
+			f.Section()
+			f.U32(1, 0x7ffffffc, int(Raw), 0)
+			f.U16(2, 65535)
 			f.Write(make([]byte, 1<<16))
 		}),
 	} {
@@ -149,11 +151,11 @@ func FuzzReader(f *testing.F) {
 		}
 		f.Add(b[:min(len(b), 4000)])
 	}
-	f.Add(classicOf(4, int(Ethernet), 2, 42, 42, ethernet(udp4(0), 0x8100)[:42]))
-	b := big()
-	b.section()
-	b.iface(Cooked2, "any", 0x80|40)
-	b.packet(0, 1<<40, 1, append(make([]byte, 20), udp4(10)...), 5000)
+	f.Add(classicOf(4, int(Ethernet), 2, 42, 42, ethernet(pcaptest.UDP4(0), 0x8100)[:42]))
+	b := pcaptest.Big()
+	b.Section()
+	b.Interface(int(Cooked2), "any", 0x80|40)
+	b.Packet(0, 1<<40, 1, append(make([]byte, 20), pcaptest.UDP4(10)...), 5000)
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := NewReader(bytes.NewReader(b), Headers)

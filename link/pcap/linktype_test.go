@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 	"github.com/netcaliper/caliper/pacer"
 )
 
 // TestLinkTypes reads the same packet behind each link header, whole and cut off behind
 // the UDP header.
 func TestLinkTypes(t *testing.T) {
-	ip := udp4(1000)
+	ip := pcaptest.UDP4(1000)
 	head := func(header string) []byte { return append([]byte(header), ip...) }
 	for _, test := range []struct {
 		name string
@@ -42,10 +43,10 @@ func TestLinkTypes(t *testing.T) {
 			Packet{Direction: Sent, Index: 7}},
 	} {
 		for _, captured := range []int{len(test.data), len(test.data) - 1000} {
-			f := big()
-			f.section()
-			f.iface(test.link, "eth0")
-			f.packet(0, 5, 0, test.data[:captured], len(test.data))
+			f := pcaptest.Big()
+			f.Section()
+			f.Interface(int(test.link), "eth0")
+			f.Packet(0, 5, 0, test.data[:captured], len(test.data))
 			got, _, err := readAll(f.Bytes())
 			if err != nil || len(got) != 1 {
 				t.Fatal(test.name, got, err)
@@ -53,7 +54,7 @@ func TestLinkTypes(t *testing.T) {
 			p := got[0]
 			flow, size, ok := p.Measure()
 			want := pacer.Size{Wire: 1066 + test.wire, IP: 1028, Payload: 1000}
-			if !ok || flow != ipFlow || size != want || p.Direction != test.want.Direction || p.Index != test.want.Index {
+			if !ok || flow != pcaptest.Flow || size != want || p.Direction != test.want.Direction || p.Index != test.want.Index {
 				t.Errorf("%s, %d bytes: %+v, %v, %+v", test.name, captured, p, flow, size)
 			}
 			if at, ok := p.FindIP(); !ok || at != len(test.data)-1028 {
@@ -89,7 +90,7 @@ func TestLinkNames(t *testing.T) {
 		105: "IEEE 802.11 (link type 105)", 127: "IEEE 802.11 with radiotap (link type 127)", 192: "PPI (link type 192)",
 		147: "link type 147", Ethernet: "Ethernet", Raw14: "raw IP",
 	} {
-		p := Packet{Link: link, Bytes: udp4(10), Length: 38}
+		p := Packet{Link: link, Bytes: pcaptest.UDP4(10), Length: 38}
 		_, _, ok := p.Measure()
 		if s := link.String(); s != want || ok == strings.Contains(s, "link type") {
 			t.Errorf("%d is %s, %v", link, s, ok)
@@ -97,7 +98,7 @@ func TestLinkNames(t *testing.T) {
 	}
 	for _, family := range []uint32{2, 10, 23, 24, 28, 30} {
 		for _, b := range [][]byte{binary.LittleEndian.AppendUint32(nil, family), binary.BigEndian.AppendUint32(nil, family)} {
-			if p := (Packet{Link: Null, Bytes: slices.Concat(b, udp4(0))}); !isIPFamily(p.Bytes) {
+			if p := (Packet{Link: Null, Bytes: slices.Concat(b, pcaptest.UDP4(0))}); !isIPFamily(p.Bytes) {
 				t.Errorf("family %d as % x", family, b)
 			}
 		}

@@ -12,10 +12,11 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// check compares a packet with one of ipFlow with a payload of 1000 bytes, raw and whole.
+// check compares a packet with one of pcaptest.Flow with a payload of 1000 bytes, raw and whole.
 func check(t *testing.T, what string, got []Packet, i int, at clock.Time, d Direction) {
 	t.Helper()
 	if i >= len(got) {
@@ -24,23 +25,23 @@ func check(t *testing.T, what string, got []Packet, i int, at clock.Time, d Dire
 	}
 	p := got[i]
 	f, s, ok := p.Measure()
-	if p.Time != at || !p.Timed || p.Direction != d || p.Length != 1028 || p.Captured != 1028 || !bytes.Equal(p.Bytes, udp4(1000)) ||
-		f != ipFlow || s.Payload != 1000 || !ok {
+	if p.Time != at || !p.Timed || p.Direction != d || p.Length != 1028 || p.Captured != 1028 || !bytes.Equal(p.Bytes, pcaptest.UDP4(1000)) ||
+		f != pcaptest.Flow || s.Payload != 1000 || !ok {
 		t.Errorf("%s: %+v, %v, %+v", what, p, f, s)
 	}
 }
 
 // TestPcap reads the classic format with both kinds of stamps, in both byte orders.
 func TestPcap(t *testing.T) {
-	for _, order := range []func() *file{little, big} {
+	for _, order := range []func() *pcaptest.File{pcaptest.Little, pcaptest.Big} {
 		for magic, unit := range map[int]clock.Time{0xa1b2c3d4: 1000, 0xa1b23c4d: 1} {
 			f := order()
-			f.u32(magic)
-			f.u16(2, 4)
-			f.u32(0, 0, 1<<16, int(Raw))
+			f.U32(magic)
+			f.U16(2, 4)
+			f.U32(0, 0, 1<<16, int(Raw))
 			for i := range 3 {
-				f.u32(1+i, 7, 1028, 1028)
-				f.Write(udp4(1000))
+				f.U32(1+i, 7, 1028, 1028)
+				f.Write(pcaptest.UDP4(1000))
 			}
 			got, r, err := readAll(f.Bytes())
 			if err != nil {
@@ -57,10 +58,10 @@ func TestPcap(t *testing.T) {
 // classicOf is a file of one packet, of a version and with a link type, its time and its
 // lengths as the header has them.
 func classicOf(minor, network, fraction, first, second int, data []byte) []byte {
-	f := little()
-	f.u32(0xa1b2c3d4)
-	f.u16(2, minor)
-	f.u32(0, 0, 1<<16, network, 1, fraction, first, second)
+	f := pcaptest.Little()
+	f.U32(0xa1b2c3d4)
+	f.U16(2, minor)
+	f.U32(0, 0, 1<<16, network, 1, fraction, first, second)
 	f.Write(data)
 	return f.Bytes()
 }
@@ -90,7 +91,7 @@ func TestVersions(t *testing.T) {
 // TestFraction has fractions of a second that are more than one.
 func TestFraction(t *testing.T) {
 	for fraction, want := range map[int]clock.Time{999_999: 1_999_999_000, 1_000_000: 2e9, 1_500_000: 2_500_000_000, 1<<32 - 1: 1e9 + (1<<32-1)*1000} {
-		got, _, err := readAll(classicOf(4, int(Raw), fraction, 1028, 1028, udp4(1000)))
+		got, _, err := readAll(classicOf(4, int(Raw), fraction, 1028, 1028, pcaptest.UDP4(1000)))
 		if err != nil {
 			t.Error(err)
 		}
@@ -100,19 +101,19 @@ func TestFraction(t *testing.T) {
 
 // TestFCS takes frame check sequences off, wherever the file tells of them.
 func TestFCS(t *testing.T) {
-	frame := append(ethernet(udp4(1000)), 0xde, 0xad, 0xbe, 0xef)
+	frame := append(ethernet(pcaptest.UDP4(1000)), 0xde, 0xad, 0xbe, 0xef)
 	const n = 1042
 	ng := func(link LinkType, fcslen, flags int, captured int) []byte {
-		f := big()
-		f.section()
-		f.block(blockInterface, func(f *file) {
-			f.u16(int(link), 0)
-			f.u32(0)
+		f := pcaptest.Big()
+		f.Section()
+		f.Block(blockInterface, func(f *pcaptest.File) {
+			f.U16(int(link), 0)
+			f.U32(0)
 			if fcslen > 0 {
-				f.option(optionFCS, []byte{byte(fcslen)})
+				f.Option(optionFCS, []byte{byte(fcslen)})
 			}
 		})
-		f.packet(0, 1, flags, frame[:captured], len(frame))
+		f.Packet(0, 1, flags, frame[:captured], len(frame))
 		return f.Bytes()
 	}
 	for _, test := range []struct {
@@ -125,7 +126,7 @@ func TestFCS(t *testing.T) {
 		{"F bit, cut within it", classicOf(4, 0x24000001, 0, n+2, len(frame), frame[:n+2]), 4, n, n},
 		{"two bytes", classicOf(4, 0x14000001, 0, len(frame), len(frame), frame), 2, n + 2, n + 2},
 		{"no F bit", classicOf(4, 0x20000001, 0, len(frame), len(frame), frame), 0, n + 4, n + 4},
-		{"F bit of raw IP", classicOf(4, 0x24000000|int(Raw), 0, 1028, 1028, udp4(1000)), 0, 1028, 1028},
+		{"F bit of raw IP", classicOf(4, 0x24000000|int(Raw), 0, 1028, 1028, pcaptest.UDP4(1000)), 0, 1028, 1028},
 		{"F bit of three bytes", classicOf(4, 0x24000001, 0, 3, 3, frame[:3]), 0, 3, 3},
 		{"if_fcslen in bits", ng(Ethernet, 32, 0, n+4), 4, n, n},
 		{"if_fcslen in bytes", ng(Ethernet, 4, 0, n+4), 4, n, n},
@@ -147,35 +148,35 @@ func TestFCS(t *testing.T) {
 // TestInterfaces reads two sections, as of two files one behind the other, in different
 // byte orders. Interfaces with the same description are the same.
 func TestInterfaces(t *testing.T) {
-	a, b := little(), big()
-	a.section()
-	a.iface(Raw, "near", 9)
-	a.iface(Raw, "far", 9)
-	a.packet(1, 10, 1, udp4(1000), 1028)
-	b.section()
-	b.block(0x80000bad, func(f *file) { f.Write(make([]byte, 40)) }) // of someone else
-	b.iface(Raw, "far", 9)
-	b.iface(Raw, "far", 9)
-	b.block(blockInterface, func(f *file) {
-		f.u16(int(Raw), 0)
-		f.u32(1000)
-		f.option(1, make([]byte, 65535)) // a comment
-		f.option(optionName, bytes.Repeat([]byte("x"), 300))
-		f.option(optionSpeed, f.order.AppendUint64(nil, 10e9))
-		f.option(optionResolution, []byte{9})
-		f.option(optionOffset, f.order.AppendUint64(nil, 2))
+	a, b := pcaptest.Little(), pcaptest.Big()
+	a.Section()
+	a.Interface(int(Raw), "near", 9)
+	a.Interface(int(Raw), "far", 9)
+	a.Packet(1, 10, 1, pcaptest.UDP4(1000), 1028)
+	b.Section()
+	b.Block(0x80000bad, func(f *pcaptest.File) { f.Write(make([]byte, 40)) }) // of someone else
+	b.Interface(int(Raw), "far", 9)
+	b.Interface(int(Raw), "far", 9)
+	b.Block(blockInterface, func(f *pcaptest.File) {
+		f.U16(int(Raw), 0)
+		f.U32(1000)
+		f.Option(1, make([]byte, 65535)) // a comment
+		f.Option(optionName, bytes.Repeat([]byte("x"), 300))
+		f.Option(optionSpeed, f.Order.AppendUint64(nil, 10e9))
+		f.Option(optionResolution, []byte{9})
+		f.Option(optionOffset, f.Order.AppendUint64(nil, 2))
 	})
-	b.packet(0, 20, 2, udp4(1000), 1028)
-	b.packet(1, 30, 2, udp4(1000), 1028)
-	b.packet(2, 40, 2, udp4(1000), 1028)
-	b.block(blockOldPacket, func(f *file) {
-		f.u16(1, 9) // interface and drops
-		f.u32(0, 50, 1028, 1028)
-		f.Write(udp4(1000))
+	b.Packet(0, 20, 2, pcaptest.UDP4(1000), 1028)
+	b.Packet(1, 30, 2, pcaptest.UDP4(1000), 1028)
+	b.Packet(2, 40, 2, pcaptest.UDP4(1000), 1028)
+	b.Block(blockOldPacket, func(f *pcaptest.File) {
+		f.U16(1, 9) // interface and drops
+		f.U32(0, 50, 1028, 1028)
+		f.Write(pcaptest.UDP4(1000))
 	})
-	b.block(blockSimple, func(f *file) {
-		f.u32(1028)
-		f.Write(udp4(1000))
+	b.Block(blockSimple, func(f *pcaptest.File) {
+		f.U32(1028)
+		f.Write(pcaptest.UDP4(1000))
 	})
 	got, r, err := readAll(append(a.Bytes(), b.Bytes()...))
 	if err != nil {
@@ -184,7 +185,7 @@ func TestInterfaces(t *testing.T) {
 	line := ""
 	for _, p := range got {
 		line += fmt.Sprintf("%d %s %d ns; ", p.Interface, p.Direction, int64(p.Time))
-		if !bytes.Equal(p.Bytes, udp4(1000)) || p.Link != Raw {
+		if !bytes.Equal(p.Bytes, pcaptest.UDP4(1000)) || p.Link != Raw {
 			t.Errorf("%+v", p)
 		}
 	}
@@ -198,12 +199,12 @@ func TestInterfaces(t *testing.T) {
 
 // TestSimple has simple packets, which are as long as the first interface captures.
 func TestSimple(t *testing.T) {
-	f := little()
-	f.section()
-	f.block(blockInterface, func(f *file) { f.u16(int(Raw), 0); f.u32(60) })
-	f.iface(Ethernet, "other")
+	f := pcaptest.Little()
+	f.Section()
+	f.Block(blockInterface, func(f *pcaptest.File) { f.U16(int(Raw), 0); f.U32(60) })
+	f.Interface(int(Ethernet), "other")
 	for _, n := range []int{28, 60, 1028} {
-		f.block(blockSimple, func(f *file) { f.u32(n); f.Write(udp4(n - 28)[:min(n, 60)]) })
+		f.Block(blockSimple, func(f *pcaptest.File) { f.U32(n); f.Write(pcaptest.UDP4(n - 28)[:min(n, 60)]) })
 	}
 	got, _, err := readAll(f.Bytes())
 	if err != nil || len(got) != 3 {
@@ -218,17 +219,17 @@ func TestSimple(t *testing.T) {
 
 // TestManyInterfaces has as many as there may be, and one more.
 func TestManyInterfaces(t *testing.T) {
-	f := little()
-	f.section()
+	f := pcaptest.Little()
+	f.Section()
 	for i := range MaxInterfaces {
-		f.iface(Raw, fmt.Sprint("eth", i), 9)
+		f.Interface(int(Raw), fmt.Sprint("eth", i), 9)
 	}
-	f.packet(MaxInterfaces-1, 7, 2, udp4(1000), 1028)
+	f.Packet(MaxInterfaces-1, 7, 2, pcaptest.UDP4(1000), 1028)
 	got, r, err := readAll(f.Bytes())
 	if err != nil || len(r.Interfaces) != MaxInterfaces || r.Interfaces[got[0].Interface].Name != "eth65535" {
 		t.Errorf("%v, %d interfaces", err, len(r.Interfaces))
 	}
-	f.iface(Raw, "one more")
+	f.Interface(int(Raw), "one more")
 	if _, _, err = readAll(f.Bytes()); err == nil || !strings.Contains(err.Error(), "more than 65536 interfaces") {
 		t.Error(err)
 	}
@@ -236,11 +237,11 @@ func TestManyInterfaces(t *testing.T) {
 
 // TestKeep keeps the beginning of packets.
 func TestKeep(t *testing.T) {
-	f := little()
-	f.section()
-	f.iface(Raw, "near", 9)
-	f.packet(0, 1, 0, udp4(1000), 1028)
-	f.packet(0, 2, 0, udp4(0), 28)
+	f := pcaptest.Little()
+	f.Section()
+	f.Interface(int(Raw), "near", 9)
+	f.Packet(0, 1, 0, pcaptest.UDP4(1000), 1028)
+	f.Packet(0, 2, 0, pcaptest.UDP4(0), 28)
 	for keep, want := range map[int]int{0: 0, 100: 100, 1028: 1028, 5000: 1028, 1 << 30: 1028} {
 		r, err := NewReader(bytes.NewReader(f.Bytes()), keep)
 		if err != nil {
@@ -258,17 +259,17 @@ func TestKeep(t *testing.T) {
 
 // TestLongComments passes over comments of many kinds and lengths.
 func TestLongComments(t *testing.T) {
-	f := big()
-	f.section()
-	f.iface(Raw, "near", 9)
+	f := pcaptest.Big()
+	f.Section()
+	f.Interface(int(Raw), "near", 9)
 	for i := range 3 {
-		f.block(blockPacket, func(f *file) {
-			f.u32(0, 0, i, 1028, 1028)
-			f.Write(udp4(1000))
+		f.Block(blockPacket, func(f *pcaptest.File) {
+			f.U32(0, 0, i, 1028, 1028)
+			f.Write(pcaptest.UDP4(1000))
 			for range 20 {
-				f.option(1, bytes.Repeat([]byte("long "), 13000))
+				f.Option(1, bytes.Repeat([]byte("long "), 13000))
 			}
-			f.option(optionFlags, f.order.AppendUint32(nil, 2))
+			f.Option(optionFlags, f.Order.AppendUint32(nil, 2))
 		})
 	}
 	got, _, err := readAll(f.Bytes())
@@ -291,10 +292,10 @@ func TestAgainstGopacket(t *testing.T) {
 	}
 	for i := range 10 {
 		info := gopacket.CaptureInfo{Timestamp: time.Unix(1, int64(i)), CaptureLength: 1028, Length: 1028}
-		if err := w.WritePacket(info, udp4(1000)); err != nil {
+		if err := w.WritePacket(info, pcaptest.UDP4(1000)); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.WritePacket(info, udp4(1000)); err != nil {
+		if err := c.WritePacket(info, pcaptest.UDP4(1000)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -309,7 +310,7 @@ func TestAgainstGopacket(t *testing.T) {
 
 	b := AppendInterface(AppendSection(nil), Interface{Name: "near", Link: Raw, Speed: 10e9})
 	for i := range clock.Time(10) {
-		b = AppendPacket(b, 0, 1e18+i, Direction(i%3), udp4(1000))
+		b = AppendPacket(b, 0, 1e18+i, Direction(i%3), pcaptest.UDP4(1000))
 	}
 	got, _, err := readAll(b)
 	if err != nil {
@@ -321,7 +322,7 @@ func TestAgainstGopacket(t *testing.T) {
 	}
 	for i := range clock.Time(10) {
 		data, info, err := r.ReadPacketData()
-		if err != nil || info.Timestamp.UnixNano() != int64(1e18+i) || !bytes.Equal(data, udp4(1000)) {
+		if err != nil || info.Timestamp.UnixNano() != int64(1e18+i) || !bytes.Equal(data, pcaptest.UDP4(1000)) {
 			t.Fatalf("gopacket reads %v at %v, %v", data, info.Timestamp, err)
 		}
 		check(t, "of ours", got, int(i), 1e18+i, Direction(i%3))
@@ -338,33 +339,14 @@ func cases(t testing.TB) []string {
 	return names
 }
 
-// The bytes of a capture, to read as often as it takes.
-type endless struct {
-	head, body []byte
-	i          int
-}
-
-func (e *endless) Read(b []byte) (int, error) {
-	if len(e.head) > 0 {
-		n := copy(b, e.head)
-		e.head = e.head[n:]
-		return n, nil
-	}
-	n := copy(b, e.body[e.i:])
-	if e.i += n; e.i == len(e.body) {
-		e.i = 0
-	}
-	return n, nil
-}
-
 // one returns a reader of the same packet for ever.
 func one(b testing.TB) *Reader {
-	f := little()
-	f.section()
-	f.iface(Ethernet, "near", 9)
+	f := pcaptest.Little()
+	f.Section()
+	f.Interface(int(Ethernet), "near", 9)
 	head := bytes.Clone(f.Bytes())
-	f.packet(0, 1, 2, ethernet(udp4(1472)), 1514)
-	r, err := NewReader(&endless{head: head, body: f.Bytes()[len(head):]}, MaxKept)
+	f.Packet(0, 1, 2, ethernet(pcaptest.UDP4(1472)), 1514)
+	r, err := NewReader(&pcaptest.Endless{Head: head, Body: f.Bytes()[len(head):]}, MaxKept)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/quick"
 	"time"
+
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 )
 
 // TestResolutions has the same instant, 1.5 s, in all kinds of units that can tell it.
@@ -14,10 +16,10 @@ func TestResolutions(t *testing.T) {
 		1: 15, 3: 1500, 6: 1_500_000, 9: 1_500_000_000, 12: 1_500_000_000_000, 18: 1_500_000_000_000_000_000, 19: 15_000_000_000_000_000_000,
 		0x80 | 1: 3, 0x80 | 20: 3 << 19, 0x80 | 32: 3 << 31, 0x80 | 62: 3 << 61, 0x80 | 63: 3 << 62,
 	} {
-		f := little()
-		f.section()
-		f.iface(Raw, "", resolution)
-		f.packet(0, stamp, 1, udp4(1000), 1028)
+		f := pcaptest.Little()
+		f.Section()
+		f.Interface(int(Raw), "", resolution)
+		f.Packet(0, stamp, 1, pcaptest.UDP4(1000), 1028)
 		got, _, err := readAll(f.Bytes())
 		if err != nil {
 			t.Errorf("resolution %#x: %v", resolution, err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -20,36 +21,36 @@ func written() map[string][]byte {
 	files := map[string][]byte{
 		"version-2.2.pcap": classicOf(2, int(Raw), 999_999, 100, 40, make([]byte, 40)),
 		"version-2.3.pcap": classicOf(3, int(Raw), 0, 100, 40, make([]byte, 40)),
-		"late.pcap":        classicOf(4, int(Ethernet), 1_500_000, 42, 42, ethernet(udp4(0))),
-		"ours.pcapng":      AppendPacket(AppendInterface(AppendSection(nil), Interface{Name: "near", Link: Raw}), 0, 1_234_567_890_123_456_789, Sent, udp4(7)),
+		"late.pcap":        classicOf(4, int(Ethernet), 1_500_000, 42, 42, ethernet(pcaptest.UDP4(0))),
+		"ours.pcapng":      AppendPacket(AppendInterface(AppendSection(nil), Interface{Name: "near", Link: Raw}), 0, 1_234_567_890_123_456_789, Sent, pcaptest.UDP4(7)),
 	}
-	f := big()
-	f.section()
+	f := pcaptest.Big()
+	f.Section()
 	for i, u := range []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 0x80, 0x81, 0x80 | 10, 0x80 | 30, 0x80 | 31, 0x80 | 62} {
-		f.iface(Raw, fmt.Sprint("unit ", u), u)
-		f.packet(i, 1, 0, udp4(1), 29)
-		f.packet(i, 1_234_567, 0, udp4(2), 30)
-		f.packet(i, 1<<32-1, 0, udp4(3), 1500)
+		f.Interface(int(Raw), fmt.Sprint("unit ", u), u)
+		f.Packet(i, 1, 0, pcaptest.UDP4(1), 29)
+		f.Packet(i, 1_234_567, 0, pcaptest.UDP4(2), 30)
+		f.Packet(i, 1<<32-1, 0, pcaptest.UDP4(3), 1500)
 	}
 	files["units.pcapng"] = f.Bytes()
-	f = little()
-	f.section()
-	f.block(blockInterface, func(f *file) {
-		f.u16(int(Ethernet), 0)
-		f.u32(0)
-		f.option(optionOffset, f.order.AppendUint64(nil, 1_700_000_000))
-		f.option(optionResolution, []byte{9})
+	f = pcaptest.Little()
+	f.Section()
+	f.Block(blockInterface, func(f *pcaptest.File) {
+		f.U16(int(Ethernet), 0)
+		f.U32(0)
+		f.Option(optionOffset, f.Order.AppendUint64(nil, 1_700_000_000))
+		f.Option(optionResolution, []byte{9})
 	})
-	f.packet(0, 12345, 1, ethernet(udp4(20)), 62)
-	f.block(blockOldPacket, func(f *file) {
-		f.u16(0, 3)
-		f.u32(0, 50, 62, 62)
-		f.Write(ethernet(udp4(20)))
+	f.Packet(0, 12345, 1, ethernet(pcaptest.UDP4(20)), 62)
+	f.Block(blockOldPacket, func(f *pcaptest.File) {
+		f.U16(0, 3)
+		f.U32(0, 50, 62, 62)
+		f.Write(ethernet(pcaptest.UDP4(20)))
 	})
-	f.order = big().order
-	f.section()
-	f.iface(Cooked, "b", 6)
-	f.packet(0, 77, 0, append([]byte("\x00\x04\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00\x00\x00\x08\x00"), udp4(9)...), 53)
+	f.Order = pcaptest.Big().Order
+	f.Section()
+	f.Interface(int(Cooked), "b", 6)
+	f.Packet(0, 77, 0, append([]byte("\x00\x04\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00\x00\x00\x08\x00"), pcaptest.UDP4(9)...), 53)
 	files["mixed.pcapng"] = f.Bytes()
 	return files
 }

@@ -2,19 +2,16 @@ package traffic
 
 import (
 	"bytes"
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/netcaliper/caliper/link/pcap"
+	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 )
 
 const (
-	blockSection   = 0x0a0d0d0a
-	blockInterface = 1
-	blockSimple    = 3
-	blockPacket    = 6
+	blockSimple = 3
 
 	packetHeader = 28 // of a packet, with the block's own
 )
@@ -29,44 +26,26 @@ func file(t testing.TB, content []byte) string {
 	return name
 }
 
-// A block of pcapng, in the byte order of the machine that wrote it.
-func block(order binary.ByteOrder, kind uint32, body ...byte) []byte {
-	b := make([]byte, 8, 12+len(body))
-	order.PutUint32(b, kind)
-	order.PutUint32(b[4:], uint32(12+len(body)))
-	b = append(b, body...)
-	return append(b, b[4:8]...)
+// Parts of a pcapng file, in the byte order of the machine that wrote it.
+
+func block(order pcaptest.Order, kind int, body ...byte) []byte {
+	return pcaptest.Part(order, func(f *pcaptest.File) {
+		f.Block(kind, func(f *pcaptest.File) { f.Write(body) })
+	})
 }
 
-func section(order binary.ByteOrder) []byte {
-	body := make([]byte, 16)
-	order.PutUint32(body, 0x1a2b3c4d)
-	order.PutUint16(body[4:], 1)
-	copy(body[8:], "\xff\xff\xff\xff\xff\xff\xff\xff")
-	return block(order, blockSection, body...)
+func section(order pcaptest.Order) []byte {
+	return pcaptest.Part(order, (*pcaptest.File).Section)
 }
 
 // face describes an interface of nanosecond stamps.
-func face(order binary.ByteOrder, linkType pcap.LinkType) []byte {
-	body := make([]byte, 20)
-	order.PutUint16(body, uint16(linkType))
-	order.PutUint16(body[8:], 9) // if_tsresol
-	order.PutUint16(body[10:], 1)
-	body[12] = 9
-	return block(order, blockInterface, body...)
+func face(order pcaptest.Order, linkType pcap.LinkType) []byte {
+	return pcaptest.Part(order, func(f *pcaptest.File) { f.Interface(int(linkType), "", 9) })
 }
 
 // packet is an enhanced packet of n of length bytes, with options behind it.
-func packet(order binary.ByteOrder, id, at uint32, n, length int) []byte {
-	body := make([]byte, 20+(n+3)&^3)
-	order.PutUint32(body, id)
-	order.PutUint32(body[8:], at)
-	order.PutUint32(body[12:], uint32(n))
-	order.PutUint32(body[16:], uint32(length))
-	comment := []byte("\x00\x01\x00\x04text\x00\x00\x00\x00")
-	order.PutUint16(comment, 1)
-	order.PutUint16(comment[2:], 4)
-	return block(order, blockPacket, append(body, comment...)...)
+func packet(order pcaptest.Order, id, at uint32, n, length int) []byte {
+	return pcaptest.Part(order, func(f *pcaptest.File) { f.Packet(int(id), uint64(at), 0, make([]byte, n), length) })
 }
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
