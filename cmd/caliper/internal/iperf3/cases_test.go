@@ -151,13 +151,7 @@ func TestVisits(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := newEncounter(t, Params{Bytes: 1000})
 			e.server.OneOff = false
-			var said []string
-			e.server.OnTest = func(_ *Result, err error) {
-				if err != nil {
-					said = append(said, err.Error())
-				}
-			}
-			e.w.spawn(func() { e.serveErr = e.server.Serve(context.Background()) })
+			e.serve()
 			e.w.spawn(func() {
 				v := &visitor{t: t, host: e.near}
 				begun := e.w.now
@@ -174,10 +168,10 @@ func TestVisits(t *testing.T) {
 				e.server.Stop()
 			})
 			e.w.run()
-			if len(said) == 0 && test.says != "" {
+			if len(e.said) == 0 && test.says != "" {
 				t.Error("the server said nothing")
 			}
-			for _, s := range said {
+			for _, s := range e.said {
 				if !strings.Contains(s, test.says) {
 					t.Errorf("the server said %q, want %q", s, test.says)
 				}

@@ -82,14 +82,8 @@ func (h badHost) Listen(network, address string) (net.Listener, error) {
 // client does not wait for long.
 func TestAcceptFails(t *testing.T) {
 	e := newEncounter(t, Params{Bytes: 100 << 10})
-	var said []string
 	e.server.Host = badHost{e.far, 20}
-	e.server.OnTest = func(_ *Result, err error) {
-		if err != nil {
-			said = append(said, err.Error())
-		}
-	}
-	e.w.spawn(func() { e.serveErr = e.server.Serve(context.Background()) })
+	e.serve()
 	e.w.spawn(func() {
 		begun := e.w.now
 		e.result, e.err = e.client.Run(context.Background())
@@ -98,8 +92,8 @@ func TestAcceptFails(t *testing.T) {
 		}
 	})
 	e.w.run()
-	if e.err != nil || len(said) != 1 || !strings.Contains(said[0], "unable to accept a connection") {
-		t.Errorf("the client got %v; the server said %q", e.err, said)
+	if e.err != nil || len(e.said) != 1 || !strings.Contains(e.said[0], "unable to accept a connection") {
+		t.Errorf("the client got %v; the server said %q", e.err, e.said)
 	}
 }
 

@@ -190,18 +190,9 @@ func TestHostileClients(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := newEncounter(t, Params{Duration: time.Second})
-			var said []string
-			var clients []*Result
 			e.server.OneOff = false
-			e.server.OnTest = func(r *Result, err error) {
-				if err != nil {
-					said = append(said, err.Error())
-				} else {
-					clients = append(clients, r)
-				}
-			}
 			v := &visitor{t: t, host: e.near}
-			e.w.spawn(func() { e.serveErr = e.server.Serve(context.Background()) })
+			e.serve()
 			e.w.spawn(func() {
 				begun := e.w.now
 				v.ctl = v.dial("tcp")
@@ -213,15 +204,15 @@ func TestHostileClients(t *testing.T) {
 					t.Errorf("it took %v, more than %v", d, test.within)
 				}
 				e.near.Sleep(time.Second)
-				if len(said) != 1 || !strings.Contains(said[0], test.says) {
-					t.Errorf("the server said %q, want one sentence with %q", said, test.says)
+				if len(e.said) != 1 || !strings.Contains(e.said[0], test.says) {
+					t.Errorf("the server said %q, want one sentence with %q", e.said, test.says)
 				}
 				e.result, e.err = e.client.Run(context.Background())
 				e.server.Stop()
 			})
 			e.w.run()
-			if e.err != nil || len(clients) != 1 {
-				t.Errorf("the good client got %v; %d were served", e.err, len(clients))
+			if e.err != nil || len(e.served) != 1 {
+				t.Errorf("the good client got %v; %d were served", e.err, len(e.served))
 			}
 			if !errors.Is(e.serveErr, ErrInterrupted) {
 				t.Errorf("the server ended with %v", e.serveErr)

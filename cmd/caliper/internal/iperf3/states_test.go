@@ -41,13 +41,7 @@ func TestServerStates(t *testing.T) {
 			for b := range 256 {
 				e := newEncounter(t, Params{Bytes: 1000})
 				e.server.OneOff = false
-				var said []string
-				e.server.OnTest = func(_ *Result, err error) {
-					if err != nil {
-						said = append(said, err.Error())
-					}
-				}
-				e.w.spawn(func() { e.serveErr = e.server.Serve(context.Background()) })
+				e.serve()
 				e.w.spawn(func() {
 					v := &visitor{t: t, host: e.near}
 					v.ctl = v.dial("tcp")
@@ -76,7 +70,7 @@ func TestServerStates(t *testing.T) {
 						words = ""
 					}
 				}
-				if got := strings.Join(said, "; "); words == "" && got != "" || !strings.Contains(got, words) || len(said) > 1 {
+				if got := strings.Join(e.said, "; "); words == "" && got != "" || !strings.Contains(got, words) || len(e.said) > 1 {
 					t.Errorf("state %d: the server said %q, want %q", b, got, words)
 				}
 			}

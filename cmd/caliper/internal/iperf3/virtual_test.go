@@ -27,6 +27,8 @@ type encounter struct {
 	result, serverResult *Result
 	err, serverErr       error
 	serveErr             error
+	served               []*Result // by serve, in tests that ended well
+	said                 []string  // by the server of tests that failed
 }
 
 func newEncounter(t testing.TB, p Params) *encounter {
@@ -41,6 +43,18 @@ func newEncounter(t testing.TB, p Params) *encounter {
 		OnTest: func(r *Result, err error) { e.serverResult, e.serverErr = r, err },
 	}
 	return e
+}
+
+// serve has the server serve, and takes down what comes of the tests.
+func (e *encounter) serve() {
+	e.server.OnTest = func(r *Result, err error) {
+		if err != nil {
+			e.said = append(e.said, err.Error())
+		} else {
+			e.served = append(e.served, r)
+		}
+	}
+	e.w.spawn(func() { e.serveErr = e.server.Serve(context.Background()) })
 }
 
 // run runs both to their ends.
