@@ -190,8 +190,8 @@ func TestFragmentsHoldTheWriterBack(t *testing.T) {
 			}
 			w.Sleep(time.Second)
 		})
-		if err != nil || got != 2000 || h.Stats.Dropped() > 0 {
-			t.Errorf("%s: %d of 2000 datagrams arrived, %d frames dropped, %v", remote, got, h.Stats.Dropped(), err)
+		if err != nil || got != 2000 || h.Counters().Sent.Drops.Total() > 0 {
+			t.Errorf("%s: %d of 2000 datagrams arrived, %d frames dropped, %v", remote, got, h.Counters().Sent.Drops.Total(), err)
 		}
 	}
 }

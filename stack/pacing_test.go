@@ -347,8 +347,8 @@ func TestFlowsAreForgotten(t *testing.T) {
 					p.world.Sleep(time.Millisecond)
 				}
 			})
-			if n := p.hold.Stats.Flows; err != nil || n != 1 {
-				t.Errorf("%d flows are known, want one, %v", n, err)
+			if c := p.hold.Counters(); err != nil || c.Get("flows") != 1 {
+				t.Errorf("%d flows are known, want one, %v", c.Get("flows"), err)
 			}
 		})
 	}

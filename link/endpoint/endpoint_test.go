@@ -118,12 +118,12 @@ func TestFlowLimit(t *testing.T) {
 	}
 	clk.Step()
 	// # ten times 1000 bytes at one instant: five fit, of which the first leaves at once
-	if got := h.Stats.Drops[link.FlowFull]; got != 5 {
+	if got := h.Counters().Sent.Drops[link.FlowFull]; got != 5 {
 		t.Errorf("%d dropped, want 5", got)
 	}
 	h.Close()
 	e.Drain()
-	if got := h.Stats.Drops[link.Closed]; got != 4 {
+	if got := h.Counters().Sent.Drops[link.Closed]; got != 4 {
 		t.Errorf("%d dropped by closing, want 4", got)
 	}
 }

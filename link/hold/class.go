@@ -10,10 +10,10 @@ import (
 // class is a Class at work.
 type class struct {
 	Class
-	rate   pacer.Rate // of 0 bit/s if there is none
-	lanes  [2]lane    // by rank
-	shared uint32     // the flow of those that have none of their own, or 0
-	stats  ClassStats
+	rate     pacer.Rate // of 0 bit/s if there is none
+	queues   [2]queue   // by rank
+	shared   uint32     // the flow of those that have none of their own, or 0
+	counters ClassCounters
 }
 
 // classify returns the class of a frame.
@@ -50,15 +50,15 @@ func (h *Hold) setClasses() {
 	for _, config := range append([]Class{h.config.Default.named()}, h.config.Classes...) {
 		c := &class{Class: config}
 		c.Weight = max(c.Weight, 1)
-		c.stats.Name = c.Name
+		c.counters.Name = c.Name
 		if was := before[c.Name]; was != nil {
-			c.stats, c.rate = was.stats, was.rate
-			for rank := range c.lanes {
-				c.lanes[rank].finish = was.lanes[rank].finish
+			c.counters, c.rate = was.counters, was.rate
+			for rank := range c.queues {
+				c.queues[rank].finish = was.queues[rank].finish
 			}
 		}
-		for rank := range c.lanes {
-			c.lanes[rank].flows = &h.flows
+		for rank := range c.queues {
+			c.queues[rank].flows = &h.flows
 		}
 		h.setRate(&c.rate, c.Rate, c.Unit)
 		h.classes = append(h.classes, c)
@@ -111,13 +111,4 @@ func (h *Hold) setRate(r *pacer.Rate, bps int64, unit pacer.Unit) {
 		// It cannot fail: the rate is at least 1.
 		_ = r.SetRate(bps, h.clk.Now())
 	}
-}
-
-// ClassStats returns the counters of all classes, the default class first.
-func (h *Hold) ClassStats() []ClassStats {
-	stats := make([]ClassStats, len(h.classes))
-	for i, c := range h.classes {
-		stats[i] = c.stats
-	}
-	return stats
 }

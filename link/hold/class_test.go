@@ -218,7 +218,7 @@ func TestClassesChangeUnderTraffic(t *testing.T) {
 	if next[1] != 100 || next[2] != 6 {
 		t.Errorf("after 12 ms %v have left, want all 100 and 1 more than 5", next)
 	}
-	stats := r.ClassStats()
+	stats := r.Classes()
 	for i, want := range []struct {
 		name   string
 		frames uint64
@@ -244,7 +244,7 @@ func TestClassesChangeUnderTraffic(t *testing.T) {
 	if r.SetRate("none", 1) == nil || r.SetRate("fast", -1) == nil {
 		t.Error("a rate was set that cannot be")
 	}
-	if got := r.ClassStats(); len(got) != 3 || got[1].Name != "fast" {
+	if got := r.Classes(); len(got) != 3 || got[1].Name != "fast" {
 		t.Errorf("got %+v", got)
 	}
 }

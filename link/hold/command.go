@@ -25,7 +25,7 @@ func (h *Hold) Do(c pacer.Command) pacer.Status {
 			h.flows.at(i).state |= ended
 			break
 		}
-		h.forget(i)
+		h.flows.remove(i)
 		i = 0
 	}
 	return h.status(i)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
 )
 
@@ -141,22 +140,4 @@ func (c *Config) complete() Config {
 		full.Idle = time.Second
 	}
 	return full
-}
-
-// Stats counts what passed a Hold, and what it keeps.
-type Stats struct {
-	link.Stats
-
-	Flows     int    // that are known now
-	PeakFlows int    // the most there were
-	Reclaimed uint64 // flows forgotten as they were idle
-	Shared    uint64 // frames of flows beyond Config.Flows
-}
-
-// ClassStats counts what passed a class.
-type ClassStats struct {
-	Name string
-	link.Stats
-	// Waited is the longest time from when a frame was ready to when it was handed on.
-	Waited time.Duration
 }

@@ -89,7 +89,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	second("calls of 8 Mbit/s, 1 to 1")
-	for _, c := range held.ClassStats() {
+	for _, c := range held.Classes() {
 		fmt.Printf("%s: %d frames\n", c.Name, c.Frames)
 	}
 	if err := held.Close(); err != nil {

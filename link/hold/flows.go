@@ -31,8 +31,7 @@ func (h *Hold) flow(f *link.Frame) (uint32, *flow) {
 
 func (h *Hold) insert(key *pacer.Flow, hash uint32) (uint32, *flow) {
 	i, fl := h.flows.insert(key, hash)
-	h.Stats.Flows = h.flows.used
-	h.Stats.PeakFlows = max(h.Stats.PeakFlows, h.flows.used)
+	h.counters.peak = max(h.counters.peak, h.flows.used)
 	return i, fl
 }
 
@@ -86,41 +85,24 @@ func (h *Hold) join(fl *flow, class uint8) {
 	fl.pacer = h.classes[class].Policy.New(h.info.Speed)
 }
 
-// due returns when the oldest frame of a flow may leave.
-func (h *Hold) due(fl *flow) clock.Time {
-	f := fl.head()
-	if fl.pacer == nil {
-		return f.Depart
-	}
-	return fl.pacer.Next(f.Size, f.Depart.Add(h.fullFrame))
-}
-
-// rank returns the rank of a flow.
-func (fl *flow) rank() int {
-	if fl.pacer == nil {
-		return ready
-	}
-	return paced
-}
-
-// enter puts a flow with frames in its lane, by flow.at.
+// enter puts a flow with frames in the queue of its class, by flow.at.
 func (h *Hold) enter(i uint32, fl *flow) {
 	rank := fl.rank()
 	h.active[rank]++
-	h.classes[fl.class].lanes[rank].add(i, fl)
+	h.classes[fl.class].queues[rank].add(i, fl)
 	if max(fl.at, h.free).Add(-h.lead) < h.wake {
 		h.soon = true
 	}
 }
 
-// leave takes a flow with frames out of its lane.
+// leave takes a flow with frames out of that.
 func (h *Hold) leave(i uint32, fl *flow) {
 	rank := fl.rank()
 	h.active[rank]--
-	h.classes[fl.class].lanes[rank].remove(i, fl)
+	h.classes[fl.class].queues[rank].remove(i, fl)
 }
 
-// again puts a flow in its lane by what its pacer says now, which is not for the past.
+// again puts a flow in the queue of its class by what its pacer says now, which is not for the past.
 func (h *Hold) again(i uint32, fl *flow) {
 	if fl.state&charged != 0 { // it was given its departure
 		h.enter(i, fl)
@@ -131,11 +113,6 @@ func (h *Hold) again(i uint32, fl *flow) {
 		fl.at = fl.pacer.Next(fl.head().Size, now)
 	}
 	h.enter(i, fl)
-}
-
-func (h *Hold) forget(i uint32) {
-	h.flows.remove(i)
-	h.Stats.Flows = h.flows.used
 }
 
 // sweep looks at one flow, each time at another, and forgets it if it was idle for long
@@ -153,6 +130,6 @@ func (h *Hold) sweep(now clock.Time) {
 	if fl.pacer != nil && now.Sub(fl.pacer.Next(pacer.Size{Wire: 1, IP: 1, Payload: 1}, fl.at)) <= h.config.Idle {
 		return
 	}
-	h.Stats.Reclaimed++
-	h.forget(i)
+	h.counters.reclaimed++
+	h.flows.remove(i)
 }

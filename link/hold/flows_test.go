@@ -22,24 +22,24 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		{3, 2000, 2, 0}, {4, 60, 2, 1},
 	} {
 		r.send(step.port, step.n)
-		if d := r.Stats.Drops; d[link.FlowFull] != uint64(step.flow) || d[link.QueueFull] != uint64(step.queue) {
+		if d := r.Counters().Sent.Drops; d[link.FlowFull] != uint64(step.flow) || d[link.QueueFull] != uint64(step.queue) {
 			t.Fatalf("%+v: drops %v", step, d)
 		}
 	}
-	if d := r.ClassStats()[0].Drops[link.FlowFull]; d != 2 {
+	if d := r.Classes()[0].Drops[link.FlowFull]; d != 2 {
 		t.Errorf("the class counts %d drops, want 2", d)
 	}
 	t.Log("# what has left makes room")
 	r.run(5 * time.Second)
 	r.send(1, 1514)
-	if d := r.Stats.Dropped(); d != 3 {
+	if d := r.Counters().Sent.Drops.Total(); d != 3 {
 		t.Errorf("%d drops, want 3", d)
 	}
 	t.Log("# one frame may always wait, however large")
 	r = newRig(t, gig, &hold.Config{FlowBytes: 100, Default: hold.Class{Policy: policy(1e3)}})
 	r.send(1, 1514)
 	r.send(1, 60)
-	if d := r.Stats.Dropped(); d != 1 || r.Waiting() != 1 {
+	if d := r.Counters().Sent.Drops.Total(); d != 1 || r.Waiting() != 1 {
 		t.Errorf("%d drops and %d wait, want 1 and 1", d, r.Waiting())
 	}
 }
@@ -50,31 +50,31 @@ func TestIdleFlowsAreReclaimed(t *testing.T) {
 	for port := range uint16(1000) {
 		r.send(port, 1514)
 	}
-	if r.Stats.Flows != 1001 || r.Stats.PeakFlows != 1001 {
-		t.Fatalf("%+v, want 1001 flows", r.Stats)
+	if r.count("flows") != 1001 || r.count("flows_peak") != 1001 {
+		t.Fatalf("%+v, want 1001 flows", r.Counters())
 	}
 	t.Log("# a pacer whose flow may leave only after the idle time began is kept")
 	r.run(112 * time.Millisecond)
 	for range 2000 {
 		r.send(0, 60)
 	}
-	if r.Stats.Reclaimed != 0 {
-		t.Errorf("%d flows were reclaimed too early", r.Stats.Reclaimed)
+	if r.count("flows_reclaimed") != 0 {
+		t.Errorf("%d flows were reclaimed too early", r.count("flows_reclaimed"))
 	}
 	r.run(113 * time.Millisecond)
 	for range 2000 {
 		r.send(0, 60)
 	}
-	if r.Stats.Reclaimed != 999 || r.Stats.Flows != 2 {
-		t.Errorf("%+v, want two flows: the one with frames, and the one whose pacer was set", r.Stats)
+	if r.count("flows_reclaimed") != 999 || r.count("flows") != 2 {
+		t.Errorf("%+v, want two flows: the one with frames, and the one whose pacer was set", r.Counters())
 	}
 	t.Log("# flows that come and go hold the memory of a few")
 	for i := range 100_000 {
 		r.send(uint16(i%1000)+1000, 60)
 		r.run(time.Millisecond)
 	}
-	if r.Stats.PeakFlows != 1001 {
-		t.Errorf("%d flows at the most, want 1001 as before", r.Stats.PeakFlows)
+	if r.count("flows_peak") != 1001 {
+		t.Errorf("%d flows at the most, want 1001 as before", r.count("flows_peak"))
 	}
 }
 
@@ -85,8 +85,8 @@ func TestFlowsBeyondTheBoundShare(t *testing.T) {
 			r.send(port, 1514)
 		}
 	}
-	if r.Stats.Shared != 6 || r.Stats.Flows != 2 {
-		t.Errorf("%+v, want 2 flows and 6 frames of others", r.Stats)
+	if r.count("frames_shared") != 6 || r.count("flows") != 2 {
+		t.Errorf("%+v, want 2 flows and 6 frames of others", r.Counters())
 	}
 	t.Log("# flows 2 and 3 have one frame a second together, and go on so until none waits")
 	r.run(2500 * time.Millisecond)
@@ -110,8 +110,8 @@ func TestFlowsBeyondTheBoundShare(t *testing.T) {
 		}
 	}
 	r.send(2, 1514)
-	if r.Stats.Shared != 7 {
-		t.Errorf("%d frames have shared, want 7: flow 2 has a place now", r.Stats.Shared)
+	if r.count("frames_shared") != 7 {
+		t.Errorf("%d frames have shared, want 7: flow 2 has a place now", r.count("frames_shared"))
 	}
 }
 
@@ -120,8 +120,8 @@ func TestAFlowIsBoundedInTime(t *testing.T) {
 	r.Do(pacer.Pace(flowOf(1), rate(1514*8*10))) // ten frames a second
 	expect := func(waiting int64, dropped int) {
 		t.Helper()
-		if frames := r.Do(pacer.Command{Flow: flowOf(1)}).Frames; frames != waiting || r.Stats.Drops[link.FlowFull] != uint64(dropped) {
-			t.Errorf("%d frames wait, %d were dropped; want %d and %d", frames, r.Stats.Drops[link.FlowFull], waiting, dropped)
+		if frames := r.Do(pacer.Command{Flow: flowOf(1)}).Frames; frames != waiting || r.Counters().Sent.Drops[link.FlowFull] != uint64(dropped) {
+			t.Errorf("%d frames wait, %d were dropped; want %d and %d", frames, r.Counters().Sent.Drops[link.FlowFull], waiting, dropped)
 		}
 	}
 	burst := func() {
@@ -163,12 +163,12 @@ func TestForgetEndsWithTheLastFrame(t *testing.T) {
 	}
 	r.Do(pacer.Command{Op: pacer.Forget, Flow: flowOf(1)})
 	r.run(1500 * time.Millisecond)
-	if r.Stats.Flows != 1 || len(r.log.left) != 2 {
-		t.Errorf("%d flows, %d frames have left", r.Stats.Flows, len(r.log.left))
+	if r.count("flows") != 1 || len(r.log.left) != 2 {
+		t.Errorf("%d flows, %d frames have left", r.count("flows"), len(r.log.left))
 	}
 	r.run(time.Second)
-	if r.Stats.Flows != 0 || len(r.log.left) != 3 {
-		t.Errorf("%d flows, %d frames have left", r.Stats.Flows, len(r.log.left))
+	if r.count("flows") != 0 || len(r.log.left) != 3 {
+		t.Errorf("%d flows, %d frames have left", r.count("flows"), len(r.log.left))
 	}
 	r.send(1, 1514)
 	r.run(0)
@@ -196,8 +196,8 @@ func TestCloseDropsWhatWaits(t *testing.T) {
 	if err := held.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if *o != 8 || held.Stats.Frames != 1 || held.Stats.Drops[link.Closed] != 7 || held.Waiting() != 0 {
-		t.Errorf("%d Origins told, %+v, want 8, 1 frame and 7 drops", *o, held.Stats)
+	if *o != 8 || held.Counters().Sent.Frames != 1 || held.Counters().Sent.Drops[link.Closed] != 7 || held.Waiting() != 0 {
+		t.Errorf("%d Origins told, %+v, want 8, 1 frame and 7 drops", *o, held.Counters())
 	}
 }
 
@@ -239,7 +239,7 @@ func TestNoAllocs(t *testing.T) {
 	if n := testing.AllocsPerRun(10_000, step); n != 0 {
 		t.Errorf("%v allocations a frame, want 0", n)
 	}
-	if held.ClassStats()[1].Frames < 15_000 {
-		t.Errorf("%+v, want all frames to be paced", held.ClassStats()[1])
+	if held.Classes()[1].Frames < 15_000 {
+		t.Errorf("%+v, want all frames to be paced", held.Classes()[1])
 	}
 }

@@ -5,10 +5,11 @@
 //
 //	Transmit   its flow is found, or made: first rule that matches, class, policy
 //	enqueue    behind the others of its flow; bounds, and the one place that drops
-//	lane       of a flow only the head waits, in a wheel by what its pacer would say now
+//	queue      of a flow only the head waits, in a wheel by what its pacer would say now
 //	pump       the wire's plan: who is next, when can it start, is that near?
 //	take       flow, class and port are charged; Frame.Depart is what they ask for
-//	send       Frame.Sched is when the wire is free for it; the device below has it
+//	plan       Frame.Sched is when the wire is free for it
+//	flush      the device below has it, with all others for this instant if it likes batches
 //
 // As nobody is asked before that, a rate that changes counts for all that waits:
 // from the command to the first departure at the new gap it takes at most the lead and
@@ -53,7 +54,6 @@
 package hold
 
 import (
-	"errors"
 	"net"
 	"time"
 
@@ -86,18 +86,20 @@ type Hold struct {
 	timer   clock.Timer
 	wake    clock.Time     // what it is set to
 	soon    bool           // something has come that may go before that
-	stuck   choice         // what below had no room for
+	stuck   []choice       // what below had no room for, the oldest first
 	full    bool           // below has no room
-	refused clock.Optional // since when there was none for the frame that is stuck
+	refused clock.Optional // since when there was none for the first that is stuck
 	room    clock.Time     // when it had some again
 	closed  bool
 	pumping bool
-	one     [1]*link.Frame
+
+	most   int           // frames that below takes well in one call
+	batch  []choice      // those of this one
+	frames []*link.Frame // the same
 
 	feedback pacer.Feedback // that a pacer follows
 
-	// Stats counts the frames that were handed on, and those that were dropped.
-	Stats Stats
+	counters counters
 }
 
 // New returns a Hold above below. A nil config means the zero one. New panics if
@@ -113,6 +115,7 @@ func New(below link.Device, clk clock.Clock, config *Config) *Hold {
 		fullFrame: link.WireTime(link.WireBytes(link.EthernetHeader+info.MTU), info.Speed),
 		port:      pacer.Rate{BitsPerSecond: cfg.Rate, Unit: cfg.Unit},
 	}
+	h.most = max(1, info.Batch)
 	if info.Paces {
 		h.lead = info.Lead
 	}
@@ -180,7 +183,7 @@ func (h *Hold) enqueue(f *link.Frame, now clock.Time) {
 		return
 	}
 	if fl.state&shared != 0 {
-		h.Stats.Shared += uint64(f.Frames())
+		h.counters.shared += uint64(f.Frames())
 	}
 	if fl.tail != nil && h.crowded(fl, size) {
 		h.drop(f, h.classes[fl.class], link.FlowFull)
@@ -206,7 +209,7 @@ func (h *Hold) crowded(fl *flow, size int) bool {
 	return rate > 0 && uint64(bytes)*8*uint64(time.Second)/uint64(rate) > uint64(h.config.FlowTime)
 }
 
-// append adds a frame to a flow, which enters its lane if it is the first.
+// append adds a frame to a flow, which enters its queue if it is the first.
 func (h *Hold) append(i uint32, fl *flow, f *link.Frame) {
 	first := fl.tail == nil
 	fl.push(f)
@@ -230,89 +233,8 @@ func (h *Hold) keep(f *link.Frame) {
 	h.bytes += f.Total()
 }
 
-// drop is the one place where frames end here. The class is nil where there is none.
-func (h *Hold) drop(f *link.Frame, c *class, why link.Cause) {
-	if c != nil {
-		c.stats.Drops[why]++
-	}
-	h.Stats.Drop(f, why)
-}
-
-// pump hands on what is near enough and sets the timer for the rest. What is sent from
-// within, by somebody who hears of a departure, waits for its turn.
-func (h *Hold) pump() {
-	if h.pumping {
-		return
-	}
-	h.pumping = true
-	defer func() { h.pumping = false }()
-	for !h.full && !h.closed {
-		h.soon = false
-		now := h.clk.Now()
-		var c choice
-		if h.wake = h.next(&c, now); h.wake > now {
-			h.timer.ResetAt(h.wake)
-			return
-		}
-		if h.take(&c, now) {
-			h.send(&c, now)
-		}
-	}
-}
-
-// send hands a frame on.
-func (h *Hold) send(c *choice, now clock.Time) {
-	f := c.frame
-	size, wire := f.Len(), f.Size.Wire
-	// What was due while the device had no room is late by the device: neither the plan of
-	// the wire nor the time at which it was offered is any later for it.
-	begin, offered := max(c.start, now), now
-	if near := h.near(c); 0 <= near && near < h.room {
-		begin, offered = c.start, near
-	}
-	if since, ok := h.refused.Get(); ok {
-		f.Full, h.refused = now.Sub(since), clock.Optional{}
-	}
-	f.Sched, f.Enqueued = clock.At(c.start), clock.At(offered)
-	f.Reserved = h.config.Reserve && f.Paced
-	h.one[0] = f
-	n, err := h.below.Transmit(h.one[:])
-	h.one[0] = nil
-	switch {
-	case n == 1:
-	case errors.Is(err, link.ErrFull):
-		h.stuck, h.full = *c, true
-		h.refused = clock.At(now.Add(-f.Full))
-		h.keep(f)
-		return
-	case errors.Is(err, net.ErrClosed):
-		h.drop(f, c.class, link.Closed)
-		return
-	default:
-		h.drop(f, c.class, link.LinkError)
-		return
-	}
-	h.free = h.tick(begin).Add(link.WireTime(wire, h.info.Speed))
-	h.Stats.Frames++
-	h.Stats.Bytes += uint64(size)
-	if c.class != nil {
-		c.class.stats.Frames++
-		c.class.stats.Bytes += uint64(size)
-	}
-}
-
 // Below implements link.Device.
 func (h *Hold) Below() link.Device { return h.below }
-
-// Counters implements link.Device.
-func (h *Hold) Counters() link.Counters {
-	return link.Counters{Kind: "hold", Sent: h.Stats.Stats, Waiting: h.waiting, More: []link.Counter{
-		{Name: "flows", Value: int64(h.Stats.Flows), Level: true},
-		{Name: "flows_peak", Value: int64(h.Stats.PeakFlows), Level: true},
-		{Name: "flows_reclaimed", Value: int64(h.Stats.Reclaimed)},
-		{Name: "frames_shared", Value: int64(h.Stats.Shared)},
-	}}
-}
 
 // Receive passes on what arrives.
 func (h *Hold) Receive(frames []*link.Frame) { h.above.Receive(frames) }
@@ -331,8 +253,8 @@ func (h *Hold) Close() error {
 	}
 	h.closed = true
 	h.timer.Stop()
-	if f := h.stuck.frame; f != nil {
-		h.drop(f, h.stuck.class, link.Closed)
+	for i := range h.stuck {
+		h.drop(h.stuck[i].frame, h.stuck[i].class, link.Closed)
 	}
 	for f := h.stamped.first(); f != nil; f = h.stamped.first() {
 		h.stamped.pop()
@@ -344,6 +266,6 @@ func (h *Hold) Close() error {
 			h.drop(fl.pop(), h.classes[fl.class], link.Closed)
 		}
 	}
-	h.stuck, h.waiting, h.bytes = choice{}, 0, 0
+	h.stuck, h.waiting, h.bytes = nil, 0, 0
 	return h.below.Close()
 }

@@ -255,3 +255,9 @@ func TestReserve(t *testing.T) {
 		}
 	}
 }
+
+// count returns one of the Hold's counters.
+func (r *rig) count(name string) int64 {
+	c := r.Counters()
+	return c.Get(name)
+}

@@ -232,9 +232,9 @@ func FuzzHoldKeepsItsRules(f *testing.F) {
 				r.Transmit([]*link.Frame{stamped})
 			}
 		}
-		dropped = int(r.Stats.Dropped())
+		dropped = int(r.Counters().Sent.Drops.Total())
 		r.run(time.Minute)
-		if len(r.log.left)+dropped != r.sent || r.Waiting() != 0 || int(r.Stats.Frames) != len(r.log.left) {
+		if len(r.log.left)+dropped != r.sent || r.Waiting() != 0 || int(r.Counters().Sent.Frames) != len(r.log.left) {
 			t.Fatalf("%d sent, %d have left, %d dropped, %d wait", r.sent, len(r.log.left), dropped, r.Waiting())
 		}
 		last := make(map[uint16]int)

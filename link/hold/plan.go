@@ -26,13 +26,16 @@ type choice struct {
 	start clock.Time // when the wire is free for it
 
 	first clock.Time // asked by the earliest it competed with
+
+	size int        // in a batch, of the frame without FCS
+	free clock.Time // when the wire is free without it
 }
 
 // next finds the frame that leaves next, without taking it out, and returns when it is to
 // be handed on. If there is none yet that is when to look again.
 func (h *Hold) next(c *choice, now clock.Time) (near clock.Time) {
-	if h.stuck.frame != nil {
-		*c = h.stuck
+	if len(h.stuck) > 0 {
+		*c = h.stuck[0]
 		c.start = max(h.free, c.asked)
 		return h.near(c)
 	}
@@ -85,18 +88,18 @@ func (h *Hold) pick(best *choice, rank int, until clock.Time) (wake clock.Time) 
 	first := clock.Never
 	var size pacer.Size
 	for _, c := range h.classes {
-		l := &c.lanes[rank]
-		i := l.first(until)
+		q := &c.queues[rank]
+		i := q.first(until)
 		if i == 0 {
-			l.asked = clock.Never
-			wake = min(wake, l.next())
+			q.asked = clock.Never
+			wake = min(wake, q.next())
 			continue
 		}
 		fl := h.flows.at(i)
 		n := fl.head().Size
-		l.asked = ask(&c.rate, n, fl.at)
-		if l.asked < first || best.class == nil {
-			first, size, best.class = l.asked, n, c
+		q.asked = ask(&c.rate, n, fl.at)
+		if q.asked < first || best.class == nil {
+			first, size, best.class = q.asked, n, c
 		}
 	}
 	if best.class == nil {
@@ -105,19 +108,19 @@ func (h *Hold) pick(best *choice, rank int, until clock.Time) (wake clock.Time) 
 	start := max(h.free, ask(&h.port, size, first))
 	least := uint64(math.MaxUint64)
 	for _, c := range h.classes {
-		l := &c.lanes[rank]
-		if l.asked > start || l.asked == clock.Never {
+		q := &c.queues[rank]
+		if q.asked > start || q.asked == clock.Never {
 			continue
 		}
-		if tag := max(h.virtual[rank], l.finish); tag < least {
+		if tag := max(h.virtual[rank], q.finish); tag < least {
 			least, best.class = tag, c
 		}
 	}
 	c := best.class
-	l := &c.lanes[rank]
-	best.flow, best.rank, best.first = l.front, rank, first
-	best.frame = h.flows.at(l.front).head()
-	best.asked = ask(&h.port, best.frame.Size, l.asked)
+	q := &c.queues[rank]
+	best.flow, best.rank, best.first = q.front, rank, first
+	best.frame = h.flows.at(q.front).head()
+	best.asked = ask(&h.port, best.frame.Size, q.asked)
 	best.start = max(h.free, best.asked)
 	best.asks = rank == paced || c.rate.BitsPerSecond > 0 || h.port.BitsPerSecond > 0
 	return wake
@@ -131,83 +134,19 @@ func ask(r *pacer.Rate, n pacer.Size, ready clock.Time) clock.Time {
 	return r.Next(n, ready)
 }
 
-// take takes out the frame that next found, and charges everybody for it. It returns
-// false if the frame must wait again, as its pacer has become slower and nobody said so.
-func (h *Hold) take(c *choice, now clock.Time) bool {
-	if c.class != nil && h.stuck.frame == nil && !h.charge(c) {
-		return false
-	}
-	f := c.frame
-	h.waiting--
-	h.bytes -= f.Len()
-	switch {
-	case h.stuck.frame != nil:
-		h.stuck = choice{}
-		return true
-	case c.class == nil:
-		h.stamped.pop()
-		return true
-	}
-	c.class.stats.Waited = max(c.class.stats.Waited, now.Sub(f.Depart))
-	h.share(c)
-	f.Paced, f.Depart = c.asks, c.asked
-	fl := h.flows.at(c.flow)
-	fl.pop()
-	fl.at = c.asked
-	switch {
-	case fl.tail != nil:
-		fl.at = h.due(fl)
-		h.enter(c.flow, fl)
-	case fl.state&ended != 0:
-		h.forget(c.flow)
-	}
-	return true
-}
-
-// schedule is a pacer that knows what of it is missed.
-type schedule interface {
-	Missed(n pacer.Size, ready clock.Time) time.Duration
-}
-
-// charge takes the flow of a choice out of its lane, and charges flow, class and port.
-func (h *Hold) charge(c *choice) bool {
-	fl := h.flows.at(c.flow)
-	c.class.lanes[c.rank].pop()
-	h.active[c.rank]--
-	if fl.pacer != nil && fl.state&charged == 0 {
-		if p, ok := fl.pacer.(schedule); ok {
-			c.frame.Missed = p.Missed(c.frame.Size, fl.at)
-		}
-		if at := fl.pacer.Depart(c.frame.Size, c.asked); at > c.asked {
-			fl.at = at
-			fl.state |= charged
-			h.enter(c.flow, fl)
-			return false
-		}
-	}
-	fl.state &^= charged
-	if c.class.rate.BitsPerSecond > 0 {
-		c.class.rate.Depart(c.frame.Size, c.asked)
-	}
-	if h.port.BitsPerSecond > 0 {
-		h.port.Depart(c.frame.Size, c.asked)
-	}
-	return true
-}
-
 // share notes what a class has had: the start tags of start-time fair queueing, in bytes
 // of the wire over the weight, with 16 bits behind the point.
 func (h *Hold) share(c *choice) {
-	l := &c.class.lanes[c.rank]
-	start := max(h.virtual[c.rank], l.finish)
+	q := &c.class.queues[c.rank]
+	start := max(h.virtual[c.rank], q.finish)
 	h.virtual[c.rank] = start
-	l.finish = start + uint64(c.frame.Size.Wire)<<16/uint64(c.class.Weight)
+	q.finish = start + uint64(c.frame.Size.Wire)<<16/uint64(c.class.Weight)
 	if start>>62 == 0 {
 		return
 	}
 	for _, c2 := range h.classes { // once in 1<<46 bytes: all tags start again
-		l := &c2.lanes[c.rank]
-		l.finish -= min(l.finish, start)
+		q := &c2.queues[c.rank]
+		q.finish -= min(q.finish, start)
 	}
 	h.virtual[c.rank] = 0
 }

@@ -54,7 +54,7 @@ func (c *cutter) super(port uint16, payload, segment int) *link.Frame {
 
 // superRun sends the same traffic as super-segments or cut before, and returns what left and
 // when, with the drops.
-func superRun(t *testing.T, seed uint64, whole bool, config hold.Config) ([]linktest.Record, hold.Stats) {
+func superRun(t *testing.T, seed uint64, whole bool, config hold.Config) ([]linktest.Record, link.Counters) {
 	t.Helper()
 	clk := clock.NewVirtual()
 	sink := linktest.NewSink(clk, link.Info{MTU: 1500, Speed: 1e9})
@@ -102,16 +102,16 @@ func superRun(t *testing.T, seed uint64, whole bool, config hold.Config) ([]link
 		for clk.Step() {
 		}
 	}
-	stats := h.Stats
-	if n := int(stats.Frames + stats.Dropped()); frames != n+h.Waiting() {
-		t.Fatalf("%d were sent, %d left or were dropped, %d wait", frames, n, h.Waiting())
+	stats := h.Counters()
+	if n := int(stats.Sent.Frames + stats.Sent.Dropped()); frames != n+h.Counters().Waiting {
+		t.Fatalf("%d were sent, %d left or were dropped, %d wait", frames, n, h.Counters().Waiting)
 	}
 	h.Close()
 	if c.cut != frames || c.ended != frames || c.left != len(sink.Records) || c.released != c.made {
 		t.Fatalf("of %d frames %d were cut, %d ended, %d of them left and %d arrived; %d super-segments of %d are released",
 			frames, c.cut, c.ended, c.left, len(sink.Records), c.released, c.made)
 	}
-	return sink.Records, h.Stats
+	return sink.Records, h.Counters()
 }
 
 // A super-segment leaves as the frames would that it is cut into, at the same times, and as
@@ -152,8 +152,8 @@ func TestSuperIsCutAtItsTurn(t *testing.T) {
 	c := new(cutter)
 	h.Transmit([]*link.Frame{c.super(1, 10_000, 1000)})
 	for left := 1; left <= 10; left++ {
-		if c.left != left || c.cut != min(left+1, 10) || h.Waiting() != 10-left {
-			t.Errorf("%d have left and %d wait, %d are cut", c.left, h.Waiting(), c.cut)
+		if c.left != left || c.cut != min(left+1, 10) || h.Counters().Waiting != 10-left {
+			t.Errorf("%d have left and %d wait, %d are cut", c.left, h.Counters().Waiting, c.cut)
 		}
 		if done := c.cut == 10; (c.released == 1) != done {
 			t.Errorf("with %d cut %d are released", c.cut, c.released)

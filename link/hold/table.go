@@ -4,89 +4,8 @@ import (
 	"hash/maphash"
 	"iter"
 
-	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/pacer"
-	"github.com/netcaliper/caliper/pacer/clock"
 )
-
-// flow is what is known of a flow. A million of them are in memory: 96 bytes each, to
-// which come its pacer, its place in the wheel, and 4 to 5 bytes of the table.
-type flow struct {
-	key    pacer.Flow
-	class  uint8
-	state  uint8
-	pacer  pacer.Pacer
-	tail   *link.Frame  // the newest frame, whose Next is the oldest; nil if there is none
-	at     clock.Time   // when the oldest may leave; without one, when the last was asked to
-	handle pacer.Handle // in the wheel
-	bytes  uint32       // of frames, in sum
-	frames uint32
-	hash   uint32
-	next   uint32 // in the chain of its bucket, or of those that are free
-}
-
-// What flow.state says.
-const (
-	known   = 1 << iota // it is in the table; else it is shared, or free
-	set                 // its pacer was set, and is kept
-	ended               // it is forgotten when its frames have left
-	charged             // its pacer has been charged for the oldest frame
-	shared              // it stands for all flows of its class that have none of their own
-)
-
-// unclassed is the class of a flow that waits for its next frame to be classified.
-const unclassed = 1<<8 - 1
-
-func (fl *flow) head() *link.Frame { return fl.tail.Next }
-
-// push puts a frame behind the others.
-func (fl *flow) push(f *link.Frame) {
-	fl.bytes += uint32(f.Total())
-	fl.frames += uint32(f.Frames())
-	if fl.tail == nil {
-		f.Next = f
-		fl.tail = f
-		fl.cut()
-		return
-	}
-	f.Next, fl.tail.Next = fl.tail.Next, f
-	fl.tail = f
-}
-
-func (fl *flow) pop() *link.Frame {
-	f := fl.tail.Next
-	if f == fl.tail {
-		fl.tail = nil
-	} else {
-		fl.tail.Next = f.Next
-		fl.cut()
-	}
-	f.Next = nil
-	fl.bytes -= uint32(f.Len())
-	fl.frames--
-	return f
-}
-
-// cut has the oldest be a frame that can leave: if it is a super-segment, the next frame is cut
-// off it, as the flow's turn comes. So the payload is copied a frame's time before it leaves,
-// and a super-segment never is a head.
-func (fl *flow) cut() {
-	super := fl.tail.Next
-	if super.Super == nil {
-		return
-	}
-	f := super.Cut()
-	if super.Frames() > 0 {
-		f.Next, fl.tail.Next = super, f
-		return
-	}
-	f.Next = super.Next
-	if fl.tail.Next = f; fl.tail == super {
-		f.Next, fl.tail = f, f
-	}
-	super.Next = nil
-	super.Free()
-}
 
 // table holds flows by their index, which stays, and finds them by key. It grows by one
 // bucket a flow (linear hashing: Litwin, VLDB 1980), so that no frame waits for all flows

@@ -5,10 +5,10 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// lane holds the flows of a class and rank that have frames, in order of flow.at; those
+// queue holds the flows of a class and rank that have frames, in order of flow.at; those
 // for the past in the order in which they came, so that all of them have a turn. The
 // first is taken out of the wheel to be looked at when it is due.
-type lane struct {
+type queue struct {
 	flows *table
 	wheel pacer.Wheel[uint32]
 	bound clock.Time // nothing in the wheel is due before it
@@ -24,59 +24,59 @@ type lane struct {
 }
 
 // add puts a flow in.
-func (l *lane) add(i uint32, fl *flow) {
-	if l.front == 0 || fl.at >= l.at {
-		l.put(i, fl)
+func (q *queue) add(i uint32, fl *flow) {
+	if q.front == 0 || fl.at >= q.at {
+		q.put(i, fl)
 		return
 	}
-	l.put(l.front, l.flows.at(l.front))
-	l.front, l.at = i, fl.at
+	q.put(q.front, q.flows.at(q.front))
+	q.front, q.at = i, fl.at
 }
 
-func (l *lane) put(i uint32, fl *flow) {
-	fl.handle = l.wheel.Add(fl.at, i)
-	l.bound = min(l.bound, fl.at)
+func (q *queue) put(i uint32, fl *flow) {
+	fl.handle = q.wheel.Add(fl.at, i)
+	q.bound = min(q.bound, fl.at)
 }
 
 // remove takes a flow out.
-func (l *lane) remove(i uint32, fl *flow) {
-	if i == l.front {
-		l.front = 0
+func (q *queue) remove(i uint32, fl *flow) {
+	if i == q.front {
+		q.front = 0
 		return
 	}
-	l.wheel.Remove(fl.handle)
+	q.wheel.Remove(fl.handle)
 }
 
 // first returns the first flow if it is due at the given time or before, or 0.
-func (l *lane) first(until clock.Time) uint32 {
-	for l.front == 0 {
-		if l.bound > until || l.bound == clock.Never {
+func (q *queue) first(until clock.Time) uint32 {
+	for q.front == 0 {
+		if q.bound > until || q.bound == clock.Never {
 			return 0
 		}
 		// The wheel's present is moved no further than it must, as what is added for
 		// a time before it loses its place.
-		if i, _, ok := l.wheel.Take(l.bound); ok {
-			l.front, l.at = i, l.flows.at(i).at
-			l.readAhead()
+		if i, _, ok := q.wheel.Take(q.bound); ok {
+			q.front, q.at = i, q.flows.at(i).at
+			q.readAhead()
 		}
-		l.bound = l.wheel.Next()
+		q.bound = q.wheel.Next()
 	}
-	if l.at > until {
+	if q.at > until {
 		return 0
 	}
-	return l.front
+	return q.front
 }
 
 // next returns when the first flow is due, or earlier.
-func (l *lane) next() clock.Time {
-	if l.front != 0 {
-		return l.at
+func (q *queue) next() clock.Time {
+	if q.front != 0 {
+		return q.at
 	}
-	return l.bound
+	return q.bound
 }
 
 // pop takes out what first returned.
-func (l *lane) pop() { l.front = 0 }
+func (q *queue) pop() { q.front = 0 }
 
 // fewFlows is how many are in the caches in any case.
 const fewFlows = 1 << 12
@@ -85,22 +85,22 @@ const fewFlows = 1 << 12
 // pacers. Of a million flows nothing of it is in the processor's caches any more; read in
 // one go it comes in the time of a few, and is there when it is wanted. The sum has no
 // other use than that the compiler does not leave the reads out.
-func (l *lane) readAhead() {
-	if l.left--; l.left >= 0 || l.wheel.Len() < fewFlows {
+func (q *queue) readAhead() {
+	if q.left--; q.left >= 0 || q.wheel.Len() < fewFlows {
 		return
 	}
-	l.left = l.wheel.Soon(l.ahead[:])
+	q.left = q.wheel.Soon(q.ahead[:])
 	sum := clock.Time(0)
-	for _, i := range l.ahead[:l.left] {
-		sum += l.flows.at(i).at
+	for _, i := range q.ahead[:q.left] {
+		sum += q.flows.at(i).at
 	}
-	for _, i := range l.ahead[:l.left] {
-		fl := l.flows.at(i)
+	for _, i := range q.ahead[:q.left] {
+		fl := q.flows.at(i)
 		f := fl.head()
 		sum += clock.Time(f.Size.Wire + f.Len())
 		if fl.pacer != nil {
 			sum += fl.pacer.Next(f.Size, f.Depart)
 		}
 	}
-	l.read = sum
+	q.read = sum
 }
