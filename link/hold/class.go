@@ -10,9 +10,9 @@ import (
 // class is a Class at work.
 type class struct {
 	Class
-	rate     pacer.Rate // of 0 bit/s if there is none
-	queues   [2]queue   // by rank
-	shared   uint32     // the flow of those that have none of their own, or 0
+	rate     pacer.Rate   // of 0 bit/s if there is none
+	queues   [2]flowQueue // by rank
+	shared   uint32       // the flow of those that have none of their own, or 0
 	counters ClassCounters
 }
 

@@ -5,10 +5,10 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// queue holds the flows of a class and rank that have frames, in order of flow.at; those
+// flowQueue holds the flows of a class and rank that have frames, in order of flow.at; those
 // for the past in the order in which they came, so that all of them have a turn. The
 // first is taken out of the wheel to be looked at when it is due.
-type queue struct {
+type flowQueue struct {
 	flows *table
 	wheel pacer.Wheel[uint32]
 	bound clock.Time // nothing in the wheel is due before it
@@ -24,7 +24,7 @@ type queue struct {
 }
 
 // add puts a flow in.
-func (q *queue) add(i uint32, fl *flow) {
+func (q *flowQueue) add(i uint32, fl *flow) {
 	if q.front == 0 || fl.at >= q.at {
 		q.put(i, fl)
 		return
@@ -33,13 +33,13 @@ func (q *queue) add(i uint32, fl *flow) {
 	q.front, q.at = i, fl.at
 }
 
-func (q *queue) put(i uint32, fl *flow) {
+func (q *flowQueue) put(i uint32, fl *flow) {
 	fl.handle = q.wheel.Add(fl.at, i)
 	q.bound = min(q.bound, fl.at)
 }
 
 // remove takes a flow out.
-func (q *queue) remove(i uint32, fl *flow) {
+func (q *flowQueue) remove(i uint32, fl *flow) {
 	if i == q.front {
 		q.front = 0
 		return
@@ -48,7 +48,7 @@ func (q *queue) remove(i uint32, fl *flow) {
 }
 
 // first returns the first flow if it is due at the given time or before, or 0.
-func (q *queue) first(until clock.Time) uint32 {
+func (q *flowQueue) first(until clock.Time) uint32 {
 	for q.front == 0 {
 		if q.bound > until || q.bound == clock.Never {
 			return 0
@@ -68,7 +68,7 @@ func (q *queue) first(until clock.Time) uint32 {
 }
 
 // next returns when the first flow is due, or earlier.
-func (q *queue) next() clock.Time {
+func (q *flowQueue) next() clock.Time {
 	if q.front != 0 {
 		return q.at
 	}
@@ -76,7 +76,7 @@ func (q *queue) next() clock.Time {
 }
 
 // pop takes out what first returned.
-func (q *queue) pop() { q.front = 0 }
+func (q *flowQueue) pop() { q.front = 0 }
 
 // fewFlows is how many are in the caches in any case.
 const fewFlows = 1 << 12
@@ -85,7 +85,7 @@ const fewFlows = 1 << 12
 // pacers. Of a million flows nothing of it is in the processor's caches any more; read in
 // one go it comes in the time of a few, and is there when it is wanted. The sum has no
 // other use than that the compiler does not leave the reads out.
-func (q *queue) readAhead() {
+func (q *flowQueue) readAhead() {
 	if q.left--; q.left >= 0 || q.wheel.Len() < fewFlows {
 		return
 	}
