@@ -86,11 +86,12 @@ func benchmark(b *testing.B, cards, size, ahead int, cfg *netfpga.Config) {
 	gap := link.WireTime(link.WireBytes(size), all[0].Info().Speed)
 	at := clk.Now().Add(time.Millisecond)
 	batch := make([]*link.Frame, ahead)
+	var pool link.Pool
 	send := func() {
 		for _, card := range all {
 			due := at
 			for i := range batch {
-				f := link.NewFrame(size)
+				f := pool.Frame(size)
 				f.Size.Wire = link.WireBytes(size)
 				f.Depart, f.Paced = due, true
 				due = due.Add(gap)

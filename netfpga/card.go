@@ -12,13 +12,14 @@
 //	firmware      the same as a program on the NetThreads machine        (sections 4, 5)
 //	port          the MAC: departure at a tick, the line's speed
 //
-// The life of a frame: Transmit copies its bytes and its asked departure (Frame.Sched,
-// else Frame.Depart) into a transmit buffer, and keeps the frame itself in a queue, as a
-// NIC's driver keeps its buffers until they are sent. The bytes go through the bus and
-// the card's memories. As a port sends strictly in order, what leaves it is the oldest
-// frame of the queue: it gets its actual departure (Frame.Left), and goes to the device
-// below. An injected packet becomes a frame first, of which only the headers and the head
-// of the payload go over the bus; the zeros behind them are the card's.
+// The life of a frame: Transmit accounts for its bytes and its asked departure
+// (Frame.Sched, else Frame.Depart) in a transmit buffer, and keeps the frame itself in a
+// queue, as a NIC's driver keeps its buffers until they are sent. Buffers, bus and the
+// card's memories count its bytes, and take their time for them, but have no copy of them,
+// unless a program is to read it. As a port sends strictly in order, what leaves it is the
+// oldest frame of the queue: it gets its actual departure (Frame.Left), and goes to the
+// device below. An injected packet becomes a frame first, of which only the headers and the
+// head of the payload go over the bus; the zeros behind them are the card's.
 //
 // # Rules
 //
@@ -126,12 +127,13 @@ func New(clk clock.Clock, below link.Device, config *Config) (*Card, error) {
 	}
 	c.driver = driver.New(clk, c.bus, driver.Config{
 		Tick: cfg.Tick, OwnClock: cfg.ClockPPM != 0 || cfg.ClockOffset != 0, Truncate: cfg.Truncate,
+		Bytes: cfg.Firmware != nil,
 		Ready: c.ready, Trace: cfg.Trace,
 		Received: func(port int, frame []byte) { c.ports[port].fromCard(frame) },
 	})
 	c.bus.Connect(c.driver, fromHost{c})
 	for n, mac := range macs {
-		mac.Connect(line{c.ports[n]}, c.gen.Lane(n))
+		mac.Connect(line{c.ports[n]}, c.gen.Sender(n))
 	}
 	if c.firmware == nil {
 		c.driver.Up()
@@ -198,7 +200,7 @@ func (b toHost) Offer(msg []byte) { b.Bus.Offer(pci.Generator, msg) }
 type fromHost struct{ *Card }
 
 // Receive implements pci.Card.
-func (c fromHost) Receive(msg []byte) { c.gen.Receive(msg) }
+func (c fromHost) Receive(msg *drivercomm.Message) { c.gen.Receive(msg) }
 
 // Taken implements pci.Card.
 func (c fromHost) Taken(queue int) {

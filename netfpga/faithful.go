@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/firmware"
 	"github.com/netcaliper/caliper/netfpga/netthreads"
 	"github.com/netcaliper/caliper/netfpga/netthreads/programs"
@@ -77,14 +78,14 @@ func (w *Firmware) complete(c *Config) error {
 // generator is what sends on the card: a pktgen.Generator, or on the faithful card a
 // firmware.Generator.
 type generator interface {
-	// Receive takes a message from the driver. It must not keep the bytes.
-	Receive(msg []byte)
+	// Receive takes a message from the driver. It must not keep it.
+	Receive(msg *drivercomm.Message)
 
 	// Taken tells that the driver has the message that was offered to it.
 	Taken()
 
-	// Lane returns what a port tells that its frame has left.
-	Lane(port int) port.Sender
+	// Sender returns what a port tells that its frame has left.
+	Sender(port int) port.Sender
 
 	// Stop ends the generator: nothing more is launched or offered.
 	Stop()

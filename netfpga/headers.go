@@ -54,8 +54,7 @@ func layOut(d *Description, info *link.Info) (datagram, error) {
 func (u *datagram) len() int { return u.link + u.ip }
 
 // put writes the headers and Data into b, which has the length of the frame. What is
-// behind Data is left as it is: it is zero on the card, and counts as that here. The
-// address is the interface's.
+// behind Data is left as it is, and counts as zeros. The address is the interface's.
 func (u *datagram) put(b []byte, d *Description, address []byte) {
 	if u.link > 0 {
 		copy(b, d.DstMAC[:])

@@ -109,6 +109,7 @@ func (s *Sender) Inject(d *Description) error {
 	}
 	f := s.card.pool.Frame(u.len())
 	u.put(f.Bytes(), d, i.info.Address)
+	clear(f.Bytes()[u.carried:])
 	if s.config.Original {
 		u.original(f.Bytes(), d, s.card.nextID)
 	}

@@ -127,15 +127,13 @@ func wireLen(f *link.Frame) int {
 // line is what the port sends to.
 type line struct{ *Interface }
 
-// Leave implements port.Line: a frame leaves. It still has the bytes that the driver was
-// given; what the card adds behind them comes from there.
-func (i line) Leave(bytes []byte, d *port.Departure) bool {
+// Leave implements port.Line: the frame that the driver was given leaves.
+func (i line) Leave(d *port.Departure) bool {
 	g := i.leaving().Pop()
 	f := g.frame
 	if f == nil {
 		return true
 	}
-	copy(f.Bytes()[g.carried:], bytes[g.carried:])
 	n, cause := f.Len(), i.kept(g, d)
 	if !i.info.Stamps {
 		f.Left(d.At)

@@ -51,7 +51,8 @@ func (i *Interface) leaving() *txRing {
 	return &i.txring
 }
 
-// launched is told of a packet that the program has launched, or that was dropped then.
+// launched is told of a packet that the program has launched, or that was dropped then. What
+// it has added behind the bytes that were carried is the frame's from now on.
 func (i *Interface) launched(b []byte, tick uint64, dropped bool) {
 	g := i.take(b)
 	switch {
@@ -60,8 +61,11 @@ func (i *Interface) launched(b []byte, tick uint64, dropped bool) {
 	case dropped:
 	case g.frame == nil && !i.closed:
 		i.account.foreign++
-		i.behind.Push(given{frame: i.foreign(b, tick), carried: len(b), tick: tick})
+		i.behind.Push(given{frame: i.foreign(b, tick), tick: tick})
 	default:
+		if g.frame != nil {
+			copy(g.frame.Bytes()[g.carried:], b[g.carried:])
+		}
 		i.behind.Push(g)
 	}
 }

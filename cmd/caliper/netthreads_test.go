@@ -141,7 +141,7 @@ func TestNetthreadsBounce(t *testing.T) {
 func TestNetthreadsPktgen(t *testing.T) {
 	const apart, per, n = 1695, 7, 70 // 13,560 ns
 	messages := []timed{{0, drivercomm.PutReset(make([]byte, drivercomm.MaxDMA))}}
-	var b drivercomm.Builder
+	b := drivercomm.NewBuilder()
 	for i := range n {
 		h := drivercomm.Header{WireLen: 1514, Clock: apart}
 		if i == 0 {
@@ -149,7 +149,7 @@ func TestNetthreadsPktgen(t *testing.T) {
 		}
 		b.Add(h, bytes.Repeat([]byte{byte(i)}, 200))
 		if (i+1)%per == 0 {
-			messages = append(messages, timed{uint64(100_000 + i*apart), bytes.Clone(b.Bytes())})
+			messages = append(messages, timed{uint64(100_000 + i*apart), bytes.Clone(b.Message().Bytes)})
 			b.Clear()
 		}
 	}

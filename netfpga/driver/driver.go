@@ -34,6 +34,10 @@ type Config struct {
 	// time, and departures are exact.
 	OwnClock bool
 
+	// Bytes says that the card reads the bytes of what is sent, which are copied to the
+	// transmit buffers then. Otherwise they are accounted for, and stay where they are.
+	Bytes bool
+
 	// Truncate has departures cut to ticks, as the original's driver does, and not rounded
 	// up. Of a relative one it is the gap that is cut, and what is cut off is lost: up to a
 	// tick a packet.
@@ -103,7 +107,7 @@ type Driver struct {
 	stats       Stats
 
 	rxbuf [drivercomm.MaxDMA]byte
-	reset [drivercomm.ResetLen]byte
+	reset *drivercomm.Message
 	bufs  [txBuffers]txbuf
 }
 
@@ -125,21 +129,24 @@ const (
 
 // New returns a driver that is down.
 func New(clk clock.Clock, bus *pci.Bus, config Config) *Driver {
-	d := &Driver{clk: clk, bus: bus, config: config}
+	d := &Driver{clk: clk, bus: bus, config: config, reset: drivercomm.NewReset()}
 	d.card.init(&d.config)
 	d.again = clk.AfterFunc(betweenThese, d.askReset)
 	d.again.Stop()
 	d.free = make([]*txbuf, 0, txBuffers)
 	for i := range d.bufs {
+		if config.Bytes {
+			d.bufs[i].Builder = drivercomm.NewBuilder()
+		}
 		d.free = append(d.free, &d.bufs[i])
 	}
 	return d
 }
 
-// A Packet is what Send takes. The bytes are copied.
+// A Packet is what Send takes.
 type Packet struct {
 	Port  int    // Ethernet port, below drivercomm.MaxPorts
-	Bytes []byte // that are carried; the card sends zeros behind them
+	Bytes []byte // that are carried; the card sends zeros behind them. Only Config.Bytes has them read
 
 	// Wire is how many bytes there are on the wire, without FCS: drivercomm.MinWire to
 	// drivercomm.MaxWire, and no less than are carried.

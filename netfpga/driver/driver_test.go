@@ -3,6 +3,7 @@ package driver
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ type card struct {
 	clk      *clock.Virtual
 	bus      *pci.Bus
 	driver   *Driver
-	messages [][]byte
+	messages []drivercomm.Message
 	taken    int
 	ready    int
 	log      strings.Builder
@@ -46,8 +47,13 @@ func newUpCard(t *testing.T) *card {
 	return c
 }
 
-func (c *card) Receive(msg []byte) { c.messages = append(c.messages, bytes.Clone(msg)) }
-func (c *card) Taken(int)          { c.taken++ }
+func (c *card) Receive(msg *drivercomm.Message) {
+	m := *msg
+	m.Packets = slices.Clone(m.Packets)
+	c.messages = append(c.messages, m)
+}
+
+func (c *card) Taken(int) { c.taken++ }
 
 func (c *card) answer(typ drivercomm.Type, quota int32) {
 	c.bus.Offer(pci.Generator, drivercomm.Reply{Type: typ, Quota: quota}.Put(c.reply[:]))
@@ -86,8 +92,8 @@ func TestResetHandshake(t *testing.T) {
 	c.driver.Up()
 	c.send(1, 100)
 	c.answer(drivercomm.Quota, 4) // not an answer
-	if len(c.messages) != 1 || drivercomm.TypeOf(c.messages[0]) != drivercomm.Reset || len(c.messages[0]) != 60 {
-		t.Fatalf("before the answer the card has %x", c.messages)
+	if len(c.messages) != 1 || c.messages[0].Type != drivercomm.Reset || c.messages[0].Len != 60 {
+		t.Fatalf("before the answer the card has %+v", c.messages)
 	}
 	c.clk.RunUntil(1000)
 	c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
@@ -114,17 +120,10 @@ func TestResetHandshake(t *testing.T) {
 
 // clocks returns the departures in the first message.
 func (c *card) clocks() (ticks []uint64) {
-	for off := drivercomm.FirstPacket; ; {
-		h, _, ok := drivercomm.Packet(c.messages[0], off)
-		if !ok {
-			c.t.Fatal("not a packet")
-		}
+	for _, h := range c.messages[0].Packets {
 		ticks = append(ticks, h.Clock)
-		if h.Next == 0 {
-			return ticks
-		}
-		off += int(h.Next)
 	}
+	return ticks
 }
 
 // As with the original's driver a departure is cut to ticks, and of a relative one the gap:
@@ -368,22 +367,31 @@ func FuzzReceive(f *testing.F) {
 // headers returns those of all packets that the card has.
 func (c *card) headers() (all []drivercomm.Header) {
 	for _, msg := range c.messages {
-		if drivercomm.TypeOf(msg) != drivercomm.Packets {
-			continue
-		}
-		for off := drivercomm.FirstPacket; ; {
-			h, _, ok := drivercomm.Packet(msg, off)
-			if !ok {
-				c.t.Fatalf("not a packet at %d: %x", off, msg)
-			}
-			all = append(all, h)
-			if h.Next == 0 {
-				break
-			}
-			off += int(h.Next)
-		}
+		all = append(all, msg.Packets...)
 	}
 	return all
+}
+
+// The bytes of a packet are accounted for, and copied only for a card that reads them.
+func TestBytes(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		c := &card{t: t, clk: clock.NewVirtual()}
+		c.bus = pci.New(c.clk, pci.Cost{})
+		c.driver = New(c.clk, c.bus, Config{Tick: drivercomm.NetFPGATick(), Bytes: read})
+		c.bus.Connect(c.driver, c)
+		c.driver.Up()
+		c.answer(drivercomm.ResetDone, drivercomm.StartQuota)
+		c.driver.Send(&Packet{Bytes: []byte("some bytes"), Wire: 60})
+		c.driver.Send(&Packet{Bytes: []byte("others"), Wire: 60})
+		c.driver.Flush()
+		m := c.messages[len(c.messages)-1]
+		if m.Len != 8+16+16+16+6 || len(m.Packets) != 2 || m.Packets[0].Len != 10 || m.Packets[1].Len != 6 {
+			t.Errorf("read %v: %+v", read, m)
+		}
+		if has := bytes.Contains(m.Bytes, []byte("some bytes")) && bytes.HasSuffix(m.Bytes, []byte("others")); has != read || read && len(m.Bytes) != m.Len {
+			t.Errorf("read %v: the message is %q", read, m.Bytes)
+		}
+	}
 }
 
 // A packet is relative to the one in front of it in its port. The first after a reset is

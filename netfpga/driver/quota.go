@@ -24,15 +24,15 @@ func (d *Driver) attemptSend() bool {
 	d.stalled = nil
 	d.allowedSend--
 	d.copying = d.nextWaiting()
-	d.write(d.copying.Bytes())
+	d.write(d.copying.Message())
 	return true
 }
 
 // write starts a transfer to the card.
-func (d *Driver) write(msg []byte) {
+func (d *Driver) write(msg *drivercomm.Message) {
 	d.transfer = toCard
 	d.stats.Messages++
-	d.trace(DMATx, len(msg))
+	d.trace(DMATx, msg.Len)
 	d.bus.Write(msg)
 }
 

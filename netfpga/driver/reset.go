@@ -38,7 +38,7 @@ func (d *Driver) attemptReset() bool {
 		return false
 	}
 	d.resetDue = false
-	d.write(drivercomm.PutReset(d.reset[:]))
+	d.write(d.reset)
 	return true
 }
 

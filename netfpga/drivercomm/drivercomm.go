@@ -2,8 +2,8 @@
 // bus: the messages, the bounds of the memory that they lie in, and the tick that they
 // count time in (tech doc sections 3 and 5; the original's drivercomm.h).
 //
-// Both sides import this one package, so that whatever takes the native generator's
-// place gets the same bytes. All fields are big-endian, as the card is.
+// A Message has what the native generator needs, and for a program, which reads them, its
+// bytes. All fields are big-endian, as the card is.
 //
 // The port is our extension. In the original is_absolute is an s16 that is 0 or 1, and
 // there is one port, so that its upper byte is always 0: an original message is one for
@@ -62,14 +62,6 @@ const (
 	StartQuota = 8
 	QuotaStep  = 4
 )
-
-// TypeOf returns the type of a message, or 0 if it is too short to have one.
-func TypeOf(msg []byte) Type {
-	if len(msg) < 4 {
-		return 0
-	}
-	return Type(binary.BigEndian.Uint32(msg))
-}
 
 // PutReset writes a reset message, ResetLen bytes, into p and returns it.
 func PutReset(p []byte) []byte {

@@ -2,7 +2,9 @@ package drivercomm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,7 +19,7 @@ func unhex(t *testing.T, s string) []byte {
 }
 
 func TestPacketsBytes(t *testing.T) {
-	var b Builder
+	b := NewBuilder()
 	b.Add(Header{WireLen: 60, Clock: 0x0102030405060708, Absolute: true}, []byte{0xaa, 0xbb, 0xcc})
 	b.Add(Header{WireLen: 61, Clock: 7}, []byte{0xee})
 	b.Add(Header{WireLen: 1514, Clock: 9, Absolute: true, Port: 3}, []byte{0xdd})
@@ -26,16 +28,16 @@ func TestPacketsBytes(t *testing.T) {
 		0003 003c 01020304 05060708 0001 0018  aabbcc 0000000000
 		0001 003d 00000000 00000007 0000 0018  ee 00000000000000
 		0001 05ea 00000000 00000009 0301 0000  dd`)
-	if !bytes.Equal(b.Bytes(), want) {
-		t.Errorf("message\n%x, want\n%x", b.Bytes(), want)
+	if !bytes.Equal(b.Message().Bytes, want) {
+		t.Errorf("message\n%x, want\n%x", b.Message().Bytes, want)
 	}
-	if TypeOf(b.Bytes()) != Packets || b.Count() != 3 {
-		t.Errorf("type %d, %d packets", TypeOf(b.Bytes()), b.Count())
+	if m := b.Message(); m.Type != Packets || b.Count() != 3 || m.Len != len(want) {
+		t.Errorf("%+v, %d packets", m, b.Count())
 	}
 	b.Clear()
 	b.Add(Header{WireLen: 60, Absolute: true}, []byte{1})
-	if want := unhex(t, "0000002a00000000 0001003c0000000000000000 00010000 01"); !bytes.Equal(b.Bytes(), want) {
-		t.Errorf("used again\n%x, want\n%x", b.Bytes(), want)
+	if want := unhex(t, "0000002a00000000 0001003c0000000000000000 00010000 01"); !bytes.Equal(b.Message().Bytes, want) {
+		t.Errorf("used again\n%x, want\n%x", b.Message().Bytes, want)
 	}
 }
 
@@ -45,8 +47,8 @@ func TestResetBytes(t *testing.T) {
 	if got := PutReset(dirty); !bytes.Equal(got, want) {
 		t.Errorf("reset %x, want %x", got, want)
 	}
-	if TypeOf([]byte{0, 0, 0}) != 0 {
-		t.Error("three bytes have a type")
+	if m := NewReset(); m.Type != Reset || m.Len != ResetLen || !bytes.Equal(m.Bytes, want) {
+		t.Errorf("reset %+v", m)
 	}
 }
 
@@ -77,22 +79,18 @@ func TestIOQBytes(t *testing.T) {
 	for _, c := range []struct {
 		header IOQ
 		bytes  string
-		mac    int
 	}{
-		{NewIOQ(MACBit(0), 60), "0001 0008 0000 003c", 0},
-		{NewIOQ(MACBit(3), 1514), "0040 00be 0000 05ea", 3},
-		{NewIOQ(HostBit(0), 48), "0002 0006 0000 0030", -1},
-		{NewIOQ(HostBit(3), 1), "0080 0001 0000 0001", -1},
-		{NewIOQ(MACBit(1)|MACBit(2)|HostBit(0), 0), "0016 0000 0000 0000", 1},
-		{IOQ{Dst: 0xff00, Words: 1, Src: 2, Bytes: 3}, "ff00 0001 0002 0003", -1},
+		{NewIOQ(MACBit(0), 60), "0001 0008 0000 003c"},
+		{NewIOQ(MACBit(3), 1514), "0040 00be 0000 05ea"},
+		{NewIOQ(HostBit(0), 48), "0002 0006 0000 0030"},
+		{NewIOQ(HostBit(3), 1), "0080 0001 0000 0001"},
+		{NewIOQ(MACBit(1)|MACBit(2)|HostBit(0), 0), "0016 0000 0000 0000"},
+		{IOQ{Dst: 0xff00, Words: 1, Src: 2, Bytes: 3}, "ff00 0001 0002 0003"},
 	} {
 		got := bytes.Repeat([]byte{0xff}, IOQHeader)
 		c.header.Put(got)
 		if want := unhex(t, c.bytes); !bytes.Equal(got, want) {
 			t.Errorf("%+v is %x, want %x", c.header, got, want)
-		}
-		if back := ParseIOQ(got); back != c.header || back.MAC() != c.mac {
-			t.Errorf("%x is read as %+v to MAC %d, want %+v to %d", got, back, back.MAC(), c.header, c.mac)
 		}
 	}
 }
@@ -108,52 +106,34 @@ func TestPacketsPerBuffer(t *testing.T) {
 		if b.Count() != c.want {
 			t.Errorf("%d packets of %d bytes fit, want %d", b.Count(), c.carried, c.want)
 		}
-		if len(b.Bytes()) > MaxDMA {
-			t.Errorf("a message of %d bytes", len(b.Bytes()))
+		if b.Message().Len > MaxDMA {
+			t.Errorf("a message of %d bytes", b.Message().Len)
 		}
 	}
 }
 
-func TestPacketRefuses(t *testing.T) {
-	good := unhex(t, "0000002a00000000 0003003c 0000000000000000 00010000 aabbcc")
-	if h, frame, ok := Packet(good, FirstPacket); !ok || h.Len != 3 || len(frame) != 3 {
-		t.Fatalf("a good message is read as %+v, %x, %v", h, frame, ok)
-	}
-	for _, c := range []struct {
-		why string
-		off int
-		msg string
-	}{
-		{"no header", 8, "0000002a00000000"},
-		{"half a header", 8, "0000002a00000000 0003003c 00000000"},
-		{"header in front", 0, "0003003c0000000000000000 00010000 aabbcc"},
-		{"header not aligned", 12, "0000002a0000000000000000 0003003c0000000000000000 00010000 aabbcc"},
-		{"bytes past the end", 8, "0000002a00000000 0004003c 0000000000000000 00010000 aabbcc"},
-		{"too short for a wire", 8, "0000002a00000000 0003003b 0000000000000000 00010000 aabbcc"},
-		{"too long for a wire", 8, "0000002a00000000 000305f3 0000000000000000 00010000 aabbcc"},
-		{"more carried than on the wire", 8, "0000002a00000000 003d003c 0000000000000000 00010000" + strings.Repeat("aa", 61)},
-		{"a port that no card has", 8, "0000002a00000000 0003003c 0000000000000000 04010000 aabbcc"},
-		{"next in this one", 8, "0000002a00000000 0003003c 0000000000000000 00010010 aabbcc"},
-	} {
-		if h, _, ok := Packet(unhex(t, c.msg), c.off); ok {
-			t.Errorf("%s: read as %+v", c.why, h)
-		}
-	}
-}
-
-// What a Builder writes, Packet reads, whatever the frames.
+// What a Builder says of a message is what its bytes say, whatever the frames, also where it
+// does not have the bytes, and where its memory was used before.
 func FuzzBuilder(f *testing.F) {
 	f.Add([]byte("frames of any bytes"), uint16(7), uint64(1)<<40, byte(3))
 	f.Add([]byte{}, uint16(0), uint64(0), byte(4))
 	f.Fuzz(func(t *testing.T, all []byte, cut uint16, departure uint64, kind byte) {
 		size := 1 + int(cut)%MaxWire
-		var b Builder
+		b := NewBuilder()
+		var account Builder
+		for _, x := range []*Builder{&b, &account} {
+			x.Add(Header{WireLen: 60}, bytes.Repeat([]byte{0xff}, int(cut)%1500))
+			x.Message()
+			x.Clear()
+		}
 		var frames [][]byte
 		var headers []Header
 		for rest := all; len(rest) > 0; {
 			n := min(size, len(rest))
 			h := Header{WireLen: uint16(max(MinWire, n)), Clock: departure, Absolute: kind&4 != 0, Port: kind & 3}
-			if !b.Add(h, rest[:n]) {
+			if ok := b.Add(h, rest[:n]); ok != account.Add(h, rest[:n]) {
+				t.Fatal("there is room in one, and not in the other")
+			} else if !ok {
 				break
 			}
 			h.Len = uint16(n)
@@ -164,39 +144,24 @@ func FuzzBuilder(f *testing.F) {
 		if len(frames) == 0 {
 			return
 		}
+		m := b.Message()
+		if a := account.Message(); a.Bytes != nil || a.Len != m.Len || a.Type != m.Type || !slices.Equal(a.Packets, m.Packets) {
+			t.Fatalf("accounted for as %+v, and is %+v", a, m)
+		}
 		off := FirstPacket
-		for i, want := range frames {
-			h, got, ok := Packet(b.Bytes(), off)
-			next := h.Next
+		for i, h := range m.Packets {
+			p, next := m.Bytes[off:], h.Next
 			h.Next = 0
-			if !ok || !bytes.Equal(got, want) || h != headers[i] {
-				t.Fatalf("packet %d at %d: %+v %v, %x, want %+v, %x", i, off, h, ok, got, headers[i], want)
+			if h != headers[i] || !bytes.Equal(p[HeaderLen:HeaderLen+int(h.Len)], frames[i]) {
+				t.Fatalf("packet %d at %d: %+v, %x, want %+v, %x", i, off, h, p, headers[i], frames[i])
 			}
-			if last := i == len(frames)-1; last != (next == 0) {
-				t.Fatalf("packet %d of %d: next %d", i, len(frames), next)
+			if got := binary.BigEndian.Uint16(p[14:]); got != next || off%8 != 0 {
+				t.Fatalf("packet %d at %d: the next is %d bytes on, accounted for as %d", i, off, got, next)
+			}
+			if last := i == len(frames)-1; last != (next == 0) || last && off+HeaderLen+int(h.Len) != m.Len {
+				t.Fatalf("packet %d of %d at %d: %+v, next %d of %d", i, len(frames), off, h, next, m.Len)
 			}
 			off += int(next)
-		}
-	})
-}
-
-// Whatever the bytes, a walk through a message ends, within it.
-func FuzzPacket(f *testing.F) {
-	var b Builder
-	b.Add(Header{WireLen: 60, Clock: 5}, []byte{1, 2, 3})
-	b.Add(Header{WireLen: 60, Clock: 6}, []byte{4})
-	f.Add(b.Bytes())
-	f.Add([]byte("0000002a"))
-	f.Fuzz(func(t *testing.T, msg []byte) {
-		for off, n := FirstPacket, 0; ; n++ {
-			h, frame, ok := Packet(msg, off)
-			if !ok || h.Next == 0 {
-				return
-			}
-			if len(frame) != int(h.Len) || n > len(msg)/HeaderLen {
-				t.Fatalf("packet %d at %d: %+v, %d bytes", n, off, h, len(frame))
-			}
-			off += int(h.Next)
 		}
 	})
 }

@@ -1,9 +1,6 @@
 package drivercomm
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
 // MaxPorts is how many Ethernet ports a card has at most.
 const MaxPorts = 4
@@ -37,20 +34,4 @@ func NewIOQ(dst uint16, n int) IOQ {
 func (h IOQ) Put(p []byte) {
 	_ = p[IOQHeader-1]
 	binary.BigEndian.PutUint64(p, uint64(h.Dst)<<48|uint64(h.Words)<<32|uint64(h.Src)<<16|uint64(h.Bytes))
-}
-
-// ParseIOQ reads the header at the start of p, which must have IOQHeader bytes.
-func ParseIOQ(p []byte) IOQ {
-	_ = p[IOQHeader-1]
-	v := binary.BigEndian.Uint64(p)
-	return IOQ{uint16(v >> 48), uint16(v >> 32), uint16(v >> 16), uint16(v)}
-}
-
-// MAC returns the first Ethernet port that the packet goes to, or -1 if it goes to none.
-func (h IOQ) MAC() int {
-	const macs = 0b01010101
-	if h.Dst&macs == 0 {
-		return -1
-	}
-	return bits.TrailingZeros16(h.Dst&macs) / 2
 }

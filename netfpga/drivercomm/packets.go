@@ -15,6 +15,7 @@ type Header struct {
 	Absolute bool   // Clock counts from the card's start, else from the port's last transmission
 }
 
+// put writes the header, HeaderLen bytes, into p.
 func (h *Header) put(p []byte) {
 	_ = p[HeaderLen-1]
 	binary.BigEndian.PutUint16(p, h.Len)
@@ -27,48 +28,38 @@ func (h *Header) put(p []byte) {
 	binary.BigEndian.PutUint16(p[14:], h.Next)
 }
 
-// Packet reads the packet whose header lies at off in a packets message. It reports
-// false where the message contradicts itself: a header not at an 8-byte boundary, bytes
-// past the end, a next header that lies in this packet, a wire length that no frame has,
-// a port that no card has. The bytes returned are the message's own.
-func Packet(msg []byte, off int) (h Header, frame []byte, ok bool) {
-	if off < FirstPacket || off%8 != 0 || off+HeaderLen > len(msg) {
-		return h, nil, false
-	}
-	p := msg[off:]
-	h = Header{
-		Len:      binary.BigEndian.Uint16(p),
-		WireLen:  binary.BigEndian.Uint16(p[2:]),
-		Clock:    binary.BigEndian.Uint64(p[4:]),
-		Port:     p[12],
-		Absolute: p[13] != 0,
-		Next:     binary.BigEndian.Uint16(p[14:]),
-	}
-	end := HeaderLen + int(h.Len)
-	switch {
-	case end > len(p),
-		h.WireLen < MinWire, h.WireLen > MaxWire, h.Len > h.WireLen, h.Port >= MaxPorts,
-		h.Next != 0 && int(h.Next) < end:
-		return Header{}, nil, false
-	}
-	return h, p[HeaderLen:end], true
+// A Message is what the bus copies to the card in one transfer. Every transfer is accounted
+// for by its length; bytes it has only where somebody reads them.
+type Message struct {
+	Type    Type
+	Len     int      // bytes
+	Packets []Header // of type Packets, in their order
+	Bytes   []byte   // all Len of them, or nil
 }
 
-// A Builder puts a packets message together in a DMA buffer of MaxDMA bytes. The zero
-// Builder is empty.
-type Builder struct {
-	buf   [MaxDMA]byte
-	n     int // bytes so far
-	last  int // where the last header lies
-	count int
+// NewReset returns a reset message, with its bytes.
+func NewReset() *Message {
+	return &Message{Type: Reset, Len: ResetLen, Bytes: PutReset(make([]byte, ResetLen))}
 }
+
+// A Builder puts a packets message together. The zero Builder is empty, and its messages
+// have no bytes.
+type Builder struct {
+	msg Message
+	mem []byte // nil if nobody reads the bytes
+	at  int    // where the last header lies
+}
+
+// NewBuilder returns an empty Builder whose messages have their bytes, in MaxDMA bytes of
+// memory.
+func NewBuilder() Builder { return Builder{mem: make([]byte, MaxDMA)} }
 
 // next returns where the next header goes.
 func (b *Builder) next() int {
-	if b.count == 0 {
+	if b.Count() == 0 {
 		return FirstPacket
 	}
-	return (b.n + 7) &^ 7
+	return (b.msg.Len + 7) &^ 7
 }
 
 // Fits reports whether there is room for a packet of which so many bytes are carried. One
@@ -76,32 +67,49 @@ func (b *Builder) next() int {
 func (b *Builder) Fits(n int) bool { return b.next()+HeaderLen+n <= MaxDMA }
 
 // Add puts a packet behind the others, and reports whether there was room for it. Len and
-// Next of its header need not be set.
+// Next of its header need not be set. The frame's bytes are copied if the message has bytes,
+// and not read if it has none.
 func (b *Builder) Add(h Header, frame []byte) bool {
 	if !b.Fits(len(frame)) {
 		return false
 	}
 	at := b.next()
-	end := at + HeaderLen + len(frame)
-	if b.count == 0 {
-		binary.BigEndian.PutUint64(b.buf[:], uint64(Packets)<<32)
-	} else {
-		clear(b.buf[b.n:at])
-		binary.BigEndian.PutUint16(b.buf[b.last+14:], uint16(at-b.last))
+	if n := b.Count(); n > 0 {
+		b.msg.Packets[n-1].Next = uint16(at - b.at)
 	}
 	h.Len, h.Next = uint16(len(frame)), 0
-	h.put(b.buf[at:])
-	copy(b.buf[at+HeaderLen:end], frame)
-	b.last, b.n = at, end
-	b.count++
+	b.msg.Packets = append(b.msg.Packets, h)
+	if b.mem != nil {
+		b.write(&h, at, frame)
+	}
+	b.at, b.msg.Len = at, at+HeaderLen+len(frame)
 	return true
 }
 
-// Count returns how many packets the message has.
-func (b *Builder) Count() int { return b.count }
+// write writes the packet whose header lies at at.
+func (b *Builder) write(h *Header, at int, frame []byte) {
+	if b.Count() == 1 {
+		binary.BigEndian.PutUint64(b.mem, uint64(Packets)<<32)
+	} else {
+		clear(b.mem[b.msg.Len:at])
+		binary.BigEndian.PutUint16(b.mem[b.at+14:], uint16(at-b.at))
+	}
+	h.put(b.mem[at:])
+	copy(b.mem[at+HeaderLen:], frame)
+}
 
-// Bytes returns the message. It is the Builder's own memory.
-func (b *Builder) Bytes() []byte { return b.buf[:b.n] }
+// Count returns how many packets the message has.
+func (b *Builder) Count() int { return len(b.msg.Packets) }
+
+// Message returns the message, which has a packet at least. It is the Builder's own, until
+// Clear.
+func (b *Builder) Message() *Message {
+	b.msg.Type = Packets
+	if b.mem != nil {
+		b.msg.Bytes = b.mem[:b.msg.Len]
+	}
+	return &b.msg
+}
 
 // Clear empties the message.
-func (b *Builder) Clear() { b.n, b.last, b.count = 0, 0, 0 }
+func (b *Builder) Clear() { b.at, b.msg = 0, Message{Packets: b.msg.Packets[:0]} }

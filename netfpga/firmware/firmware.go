@@ -118,7 +118,7 @@ type Generator struct {
 	config  Config
 	real    bool // the clock is
 
-	lanes   []lane
+	ports   []egress
 	host    host
 	active  uint64 // cycle in which a message arrived or a packet was launched last
 	started bool
@@ -143,9 +143,9 @@ func New(clk clock.Clock, config Config) (*Generator, error) {
 	g.machine, g.config = m, config
 	g.timer = clk.AfterFunc(time.Hour, g.goOn)
 	g.timer.Stop()
-	g.lanes = make([]lane, len(config.Ports))
-	for i := range g.lanes {
-		g.lanes[i] = lane{g: g, mac: i, port: config.Ports[i], taken: config.Ports[i].Occupancy()}
+	g.ports = make([]egress, len(config.Ports))
+	for i := range g.ports {
+		g.ports[i] = egress{g: g, n: i, port: config.Ports[i], taken: config.Ports[i].Occupancy()}
 	}
 	g.host.init(g)
 	return g, nil
@@ -160,22 +160,22 @@ func (g *Generator) Start() {
 	g.advance()
 }
 
-// Lane returns what a port tells that its frame has left.
-func (g *Generator) Lane(port int) port.Sender { return &g.lanes[port] }
+// Sender returns what a port tells that its frame has left.
+func (g *Generator) Sender(port int) port.Sender { return &g.ports[port] }
 
 // hostPort is the number of the port that the driver's messages come by.
 const hostPort = 1
 
-// Receive takes a message from the driver, which has arrived over the bus. The bytes are
-// not kept.
-func (g *Generator) Receive(msg []byte) {
+// Receive takes a message from the driver, with its bytes, which has arrived over the bus. It
+// is not kept.
+func (g *Generator) Receive(msg *drivercomm.Message) {
 	if g.stopped || g.fault != nil {
 		return
 	}
 	g.passed.Messages++
 	g.run(g.bound(g.cycle(g.clk.Now())))
 	g.active = g.machine.Cycle()
-	if !g.machine.Offer(hostPort, msg) {
+	if !g.machine.Offer(hostPort, msg.Bytes) {
 		g.passed.InputFull++
 	}
 	g.advance()
@@ -258,14 +258,14 @@ func (g *Generator) line(ports uint16, bytes int, cycle uint64) uint64 {
 		return cycle
 	}
 	due := g.tick(cycle)
-	for i := range g.lanes {
+	for i := range g.ports {
 		if ports&drivercomm.MACBit(i) != 0 {
-			due = max(due, g.lanes[i].free())
+			due = max(due, g.ports[i].free())
 		}
 	}
-	for i := range g.lanes {
+	for i := range g.ports {
 		if ports&drivercomm.MACBit(i) != 0 {
-			g.lanes[i].taken.Take(due, bytes, 0)
+			g.ports[i].taken.Take(due, bytes, 0)
 		}
 	}
 	return due - g.counter.Start
@@ -279,10 +279,10 @@ func (g *Generator) launched(p *netthreads.Packet) {
 	if known != 0 {
 		g.host.push(p.Bytes, g.tick(p.Depart))
 	}
-	for i := range g.lanes {
+	for i := range g.ports {
 		if bit := drivercomm.MACBit(i); p.Ports&bit != 0 {
 			known |= bit
-			g.lanes[i].push(p.Bytes, g.tick(p.Due))
+			g.ports[i].push(p.Bytes, g.tick(p.Due))
 		}
 	}
 	if known == 0 {
@@ -295,8 +295,8 @@ func (g *Generator) Stop() {
 	g.stopped = true
 	g.timer.Stop()
 	g.host.stop()
-	for i := range g.lanes {
-		g.lanes[i].stop()
+	for i := range g.ports {
+		g.ports[i].stop()
 	}
 }
 

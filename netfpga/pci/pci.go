@@ -63,8 +63,8 @@ type Host interface {
 
 // Card is the card's side.
 type Card interface {
-	// Receive gets a message from the driver. It must not keep the bytes.
-	Receive(msg []byte)
+	// Receive gets a message from the driver. It must not keep it.
+	Receive(msg *drivercomm.Message)
 
 	// Taken tells that the driver has the message that was offered in a queue.
 	Taken(queue int)
@@ -80,9 +80,10 @@ type Bus struct {
 	card  Card
 
 	status   Status
-	transfer Status // what the transfer under way ends with; 0 if there is none
-	out, in  []byte // its memory
-	queue    int    // that it comes from
+	transfer Status              // what the transfer under way ends with; 0 if there is none
+	out      *drivercomm.Message // to the card
+	in       []byte              // the memory of one from the card
+	queue    int                 // that it comes from
 
 	offered [queues][]byte // the card's messages
 	pending uint           // a bit for each queue that has one
@@ -108,11 +109,11 @@ func New(clk clock.Clock, cost Cost) *Bus {
 // Connect plugs in both sides. It is called once, first.
 func (b *Bus) Connect(host Host, card Card) { b.host, b.card = host, card }
 
-// Write starts a transfer of msg to the card. There must be none under way. The bytes
-// are the bus's until DMATxComplete.
-func (b *Bus) Write(msg []byte) {
+// Write starts a transfer of msg to the card. There must be none under way. The message
+// is the bus's until DMATxComplete.
+func (b *Bus) Write(msg *drivercomm.Message) {
 	b.out = msg
-	b.start(DMATxComplete, len(msg))
+	b.start(DMATxComplete, msg.Len)
 }
 
 // Read starts a transfer of one of the card's messages to p, and returns its queue and

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -27,9 +28,13 @@ func (e *ends) note(format string, args ...any) {
 	e.log = append(e.log, fmt.Sprintf("%d ", int64(e.clk.Now()))+fmt.Sprintf(format, args...))
 }
 
-func (e *ends) Interrupt()         { e.note("interrupt %03b", e.bus.Status()) }
-func (e *ends) Receive(msg []byte) { e.note("card has %q", msg) }
-func (e *ends) Taken(queue int)    { e.note("taken from %d", queue) }
+func (e *ends) Interrupt()                      { e.note("interrupt %03b", e.bus.Status()) }
+func (e *ends) Receive(msg *drivercomm.Message) { e.note("card has %q", msg.Bytes) }
+func (e *ends) Taken(queue int)                 { e.note("taken from %d", queue) }
+
+func (e *ends) write(msg string) {
+	e.bus.Write(&drivercomm.Message{Len: len(msg), Bytes: []byte(msg)})
+}
 
 func (e *ends) expect(t *testing.T, want ...string) {
 	t.Helper()
@@ -42,7 +47,7 @@ func (e *ends) expect(t *testing.T, want ...string) {
 
 func TestBusWithoutCost(t *testing.T) {
 	e := newEnds(Cost{})
-	e.bus.Write([]byte("to the card"))
+	e.write("to the card")
 	e.bus.Offer(Generator, []byte("to the driver"))
 	p := make([]byte, 100)
 	if q, n := e.bus.Read(p); string(p[:n]) != "to the driver" || q != Generator {
@@ -57,9 +62,7 @@ func TestBusWithoutCost(t *testing.T) {
 // A transfer of 132 bytes takes 1 us at 33 MHz by 32 bit, and nothing arrives before.
 func TestBusWithCost(t *testing.T) {
 	e := newEnds(Cost{Transfer: 10 * time.Microsecond, Speed: 33e6 * 32})
-	msg := make([]byte, 132)
-	copy(msg, "A")
-	e.bus.Write(msg[:1])
+	e.write("A")
 	e.clk.RunUntil(10_000)
 	if len(e.log) != 0 {
 		t.Errorf("%q before the transfer is complete", e.log)
@@ -67,7 +70,7 @@ func TestBusWithCost(t *testing.T) {
 	e.expect(t, `10008 card has "A"`, "10008 interrupt 001")
 
 	e.log = nil
-	e.bus.Offer(Generator, msg)
+	e.bus.Offer(Generator, make([]byte, 132))
 	e.bus.Read(make([]byte, 1592))
 	e.expect(t, "10008 interrupt 010", "21008 taken from 0", "21008 interrupt 100")
 }
@@ -102,9 +105,9 @@ func TestQueuesTakeTurns(t *testing.T) {
 
 func TestStopAbandonsTransfer(t *testing.T) {
 	e := newEnds(Measured())
-	e.bus.Write([]byte("lost"))
+	e.write("lost")
 	e.bus.Stop()
 	e.expect(t)
-	e.bus.Write([]byte("found"))
+	e.write("found")
 	e.expect(t, `28038 card has "found"`, "28038 interrupt 001")
 }

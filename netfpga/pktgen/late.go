@@ -89,7 +89,7 @@ func ParseLate(s string) (Late, error) {
 	return Late{}, fmt.Errorf("there is no late policy %q: it is one of %s, or catch-up=N", s, strings.Join(policies[:], ", "))
 }
 
-// schedule is what a lane remembers of late packets.
+// schedule is what a port's sending thread remembers of late packets.
 type schedule struct {
 	late  int    // packets in a row that were
 	moved uint64 // by how many ticks the schedule is later than was asked for
@@ -97,11 +97,11 @@ type schedule struct {
 
 // late decides about a packet that was scheduled for a tick which has passed. It returns
 // the departure that others are relative to, and whether the packet is sent.
-func (l *lane) late(departure uint64, now clock.Time) (uint64, bool) {
-	s, stats := &l.sending, &l.g.stats
+func (e *egress) late(departure uint64, now clock.Time) (uint64, bool) {
+	s, stats := &e.sending, &e.g.stats
 	stats.Late++
 	s.schedule.late++
-	policy := l.g.late
+	policy := e.g.late
 	switch {
 	case policy.Policy == Drop:
 		stats.Dropped++
@@ -111,10 +111,10 @@ func (l *lane) late(departure uint64, now clock.Time) (uint64, bool) {
 			break
 		}
 		stats.Moved++
-		return l.earliest(now), true
+		return e.earliest(now), true
 	case policy.Policy == Rebase, policy.Cap > 0 && s.schedule.late > policy.Cap:
 		stats.Moved++
-		at := l.earliest(now)
+		at := e.earliest(now)
 		s.schedule.moved += at - departure
 		s.schedule.late = 0
 		return at, true
@@ -124,6 +124,6 @@ func (l *lane) late(departure uint64, now clock.Time) (uint64, bool) {
 }
 
 // earliest returns the first tick at which a packet can leave.
-func (l *lane) earliest(now clock.Time) uint64 {
-	return max(l.g.counter.Up(now), l.port.Free())
+func (e *egress) earliest(now clock.Time) uint64 {
+	return max(e.g.counter.Up(now), e.port.Free())
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -14,7 +15,7 @@ func TestLatePolicies(t *testing.T) {
 	gaps := relative(message(1000, 1000, 1000, 1000, 1000, 15000))
 	for _, c := range []struct {
 		late  string
-		msg   []byte
+		msg   *drivercomm.Message
 		want  string // ticks
 		stats Stats
 	}{
@@ -52,7 +53,7 @@ func TestLatePolicies(t *testing.T) {
 // packet is late, a shorter one is caught up with. Absolute departures stay what they are.
 func TestFaithful(t *testing.T) {
 	for _, c := range []struct {
-		msg  []byte
+		msg  *drivercomm.Message
 		want string
 	}{
 		{relative(message(1000, 4999, 4999, 4999)), "9000 9084 10998 15997"},
@@ -80,8 +81,7 @@ func TestRebaseIsForGood(t *testing.T) {
 		t.Errorf("left at ticks %s, want %s", got, want)
 	}
 	card.at = nil
-	card.gen.Receive(make([]byte, 60)) // none
-	card.gen.Receive([]byte{0, 0, 0, 33})
+	card.gen.Receive(drivercomm.NewReset())
 	card.gen.Receive(message(2_000_000))
 	card.run()
 	if got, want := card.ticks(), "2000000"; got != want {

@@ -6,19 +6,21 @@
 //
 //	Receive        a message comes over the bus into a free input slot
 //	popWork        its packets become jobs; the slot counts how many still need it
-//	prepareWork    a job is copied to a free output slot, and put in its place in the
-//	               prepared ring
+//	prepareWork    a job moves to a free output slot, and to its place in the prepared ring
 //	manageSending  the sending thread takes them from the ring in order, and launches
 //	               each when its departure is imminent
 //	Sent           it has left the port, and the output slot is free
 //
+// The slots hold what the generator has to know of packets. Their bytes stay where they are,
+// in the frames of the host, as nothing here reads them.
+//
 // An input slot whose packets are all prepared is free again. For every QuotaStep of
 // these the generator tells the driver that it may send so many messages more.
 //
-// Each Ethernet port has a lane: jobs, output slots and a sending thread of its own, so
+// Each Ethernet port has an egress: jobs, output slots and a sending thread of its own, so
 // that ports do not wait for each other. The input slots are shared.
 //
-// A departure is absolute or relative to the one before it in the lane. What becomes of a
+// A departure is absolute or relative to the one before it in the port. What becomes of a
 // packet that is late is a policy, Late.
 package pktgen
 
@@ -52,7 +54,6 @@ type Stats struct {
 	Messages  uint64 // that arrived
 	Packets   uint64 // that were launched
 	Replies   uint64 // messages to the driver
-	Malformed uint64 // messages that contradict themselves
 	InputFull uint64 // messages that were lost as no input slot was free
 
 	// Late counts the packets whose departure had passed when it was their turn. It is
@@ -63,10 +64,9 @@ type Stats struct {
 
 // input is a slot of the input memory.
 type input struct {
-	mem  [drivercomm.MaxDMA]byte
-	msg  []byte // the message; nil in a free slot
-	lent bool   // msg is still the bus's memory and not mem
-	refs int    // packets in it that are not prepared yet
+	typ     drivercomm.Type
+	packets []drivercomm.Header // of the message
+	refs    int                 // packets in it that are not prepared yet
 }
 
 // Generator is the native packet generator. It is not safe for concurrent use: all of it
@@ -77,7 +77,7 @@ type Generator struct {
 	late    Late
 	dropped func(int)
 
-	lanes   []lane
+	ports   []egress
 	arrived queue.Ring[*input]
 	freeIn  []*input
 	running bool
@@ -93,20 +93,19 @@ func New(clk clock.Clock, config Config) *Generator {
 	g := &Generator{clk: clk, counter: config.Counter, late: config.Late, dropped: config.Dropped}
 	g.quota.host = config.Host
 	g.freeIn = make([]*input, 0, drivercomm.Slots)
-	g.lanes = make([]lane, len(config.Ports))
-	for i := range g.lanes {
-		g.lanes[i].init(g, i, config.Ports[i])
+	g.ports = make([]egress, len(config.Ports))
+	for i := range g.ports {
+		g.ports[i].init(g, i, config.Ports[i])
 	}
 	g.reset(clk.Now())
 	return g
 }
 
-// Lane returns what a port tells that its frame has left.
-func (g *Generator) Lane(port int) port.Sender { return &g.lanes[port] }
+// Sender returns what a port tells that its frame has left.
+func (g *Generator) Sender(port int) port.Sender { return &g.ports[port] }
 
-// Receive takes a message from the driver, which has arrived over the bus. The bytes are
-// not kept.
-func (g *Generator) Receive(msg []byte) {
+// Receive takes a message from the driver, which has arrived over the bus. It is not kept.
+func (g *Generator) Receive(msg *drivercomm.Message) {
 	if g.stopped {
 		return
 	}
@@ -115,18 +114,11 @@ func (g *Generator) Receive(msg []byte) {
 		g.stats.InputFull++
 		return
 	}
-	if len(msg) > drivercomm.MaxDMA {
-		g.stats.Malformed++
-		return
-	}
 	in := g.freeIn[len(g.freeIn)-1]
 	g.freeIn = g.freeIn[:len(g.freeIn)-1]
-	in.msg, in.lent = msg, true
+	in.typ, in.packets = msg.Type, append(in.packets[:0], msg.Packets...)
 	g.arrived.Push(in)
 	g.wake()
-	if in.lent { // else the slot is free again, and the copy was saved
-		in.msg, in.lent = in.mem[:copy(in.mem[:], msg)], false
-	}
 }
 
 // wake lets every thread do what it can. A call from within, by a part that answers at
@@ -141,8 +133,8 @@ func (g *Generator) run(at clock.Optional) {
 	g.running, g.at = true, at
 	for busy := true; busy && !g.stopped; {
 		busy = g.popWork()
-		for i := range g.lanes {
-			busy = g.lanes[i].work() || busy
+		for i := range g.ports {
+			busy = g.ports[i].work() || busy
 		}
 		busy = g.sendSpecial() || busy
 	}
@@ -165,42 +157,19 @@ func (g *Generator) popWork() bool {
 		return false
 	}
 	in := g.arrived.Pop()
-	switch drivercomm.TypeOf(in.msg) {
-	case drivercomm.Reset:
+	if in.typ == drivercomm.Reset {
 		g.reset(g.now())
 		g.quota.answer = true
 		return true
-	case drivercomm.Packets:
-		g.processPackets(in)
-	default:
-		g.stats.Malformed++
 	}
-	if in.refs == 0 {
-		g.freeInput(in)
+	in.refs = len(in.packets)
+	for _, h := range in.packets {
+		g.ports[h.Port].push(in, h)
 	}
 	return true
 }
 
-// processPackets queues a job for every packet of a message. What is in front of a
-// contradiction is still sent.
-func (g *Generator) processPackets(in *input) {
-	for off := drivercomm.FirstPacket; ; {
-		h, _, ok := drivercomm.Packet(in.msg, off)
-		if !ok || int(h.Port) >= len(g.lanes) {
-			g.stats.Malformed++
-			return
-		}
-		in.refs++
-		g.lanes[h.Port].push(in, h, off+drivercomm.HeaderLen)
-		if h.Next == 0 {
-			return
-		}
-		off += int(h.Next)
-	}
-}
-
 func (g *Generator) freeInput(in *input) {
-	in.msg, in.lent = nil, false
 	g.freeIn = append(g.freeIn, in)
 	g.quota.freed++
 }
@@ -213,11 +182,11 @@ func (g *Generator) reset(now clock.Time) {
 	g.freeIn = g.freeIn[:0]
 	for i := range g.inputs {
 		in := &g.inputs[i]
-		in.msg, in.lent, in.refs = nil, false, 0
+		in.refs = 0
 		g.freeIn = append(g.freeIn, in)
 	}
-	for i := range g.lanes {
-		g.lanes[i].reset(g.counter.Down(now))
+	for i := range g.ports {
+		g.ports[i].reset(g.counter.Down(now))
 	}
 	g.quota = quota{host: g.quota.host}
 }

@@ -1,8 +1,6 @@
 package pktgen
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,8 +18,7 @@ type card struct {
 	gen     *Generator
 	busy    bool // the host leaves messages where they are
 	replies []drivercomm.Reply
-	left    [][]byte
-	at      []clock.Time
+	at      []clock.Time // when packets left
 	dropped int
 }
 
@@ -45,7 +42,7 @@ func newCardOf(t testing.TB, ports int, late Late) *card {
 		Dropped: func(int) { c.dropped++ },
 	})
 	for n, p := range macs {
-		p.Connect(c, c.gen.Lane(n))
+		p.Connect(c, c.gen.Sender(n))
 	}
 	return c
 }
@@ -61,8 +58,7 @@ func (c *card) Offer(msg []byte) {
 	}
 }
 
-func (c *card) Leave(frame []byte, d *port.Departure) bool {
-	c.left = append(c.left, bytes.Clone(frame))
+func (c *card) Leave(d *port.Departure) bool {
 	c.at = append(c.at, d.At)
 	return true
 }
@@ -81,31 +77,26 @@ func (c *card) departures() string {
 }
 
 // message returns a packets message of one packet a departure, each of 42 bytes.
-func message(departures ...uint64) []byte {
+func message(departures ...uint64) *drivercomm.Message {
 	var b drivercomm.Builder
-	for i, at := range departures {
-		frame := bytes.Repeat([]byte{byte(i + 1)}, 42)
-		if !b.Add(drivercomm.Header{WireLen: 60, Clock: at, Absolute: true}, frame) {
+	for _, at := range departures {
+		if !b.Add(drivercomm.Header{WireLen: 60, Clock: at, Absolute: true}, make([]byte, 42)) {
 			panic("too many packets")
 		}
 	}
-	return bytes.Clone(b.Bytes())
+	return b.Message()
 }
 
 // toPort sends the second packet of a message to another port than 0.
-func toPort(msg []byte, port byte) []byte {
-	h, _, _ := drivercomm.Packet(msg, drivercomm.FirstPacket)
-	msg[drivercomm.FirstPacket+int(h.Next)+12] = port
+func toPort(msg *drivercomm.Message, port uint8) *drivercomm.Message {
+	msg.Packets[1].Port = port
 	return msg
 }
 
 // relative makes all departures of a message but the first relative.
-func relative(msg []byte) []byte {
-	h, _, _ := drivercomm.Packet(msg, drivercomm.FirstPacket)
-	for off := drivercomm.FirstPacket; h.Next != 0; {
-		off += int(h.Next)
-		msg[off+13] = 0
-		h, _, _ = drivercomm.Packet(msg, off)
+func relative(msg *drivercomm.Message) *drivercomm.Message {
+	for i := range msg.Packets[1:] {
+		msg.Packets[1+i].Absolute = false
 	}
 	return msg
 }
@@ -130,20 +121,31 @@ func TestRelativeDepartures(t *testing.T) {
 	}
 }
 
-// Bytes that were not carried are zero on the wire.
-func TestPadding(t *testing.T) {
+// A packet takes the line for all that is on the wire, and not only for what was carried. What
+// is in a slot is the generator's: the memory of the message may be used again.
+func TestLengthOnTheWire(t *testing.T) {
 	c := newCard(t)
-	c.gen.Receive(message(0, 0))
 	var b drivercomm.Builder
-	b.Add(drivercomm.Header{WireLen: 100}, []byte("abc"))
-	for range 9 { // over every output slot
-		c.gen.Receive(b.Bytes())
-		c.run()
+	for _, wire := range []uint16{60, 1514, 100, 60} {
+		b.Add(drivercomm.Header{WireLen: wire}, []byte("abc"))
 	}
-	for i, frame := range c.left[2:] {
-		if want := append([]byte("abc"), make([]byte, 97)...); !bytes.Equal(frame, want) {
-			t.Errorf("frame %d: %x", i, frame)
+	msg := b.Message()
+	for range 4 {
+		c.gen.Receive(msg)
+	}
+	for i := range msg.Packets {
+		msg.Packets[i] = drivercomm.Header{WireLen: 1000, Clock: 1 << 50}
+	}
+	c.run()
+	at := clock.Time(0)
+	for i, got := range c.at {
+		if got != at {
+			t.Errorf("packet %d left at %v, want %v", i, got, at)
 		}
+		at += []clock.Time{672, 12304, 8 * 124, 672}[i%4]
+	}
+	if len(c.at) != 16 {
+		t.Errorf("%d packets left", len(c.at))
 	}
 }
 
@@ -154,16 +156,16 @@ func TestInputSlotsAndQuota(t *testing.T) {
 	for range 10 {
 		c.gen.Receive(message(100000, 100000))
 	}
-	if n := len(c.gen.freeIn); n != 4 || c.gen.lanes[0].jobs.Len() != 12 {
-		t.Fatalf("%d input slots are free and %d jobs wait after 10 messages of 2 packets, want 4 and 12", n, c.gen.lanes[0].jobs.Len())
+	if n := len(c.gen.freeIn); n != 4 || c.gen.ports[0].jobs.Len() != 12 {
+		t.Fatalf("%d input slots are free and %d jobs wait after 10 messages of 2 packets, want 4 and 12", n, c.gen.ports[0].jobs.Len())
 	}
 	if want := []drivercomm.Reply{{Type: drivercomm.Quota, Quota: 4}}; !slices.Equal(c.replies, want) {
 		t.Fatalf("replies %v, want %v", c.replies, want)
 	}
 	c.busy = true
 	c.run()
-	if len(c.left) != 20 || len(c.gen.freeIn) != 10 {
-		t.Fatalf("%d packets left, %d input slots are free", len(c.left), len(c.gen.freeIn))
+	if len(c.at) != 20 || len(c.gen.freeIn) != 10 {
+		t.Fatalf("%d packets left, %d input slots are free", len(c.at), len(c.gen.freeIn))
 	}
 	// The message that offers 4 is not taken; 2 more are owed, which is less than 4.
 	want := []drivercomm.Reply{{Type: drivercomm.Quota, Quota: 4}, {Type: drivercomm.Quota, Quota: 4, Time: 100000 + 7*84}}
@@ -190,37 +192,27 @@ func TestInputFull(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	c.run()
-	if len(c.left) != 11*8 {
-		t.Errorf("%d packets left, want 88", len(c.left))
+	if len(c.at) != 11*8 {
+		t.Errorf("%d packets left, want 88", len(c.at))
 	}
 }
 
 // Ports do not wait for each other, though packets for both are in one message.
-func TestLanes(t *testing.T) {
+func TestPorts(t *testing.T) {
 	c := newCardOf(t, 2, Late{})
 	for i := range uint64(9) { // one more than there are output slots
 		c.gen.Receive(toPort(message(100_000+100*i, 100+100*i), 1))
 	}
-	if len(c.gen.freeIn) != 9 || c.gen.lanes[0].jobs.Len() != 1 || c.gen.lanes[1].jobs.Len() != 1 {
-		t.Errorf("%d input slots are free, %d and %d jobs wait", len(c.gen.freeIn), c.gen.lanes[0].jobs.Len(), c.gen.lanes[1].jobs.Len())
+	if len(c.gen.freeIn) != 9 || c.gen.ports[0].jobs.Len() != 1 || c.gen.ports[1].jobs.Len() != 1 {
+		t.Errorf("%d input slots are free, %d and %d jobs wait", len(c.gen.freeIn), c.gen.ports[0].jobs.Len(), c.gen.ports[1].jobs.Len())
 	}
 	c.clk.RunUntil(10_000)
 	if got, want := c.departures(), "800 1600 2400 3200 4000 4800 5600 6400 7200"; got != want {
 		t.Errorf("departures of the second port %s, want %s", got, want)
 	}
 	c.run()
-	if len(c.left) != 18 {
-		t.Errorf("%d packets left, want 18", len(c.left))
-	}
-}
-
-// In the card's memory a header says which port a packet goes to.
-func TestOutputSlot(t *testing.T) {
-	c := newCardOf(t, 4, Late{})
-	c.gen.Receive(toPort(message(1, 2), 3))
-	out := c.gen.lanes[3].sending.launched
-	if got, want := drivercomm.ParseIOQ(out.mem[:]), (drivercomm.IOQ{Dst: 1 << 6, Words: 8, Bytes: 60}); got != want {
-		t.Errorf("header %+v, want %+v", got, want)
+	if len(c.at) != 18 {
+		t.Errorf("%d packets left, want 18", len(c.at))
 	}
 }
 
@@ -228,15 +220,15 @@ func TestOutputSlot(t *testing.T) {
 func TestHorizon(t *testing.T) {
 	c := newCard(t)
 	c.gen.Receive(message(6000))
-	if c.gen.lanes[0].sending.launched != nil {
+	if c.gen.ports[0].sending.launched != nil {
 		t.Error("launched 6000 ticks ahead")
 	}
 	c.clk.RunUntil(7999)
-	if c.gen.lanes[0].sending.launched != nil {
+	if c.gen.ports[0].sending.launched != nil {
 		t.Error("launched 5001 ticks ahead")
 	}
 	c.clk.RunUntil(8000)
-	if c.gen.lanes[0].sending.launched == nil {
+	if c.gen.ports[0].sending.launched == nil {
 		t.Error("not launched 5000 ticks ahead")
 	}
 	c.run()
@@ -254,46 +246,18 @@ func TestReset(t *testing.T) {
 	c.clk.RunUntil(80)
 	c.busy = true
 	c.replies = nil
-	c.gen.Receive(drivercomm.PutReset(make([]byte, drivercomm.ResetLen)))
+	c.gen.Receive(drivercomm.NewReset())
 	if want := []drivercomm.Reply{{Type: drivercomm.ResetDone, Quota: 8, Time: 10}}; !slices.Equal(c.replies, want) {
 		t.Fatalf("replies %v, want %v", c.replies, want)
 	}
 	c.run()
-	if len(c.left) != 0 || len(c.gen.freeIn) != 10 || len(c.gen.lanes[0].freeOut) != 8 {
-		t.Errorf("%d packets left, %d input and %d output slots free", len(c.left), len(c.gen.freeIn), len(c.gen.lanes[0].freeOut))
+	if len(c.at) != 0 || len(c.gen.freeIn) != 10 || len(c.gen.ports[0].freeOut) != 8 {
+		t.Errorf("%d packets left, %d input and %d output slots free", len(c.at), len(c.gen.freeIn), len(c.gen.ports[0].freeOut))
 	}
 	c.gen.Receive(relative(message(100, 100)))
 	c.run()
 	if got := c.departures(); got != "800 1600" {
 		t.Errorf("departures %s after the reset", got)
-	}
-}
-
-func TestMalformedMessages(t *testing.T) {
-	good := message(1, 2)
-	bad := bytes.Clone(good)
-	h, _, _ := drivercomm.Packet(bad, drivercomm.FirstPacket)
-	binary.BigEndian.PutUint16(bad[drivercomm.FirstPacket+int(h.Next):], 9999)
-	for _, c := range []struct {
-		what string
-		msg  []byte
-		left int
-	}{
-		{"empty", nil, 0},
-		{"no type", []byte{0, 0, 0}, 0},
-		{"unknown type", []byte{0, 0, 0, 1}, 0},
-		{"no packet", good[:8], 0},
-		{"cut short", good[:50], 0},
-		{"second packet too long", bad, 1},
-		{"a port that this card has not", toPort(message(1, 2), 1), 1},
-		{"too long for a slot", make([]byte, 1593), 0},
-	} {
-		card := newCard(t)
-		card.gen.Receive(c.msg)
-		card.run()
-		if s := card.gen.Stats(); s.Malformed != 1 || len(card.left) != c.left || len(card.gen.freeIn) != 10 {
-			t.Errorf("%s: %+v, %d packets left, %d slots free", c.what, s, len(card.left), len(card.gen.freeIn))
-		}
 	}
 }
 
@@ -303,27 +267,37 @@ func TestStop(t *testing.T) {
 	c.gen.Stop()
 	c.gen.Receive(message(100))
 	c.run()
-	if len(c.left) != 0 || len(c.replies) != 0 {
-		t.Errorf("%d packets and %d replies after Stop", len(c.left), len(c.replies))
+	if len(c.at) != 0 || len(c.replies) != 0 {
+		t.Errorf("%d packets and %d replies after Stop", len(c.at), len(c.replies))
 	}
 }
 
 // Whatever the driver says, no slot is lost, and what is launched leaves once, unless a
 // packet for the end of time is in front of it.
 func FuzzReceive(f *testing.F) {
-	f.Add(message(1, 2, 3))
-	f.Add(message(1, 1<<60))
-	f.Add(relative(message(1, 1<<40)))
-	f.Add(drivercomm.PutReset(make([]byte, 60)))
-	f.Fuzz(func(t *testing.T, msg []byte) {
+	f.Add([]byte{1, 0, 2, 0, 3, 0}, uint8(0))
+	f.Add([]byte{1, 0, 1, 60}, uint8(0))
+	f.Add([]byte{1, 0, 1, 40 | 1<<7}, uint8(3))
+	f.Fuzz(func(t *testing.T, departures []byte, resets uint8) {
 		c := newCard(t)
-		for range 12 {
-			c.gen.Receive(msg)
+		var b drivercomm.Builder
+		for ; len(departures) > 1; departures = departures[2:] {
+			n, shift := departures[0], departures[1]
+			b.Add(drivercomm.Header{WireLen: 60, Clock: uint64(n) << (shift & 63), Absolute: shift>>7 == 0}, nil)
+		}
+		if b.Count() == 0 {
+			return
+		}
+		for n := range 12 {
+			if resets>>n&1 > 0 {
+				c.gen.Receive(drivercomm.NewReset())
+			}
+			c.gen.Receive(b.Message())
 			c.clk.RunUntil(c.clk.Now() + 1000)
 		}
 		c.run()
 		g := c.gen
-		l := &g.lanes[0]
+		l := &g.ports[0]
 		in, out, forever := len(g.freeIn), len(l.freeOut), false
 		for i := range g.inputs {
 			if g.inputs[i].refs > 0 {
@@ -339,8 +313,8 @@ func FuzzReceive(f *testing.F) {
 		if in != drivercomm.Slots || out != outputSlots {
 			t.Errorf("%d input and %d output slots are accounted for", in, out)
 		}
-		if s := g.Stats(); !forever && int(s.Packets) != len(c.left) {
-			t.Errorf("%d packets launched, %d left", s.Packets, len(c.left))
+		if n := int(g.Stats().Packets); n < len(c.at) || n > len(c.at) && !forever && resets == 0 {
+			t.Errorf("%d packets launched, %d left", n, len(c.at))
 		}
 	})
 }

@@ -3,7 +3,6 @@ package pktgen
 import (
 	"math/bits"
 
-	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -32,12 +31,12 @@ func (s *sending) reset(now uint64) {
 // The card's time has 64 bits. In the original the sending thread, which never rests,
 // makes them of the 32 of the hardware's counter (tech doc section 5.4). This one rests,
 // and reads all 64.
-func (l *lane) manageSending() bool {
-	s, g := &l.sending, l.g
+func (e *egress) manageSending() bool {
+	s, g := &e.sending, e.g
 	if s.launched != nil || s.waiting {
 		return false
 	}
-	out := l.prepared[s.next%outputSlots]
+	out := e.prepared[s.next%outputSlots]
 	if out == nil {
 		return false
 	}
@@ -49,26 +48,25 @@ func (l *lane) manageSending() bool {
 		s.timer.ResetAt(g.counter.Time(departure - Horizon))
 		return false
 	}
-	l.prepared[s.next%outputSlots] = nil
+	e.prepared[s.next%outputSlots] = nil
 	s.next++
 	send := true
 	if departure < ticks {
-		departure, send = l.late(departure, now)
+		departure, send = e.late(departure, now)
 	} else {
 		s.schedule.late = 0
 	}
 	s.last = departure
 	if !send {
-		l.freeOut = append(l.freeOut, out)
+		e.freeOut = append(e.freeOut, out)
 		if g.dropped != nil {
-			g.dropped(l.mac)
+			g.dropped(e.n)
 		}
 		return true
 	}
 	g.stats.Packets++
 	s.launched = out
-	mac := drivercomm.ParseIOQ(out.mem[:]).MAC()
-	g.lanes[mac].port.Launch(out.mem[drivercomm.IOQHeader:out.end], departure, now)
+	e.port.Launch(out.wire, departure, now)
 	return true
 }
 
@@ -81,20 +79,20 @@ func (s *sending) departure(out *output) uint64 {
 }
 
 // imminent wakes the thread when the departure that it waits for is.
-func (l *lane) imminent() {
-	l.sending.waiting = false
-	l.g.wake()
+func (e *egress) imminent() {
+	e.sending.waiting = false
+	e.g.wake()
 }
 
 // Sent implements port.Sender: the launched packet has left.
-func (l *lane) Sent(now clock.Time) {
-	s := &l.sending
+func (e *egress) Sent(now clock.Time) {
+	s := &e.sending
 	if s.launched == nil {
 		return
 	}
-	l.freeOut = append(l.freeOut, s.launched)
+	e.freeOut = append(e.freeOut, s.launched)
 	s.launched = nil
-	if g := l.g; !g.running {
+	if g := e.g; !g.running {
 		g.run(clock.At(now))
 	}
 }

@@ -27,15 +27,14 @@ type Config struct {
 
 // A Line is what a port sends to.
 type Line interface {
-	// Leave takes a frame that leaves now, and must keep neither the bytes nor d. It
-	// returns false if it has no room; then it calls Resume when it has again.
-	Leave(frame []byte, d *Departure) bool
+	// Leave tells that the launched frame leaves now. It must not keep d. It returns false
+	// if it has no room; then it calls Resume when it has again.
+	Leave(d *Departure) bool
 }
 
 // A Sender launches frames.
 type Sender interface {
-	// Sent tells that the launched frame has left and its memory is free. The next may
-	// be launched from within.
+	// Sent tells that the launched frame has left. The next may be launched from within.
 	Sent(now clock.Time)
 }
 
@@ -59,9 +58,10 @@ type Port struct {
 	sender  Sender
 	taken   Occupancy // of the line
 
-	frame  []byte // launched; nil if none is
-	d      Departure
-	firing bool // within fire, which looks for the next frame itself
+	launched bool // a frame is
+	bytes    int  // of it
+	d        Departure
+	firing   bool // within fire, which looks for the next frame itself
 }
 
 // New returns a port without a line.
@@ -79,11 +79,10 @@ func New(clk clock.Clock, config Config) (*Port, error) {
 // Connect says where frames go and who launches them. It is called once, first.
 func (p *Port) Connect(line Line, sender Sender) { p.line, p.sender = line, sender }
 
-// Launch sends a frame at the given tick, or as soon after it as the line is free. The
-// bytes, as many as are on the wire without FCS, are the port's until Sent. One frame
-// can be launched at a time.
-func (p *Port) Launch(frame []byte, departure uint64, now clock.Time) {
-	p.frame, p.d.Asked = frame, departure
+// Launch sends a frame, of so many bytes on the wire without FCS, at the given tick, or as
+// soon after it as the line is free. One frame can be launched at a time.
+func (p *Port) Launch(bytes int, departure uint64, now clock.Time) {
+	p.launched, p.bytes, p.d.Asked = true, bytes, departure
 	p.d.Refused = false
 	p.settle(now)
 }
@@ -109,7 +108,7 @@ func (p *Port) Occupancy() Occupancy { return p.taken }
 func (p *Port) fire() {
 	p.firing = true
 	now := p.clk.Now()
-	for p.frame != nil {
+	for p.launched {
 		if p.d.DueAt > now {
 			p.timer.ResetAt(p.d.DueAt)
 			break
@@ -125,14 +124,13 @@ func (p *Port) fire() {
 // the line refused it.
 func (p *Port) send(now clock.Time) bool {
 	p.d.At = now
-	n := len(p.frame)
-	if !p.line.Leave(p.frame, &p.d) {
+	if !p.line.Leave(&p.d) {
 		p.d.Refused = true
 		return false
 	}
-	p.taken.Take(p.d.Due, n, p.counter.Down(now))
-	if p.frame != nil { // it was not cancelled from within Leave
-		p.frame = nil
+	p.taken.Take(p.d.Due, p.bytes, p.counter.Down(now))
+	if p.launched { // it was not cancelled from within Leave
+		p.launched = false
 		p.sender.Sent(now)
 	}
 	return true
@@ -140,13 +138,13 @@ func (p *Port) send(now clock.Time) bool {
 
 // Resume tells that the Line has room again.
 func (p *Port) Resume() {
-	if p.frame != nil && p.d.Refused {
+	if p.launched && p.d.Refused {
 		p.settle(p.clk.Now())
 	}
 }
 
 // Cancel takes back the launched frame, if it has not left, without a word to the Sender.
 func (p *Port) Cancel() {
-	p.frame = nil
+	p.launched = false
 	p.timer.Stop()
 }

@@ -209,12 +209,12 @@ func TestPktgenMalformed(t *testing.T) {
 		{"next not aligned", func(m []byte) []byte { m[23]++; return m }, 0},
 		{"next far away", func(m []byte) []byte { m[22] = 0xff; return m }, 1},
 	} {
-		var b drivercomm.Builder
+		b := drivercomm.NewBuilder()
 		for range 2 {
 			b.Add(drivercomm.Header{WireLen: 60}, payload(0, 42))
 		}
 		r.packets = nil
-		if !r.m.Offer(host, c.edit(b.Bytes())) {
+		if !r.m.Offer(host, c.edit(b.Message().Bytes)) {
 			t.Fatalf("%s: no room", c.why)
 		}
 		r.idle()

@@ -99,10 +99,10 @@ type packet struct {
 
 // send queues packets, as many to a message as fit. Their bytes tell which they are.
 func (r *rig) send(packets ...packet) {
-	var b drivercomm.Builder
+	b := drivercomm.NewBuilder()
 	flush := func() {
 		if b.Count() > 0 {
-			r.queue = append(r.queue, slices.Clone(b.Bytes()))
+			r.queue = append(r.queue, slices.Clone(b.Message().Bytes))
 			b.Clear()
 		}
 	}
