@@ -98,7 +98,7 @@ func edge(err error) error {
 	return fmt.Errorf("pacer: %w", err)
 }
 
-// short returns so much of s as an error may quote.
+// short returns as much of s as an error may quote.
 func short(s string) string {
 	if len(s) > maxNumber {
 		return s[:maxNumber] + "..."

@@ -18,9 +18,9 @@ var durationUnits = map[string]struct {
 }
 
 // ParseDuration reads a duration as Go writes it, with us for microseconds: numbers with
-// the units h, m, s, ms, us and ns, such as 10ms, 0.5s or 1m30s. Other than
-// time.ParseDuration it is exact, and takes no sign. It returns an error where something
-// else is found, for what is finer than a nanosecond, and above 292 years.
+// the units h, m, s, ms, us and ns, such as 10ms, 0.5s or 1m30s. Unlike time.ParseDuration
+// it is exact, and takes no sign. It returns an error where something else is found, for
+// what is finer than a nanosecond, and above 292 years.
 func ParseDuration(s string) (time.Duration, error) {
 	d, err := parseDuration(s)
 	return d, edge(err)

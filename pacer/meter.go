@@ -246,7 +246,7 @@ func (m *Meter) trim(s *sentSegment, ack Seq, news *news) {
 }
 
 // selective takes in SACK blocks and then judges what is lost. A segment of which a block
-// has only a part is not taken to have arrived: who receives it, receives all of it.
+// has only a part is not taken to have arrived: a receiver gets all of it or nothing.
 func (m *Meter) selective(blocks []SACKBlock, news *news) {
 	for _, b := range blocks {
 		if b.End == m.next+1 { // with the FIN

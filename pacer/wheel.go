@@ -154,9 +154,9 @@ func (w *Wheel[T]) Next() clock.Time {
 }
 
 // Soon fills the slice with things that are due soon, without taking them out, and returns
-// how many. They are mostly the next ones, but not in their order. Who owns so many things
-// that they are in no cache reads ahead what is kept of these, all in one go: the processor
-// then waits for many at a time, where it would wait for each when it is taken.
+// how many. They are mostly the next ones, but not in their order. The owner of more things
+// than fit the processor's caches can so read ahead what it keeps of these, all in one go:
+// the processor then waits for many at a time, where it would wait for each when it is taken.
 func (w *Wheel[T]) Soon(things []T) (n int) {
 	for m := w.busy; m != 0; m &= m - 1 {
 		l := uint(bits.TrailingZeros32(m))

@@ -15,7 +15,7 @@ const (
 // never is a cycle that does not come.
 const never = 1<<64 - 1
 
-// lock is a mutex. Who waits for it is queued.
+// lock is a mutex. Threads that wait for it are queued.
 type lock struct {
 	owner   int8 // the thread, from 1 on; 0: it is free
 	granted bool // the owner waited for it, and has not gone on since

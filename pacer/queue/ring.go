@@ -73,7 +73,7 @@ func (r *Ring[T]) Drop(n int) {
 		panic("queue: the ring has not so many")
 	}
 	end := r.head + n
-	if end >= len(r.ring) && n > 0 {
+	if end >= len(r.ring) {
 		clear(r.ring[r.head:])
 		end -= len(r.ring)
 		clear(r.ring[:end])

@@ -18,7 +18,7 @@ type Tempo struct {
 	Line  int64 // bit/s of a line: as fast as that takes them
 }
 
-// pacer returns who decides at a rate, nil where packets keep their times.
+// pacer returns the Pacer of a rate, nil where packets keep their times.
 func (t Tempo) pacer() pacer.Pacer {
 	switch {
 	case t.PPS > 0:

@@ -11,7 +11,7 @@
 //	oracle/    what the machine is tested with, against another emulator of MIPS
 //	images/    the first three, built
 //
-// make rebuilds the images, with Debian's gcc-mips-linux-gnu; who only runs them needs no
+// make rebuilds the images, with Debian's gcc-mips-linux-gnu; running them needs no
 // compiler. In the programs all of C may be used, but for floating point: what the
 // processor lacks, such as multiplication, is put together from what it has.
 package programs

@@ -18,12 +18,12 @@
 // the hardware does it (tech doc section 3.4). With Config.Lossless they wait instead, in
 // the capture or the kernel.
 //
-// On the card only port 0 of the host's is connected to the processors (tech doc section 4.1): who
-// connects the others departs from it.
+// On the card only port 0 of the host's is connected to the processors (tech doc section
+// 4.1): a simulation that connects the others departs from it.
 //
 // # Packets out
 //
-// Written down, or sent into the tap, is each packet once for every port that its IOQ header
+// Each packet is written down, or sent into the tap, once for every port that its IOQ header
 // names, with the cycle in which its first word left the output memory. How it fares at the
 // MAC behind that is not simulated.
 //

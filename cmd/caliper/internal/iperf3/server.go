@@ -273,8 +273,8 @@ func (s *Server) claim(t *test) bool {
 	return true
 }
 
-// release ends the test that runs, and says with what result. Who comes meanwhile waits,
-// so that nobody is refused who was told that the server listens.
+// release ends the test that runs, and says with what result. A client that comes meanwhile
+// waits, so that none is refused after it was said that the server listens.
 func (s *Server) release(t *test, err error) {
 	s.mu.Lock()
 	s.ending = true

@@ -140,7 +140,7 @@ func (s *Sender) open(to netip.AddrPort) (err error) {
 		s.sent = s.clk.Now()
 		s.err = unix.Sendto(int(fd), s.payload, 0, s.to)
 		s.call = s.clk.Now().Sub(s.sent)
-		return true // also without room: who waits for it here misses the next times
+		return true // also without room: waiting for it here would miss the next times
 	}
 	s.timer = s.clk.AfterFunc(time.Duration(clock.Never), s.pump)
 	s.timer.Stop()
