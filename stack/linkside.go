@@ -26,10 +26,10 @@ type measured struct {
 }
 
 // join makes of last and v what one acknowledgement would have told that came for both.
-func join(last, v *measured) {
+func join(last *measured, v measured) {
 	acked, lost, rtt := last.sample.Acked, last.sample.Lost, last.sample.RTT
 	rate, limited := last.sample.Rate, last.sample.AppLimited
-	*last = *v
+	*last = v
 	s := &last.sample
 	s.Acked += acked
 	s.Lost += lost
@@ -57,7 +57,7 @@ func (l *linkSide) Handshake(rtt time.Duration) {
 func (l *linkSide) tell(m measured) {
 	m.srtt, m.minRTT = l.meter.RTT(), l.meter.MinRTT()
 	l.words.srtt.Store(int64(m.srtt))
-	l.samples.put(&m, join)
+	l.samples.put(m, join)
 }
 
 // Arrived implements endpoint.Loop.

@@ -117,13 +117,13 @@ func TestSamplerHearsOfAll(t *testing.T) {
 // Samples that nobody takes out for long are told as those of one acknowledgement.
 func TestSamplesAreJoined(t *testing.T) {
 	last := measured{sample: pacer.Sample{At: 1, Acked: 10, Delivered: 10, Prior: 1, RTT: 5, Rate: 7, AppLimited: true, InFlight: 9, Lost: 3}, srtt: 4, minRTT: 3}
-	join(&last, &measured{sample: pacer.Sample{At: 2, Acked: 20, Delivered: 30, Prior: 2, InFlight: 8, Lost: 1}, srtt: 6, minRTT: 2})
+	join(&last, measured{sample: pacer.Sample{At: 2, Acked: 20, Delivered: 30, Prior: 2, InFlight: 8, Lost: 1}, srtt: 6, minRTT: 2})
 	want := measured{sample: pacer.Sample{At: 2, Acked: 30, Delivered: 30, Prior: 2, RTT: 5, Rate: 7, AppLimited: true, InFlight: 8, Lost: 4}, srtt: 6, minRTT: 2}
 	if last != want {
 		t.Errorf("got %+v\nwant %+v", last, want)
 	}
 	next := measured{sample: pacer.Sample{At: 3, RTT: 8, Rate: 9}, srtt: 7, minRTT: 2}
-	join(&last, &next)
+	join(&last, next)
 	if s := last.sample; s.RTT != 8 || s.Rate != 9 || s.AppLimited || s.Acked != 30 {
 		t.Errorf("got %+v", s)
 	}

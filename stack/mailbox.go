@@ -16,7 +16,7 @@ type mailbox[T any] struct {
 const mostMail = 64
 
 // put puts v in. Where mostMail wait already, join adds it to the last of them.
-func (m *mailbox[T]) put(v *T, join func(last, v *T)) {
+func (m *mailbox[T]) put(v T, join func(last *T, v T)) {
 	batch := m.full.Swap(nil)
 	if batch == nil {
 		batch = m.empty.Swap(nil)
@@ -27,7 +27,7 @@ func (m *mailbox[T]) put(v *T, join func(last, v *T)) {
 	if n := len(*batch); n == mostMail {
 		join(&(*batch)[n-1], v)
 	} else {
-		*batch = append(*batch, *v)
+		*batch = append(*batch, v)
 	}
 	m.full.Store(batch)
 }

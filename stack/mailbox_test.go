@@ -16,7 +16,7 @@ func TestMailbox(t *testing.T) {
 	next := 0
 	for round := range 20 {
 		for range round % 4 {
-			m.put(&next, nil)
+			m.put(next, nil)
 			next++
 		}
 		if take() != (round%4 > 0) {
@@ -32,7 +32,7 @@ func TestMailbox(t *testing.T) {
 		t.Errorf("%d of %d came out", len(got), next)
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		m.put(&next, nil)
+		m.put(next, nil)
 		m.take(func(*int) {})
 	}); n > 0 {
 		t.Errorf("%v allocations a value", n)
@@ -42,9 +42,8 @@ func TestMailbox(t *testing.T) {
 // No more than mostMail values wait, and those beyond are joined to the last.
 func TestMailboxIsBounded(t *testing.T) {
 	var m mailbox[int]
-	one := 1
 	for range mostMail + 5 {
-		m.put(&one, func(last, v *int) { *last += *v })
+		m.put(1, func(last *int, v int) { *last += v })
 	}
 	var got []int
 	m.take(func(v *int) { got = append(got, *v) })
@@ -60,7 +59,7 @@ func TestMailboxBetweenGoroutines(t *testing.T) {
 	var m mailbox[[2]int] // from and to
 	go func() {
 		for i := range most {
-			m.put(&[2]int{i, i + 1}, func(last, v *[2]int) { last[1] = v[1] })
+			m.put([2]int{i, i + 1}, func(last *[2]int, v [2]int) { last[1] = v[1] })
 		}
 	}()
 	next := 0

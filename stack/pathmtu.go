@@ -37,7 +37,7 @@ const (
 func (p *pathMTUs) tooBig(f pacer.Flow, mtu int) {
 	path := pathMTU{netip.AddrFrom16(f.Dst).Unmap(), mtu, p.clk.Now()}
 	// What is told in vain is told again, by the next datagram that does not fit.
-	p.told.put(&path, func(last, v *pathMTU) { *last = *v })
+	p.told.put(path, func(last *pathMTU, v pathMTU) { *last = v })
 	p.known.Store(true)
 }
 

@@ -170,6 +170,9 @@ func (c *TCPConn) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.local)
 func (c *TCPConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
 
 func (c *TCPConn) fail(op string, err error) error {
+	if err == nil {
+		return nil
+	}
 	return fail(op, "tcp", c.LocalAddr(), c.RemoteAddr(), err)
 }
 

@@ -112,10 +112,12 @@ func (w *World) step() bool {
 
 // deadlock says who waits.
 func (w *World) deadlock() error {
+	who := w.whoWaits()
+	// Asked behind that: who has intruded since may have ended, and is not found any more.
 	if err := w.intruded(); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w, at %v:%s", ErrDeadlock, w.clk.Now(), w.whoWaits())
+	return fmt.Errorf("%w, at %v:%s", ErrDeadlock, w.clk.Now(), who)
 }
 
 // RunFor lets the world go on for d, without a process to wait for.

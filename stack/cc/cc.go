@@ -11,8 +11,9 @@ import (
 // A Controller decides how much of one connection may be in flight and, where it likes, how
 // fast it leaves. It works on the Conn that it is given, and keeps what else it needs.
 //
-// Its methods are called one at a time. In fast recovery it is netstack that sets the
-// window: Ack is not called between Loss and Recovered.
+// Its methods are called one at a time, with the connection's lock held: they must not use
+// the connection. In fast recovery it is netstack that sets the window: Ack is not called
+// between Loss and Recovered.
 type Controller interface {
 	// Ack is called when n packets were newly acknowledged, outside of fast recovery.
 	Ack(c *Conn, n int)
@@ -32,7 +33,7 @@ type Controller interface {
 
 // A Sampler is a Controller that hears of every acknowledgement at the link, also in fast
 // recovery, and before Ack does. It may set c.PacingRate, and leaves the window to the other
-// methods. Sample may be called on another goroutine than these, never beside them.
+// methods.
 type Sampler interface {
 	Controller
 	Sample(c *Conn, s *pacer.Sample)
