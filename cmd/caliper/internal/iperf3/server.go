@@ -228,12 +228,12 @@ func (s *Server) forget(conn net.Conn) {
 func (s *Server) busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settle()
+	s.awaitEnding()
 	return s.test != nil
 }
 
-// settle waits until no test is about to be over.
-func (s *Server) settle() {
+// awaitEnding waits until no test is about to be over.
+func (s *Server) awaitEnding() {
 	for s.ending {
 		s.mu.Unlock()
 		s.Host.Sleep(time.Millisecond)
@@ -263,7 +263,7 @@ func (s *Server) offer(cookie string, g *guest) bool {
 func (s *Server) claim(t *test) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settle()
+	s.awaitEnding()
 	if s.test != nil || s.stopped || s.OneOff && s.tests > 0 {
 		return false
 	}

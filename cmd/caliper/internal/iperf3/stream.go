@@ -15,12 +15,12 @@ type stream struct {
 	id      int // in the protocol: 1, 3, 4, 5 ...
 	socket  int // in reports: 5, 7, 9 ...; iperf3 prints its file descriptors
 	sends   bool
-	conn    outlet
+	conn    dataConn
 	reader  io.Reader // nil if a server's datagrams come by the socket of all streams
 	paced   bool      // the Host spaces the frames, and holds the writer back
 	departs Departures
 	opening Outgoing  // what had left before the test began
-	settled time.Time // when the wait for the rest of it was over, if there was one
+	drained time.Time // when the wait for the rest of it was over, if there was one
 	wait    func()    // for the task; nil if there is none
 
 	mu      sync.Mutex
@@ -38,8 +38,8 @@ type stream struct {
 	rttSamples int64
 }
 
-// An outlet is what a stream sends by. A net.Conn is one.
-type outlet interface {
+// A dataConn is what a stream sends by. A net.Conn is one.
+type dataConn interface {
 	Write(p []byte) (int, error)
 	SetWriteDeadline(t time.Time) error
 	LocalAddr() net.Addr
@@ -48,7 +48,7 @@ type outlet interface {
 }
 
 // newStream returns the stream that was opened as the index'th, from 0.
-func newStream(index int, sends bool, conn outlet, reader io.Reader) *stream {
+func newStream(index int, sends bool, conn dataConn, reader io.Reader) *stream {
 	id := index + 2
 	if index == 0 {
 		id = 1 // iperf3 never gives 2

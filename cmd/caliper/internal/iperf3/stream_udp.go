@@ -123,7 +123,7 @@ type socket struct {
 	by     map[netip.AddrPort]*stream
 }
 
-// A peer is one client of a socket, as an outlet.
+// A peer is one client of a socket, as a dataConn.
 type peer struct {
 	net.PacketConn
 	remote net.Addr

@@ -66,7 +66,7 @@ func (t *test) wanted() int64 {
 }
 
 // add takes a stream that has been opened.
-func (t *test) add(conn outlet, reader io.Reader) *stream {
+func (t *test) add(conn dataConn, reader io.Reader) *stream {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i := len(t.streams)
@@ -141,7 +141,7 @@ func (t *test) run(s *stream) {
 	s.wait = t.host.Go(func() {
 		err := task(s)
 		if s.sends && (err == nil || t.stopping.Load()) {
-			t.settle(s)
+			t.drain(s)
 		}
 		switch {
 		case t.stopping.Load():
@@ -295,11 +295,11 @@ func (t *test) moving(now time.Time) bool {
 	return now.Before(t.progress.Add(t.patience()))
 }
 
-// halt ends the measurement: the senders stop, and if it is to be settled the test is over
+// halt ends the measurement: the senders stop, and if it is to be drained the test is over
 // when what they have written has left and was acknowledged. The rest is reported as the
 // last interval. Receivers go on, uncounted, so that the peer is not stuck on a full pipe.
-func (t *test) halt(settle bool) {
-	if !settle {
+func (t *test) halt(drain bool) {
+	if !drain {
 		t.aborted.Store(true)
 	}
 	t.end = t.host.Now()
@@ -312,8 +312,8 @@ func (t *test) halt(settle bool) {
 	for _, s := range t.streams {
 		if s.sends {
 			s.join()
-			if s.settled.After(t.end) {
-				t.end = s.settled
+			if s.drained.After(t.end) {
+				t.end = s.drained
 			}
 		}
 	}

@@ -10,14 +10,14 @@ import (
 // acknowledged: as long as it goes on, but without an end that time has set no longer than
 // a server is patient.
 const (
-	glance     = 100 * time.Millisecond // between looks at whether it goes on
-	settleTime = 20 * time.Second
+	glance    = 100 * time.Millisecond // between looks at whether it goes on
+	drainTime = 20 * time.Second
 )
 
-// settle waits until what s has written has left and, over TCP, the peer has it: or else
+// drain waits until what s has written has left and, over TCP, the peer has it: or else
 // the peer would hear of the end before it has the data, and what was counted as sent
 // would never have left. What does not go on counts as lost.
-func (t *test) settle(s *stream) {
+func (t *test) drain(s *stream) {
 	c, remote := pacedConn(s.conn), s.conn.RemoteAddr()
 	begun := t.host.Now()
 	var last Outgoing
@@ -26,7 +26,7 @@ func (t *test) settle(s *stream) {
 		err := t.host.Drain(c, remote, t.host.Now().Add(glance))
 		now := t.host.Now()
 		if now.After(begun) { // there was something to wait for
-			s.settled = now
+			s.drained = now
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return
@@ -34,7 +34,7 @@ func (t *test) settle(s *stream) {
 		if o, _ := t.host.Outgoing(c, remote); o != last {
 			last, moved = o, now
 		}
-		if now.Sub(moved) > t.stall() || t.stopping.Load() && now.Sub(begun) > settleTime {
+		if now.Sub(moved) > t.stall() || t.stopping.Load() && now.Sub(begun) > drainTime {
 			return
 		}
 	}
@@ -66,10 +66,10 @@ func (t *test) passed(s *stream) counts {
 	return c
 }
 
-// pacedConn returns the connection by which the Host knows an outlet.
-func pacedConn(o outlet) any {
-	if p, ok := o.(peer); ok {
+// pacedConn returns the connection by which the Host knows a dataConn.
+func pacedConn(c dataConn) any {
+	if p, ok := c.(peer); ok {
 		return p.PacketConn
 	}
-	return o
+	return c
 }
