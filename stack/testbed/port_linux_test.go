@@ -1,10 +1,12 @@
 package testbed
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/netcaliper/caliper/link/linktest"
+	"github.com/netcaliper/caliper/pacer"
 )
 
 // onKernel is a host on a tun or a tap to this machine's kernel.
@@ -80,6 +83,18 @@ func testKernel(t *testing.T, kind string) {
 	}
 }
 
+// TestNothingLeft has no interface left where what is above it cannot be made.
+func TestNothingLeft(t *testing.T) {
+	c := onKernel(t, Tun)
+	c.Hosts[0].Capture = filepath.Join(t.TempDir(), "no", "such", "folder")
+	if _, err := New(c, nil); !errors.As(err, new(*CaptureError)) {
+		t.Error(err)
+	}
+	if _, err := netlink.LinkByName("cal0"); err == nil {
+		t.Error("the interface is still there")
+	}
+}
+
 // TestLost tells of what happens to an interface, and that it was removed.
 func TestLost(t *testing.T) {
 	c := onKernel(t, Tun)
@@ -88,6 +103,17 @@ func TestLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Of what is paced slowly, the second datagram waits.
+	near := b.Host("near")
+	conn, err := near.Dial("udp", "10.99.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := near.Pace(conn, conn.RemoteAddr(), &pacer.Rate{BitsPerSecond: 1}); err != nil {
+		t.Fatal(err)
+	}
+	conn.Write(make([]byte, 1000))
+	conn.Write(make([]byte, 1000))
 	face, err := netlink.LinkByName("cal0")
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +131,9 @@ func TestLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-b.Done()
+	if b.Drain(time.Hour) {
+		t.Error("what is paced slowly has left")
+	}
 	const want = "the interface was removed"
 	if err := b.RunFor(time.Hour); err == nil || !strings.Contains(err.Error(), want) {
 		t.Error(err)

@@ -222,6 +222,12 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s has %s, want %s", host, got, want)
 		}
 	}
+	for hosts, bits := range map[int]int{254: 24, 255: 16} {
+		c := many(hosts)
+		if got := c.Addrs("h0")[0].Bits(); got != bits {
+			t.Errorf("of %d hosts the prefix has %d bits", hosts, got)
+		}
+	}
 	two := pair()
 	if got := fmt.Sprint(two.Addrs("far"), two.Addrs("elsewhere"), MAC(1)); got != "[10.0.0.2/24 fd00::2/64] [] 02:00:00:00:00:02" {
 		t.Error(got)
@@ -337,6 +343,9 @@ func TestBare(t *testing.T) {
 	const frames = 10
 	for _, name := range []string{"near", "file"} {
 		h := b.Host(name)
+		if h.Host != nil {
+			t.Errorf("%s has TCP/IP", name)
+		}
 		h.Top.Attach(Discard{})
 		for i := range frames {
 			f := link.NewFrame(1000)
@@ -378,6 +387,9 @@ func TestReal(t *testing.T) {
 		t.Errorf("something waits: %v", err)
 	}
 	b.Do(func() {
+		if d := b.Host("near").Departures(); d.Tick != RealTick || !d.Software {
+			t.Errorf("a tick of %v, software %t", d.Tick, d.Software)
+		}
 		if r := b.Host("near").Departures().Report(); r.Packets < 1<<20/1460 || b.Hash() != "" {
 			t.Errorf("%d packets left, hash %q", r.Packets, b.Hash())
 		}
