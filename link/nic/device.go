@@ -21,7 +21,7 @@ type Config struct {
 	Index int
 	// Poll is how often the clock's goroutine looks for what has arrived, which takes 1 to
 	// 2 us a frame from the thread that sends. 0 stands for a goroutine that waits for it,
-	// and is woken for each: an answer over a tun takes twice as long as with a look every
+	// and is woken for each: an answer over a tun takes up to twice as long as with a look every
 	// 5 us.
 	Poll time.Duration
 	// Tell, if it is not nil, is told on the clock's goroutine of what happens to the

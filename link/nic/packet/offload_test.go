@@ -265,7 +265,11 @@ func TestRefused(t *testing.T) {
 		b[at] = x
 		return b
 	}
+	whole := segment{payload: noise(100)}.bytes() // not to be cut, but its sum is to be completed
 	for name, b := range map[string][]byte{
+		"a sum over no packet":      native(whole, 6, 13),
+		"a sum behind the end":      native(whole, 8, uint16(len(whole)-offloadHeader-ipHeader-ip4Header)),
+		"a sum half behind the end": native(whole, 8, uint16(len(whole)-offloadHeader-ipHeader-ip4Header-1)),
 		"nothing":                   nil,
 		"no frame":                  good[:offloadHeader+13],
 		"too short to be cut":       set(good[:offloadHeader+5], 0, 0),

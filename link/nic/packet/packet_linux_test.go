@@ -321,6 +321,44 @@ func TestInterfaceChanges(t *testing.T) {
 	})
 }
 
+// What arrives and the kernel has no room for, while nobody reads, is counted.
+func TestKernelLoses(t *testing.T) {
+	const frames = 20_000 // more than the socket's buffer holds
+	veth(t)
+	clk := clock.NewReal()
+	defer clk.Close()
+	d := open(t, clk, &packet.Config{Interface: "cal0"})
+	frame := append(append(net.HardwareAddr{}, d.Info().Address...), make([]byte, 1500)...)
+	tap := newTap(t, "peer0")
+	for range frames {
+		tap.Arrive(frame)
+	}
+	above := &linktest.Collector{Clock: clk}
+	clk.Do(func() {
+		if r := d.Counters().Received; r.Drops[link.QueueFull] == 0 || r.Dropped() >= frames {
+			t.Errorf("received %+v before anybody reads", r)
+		}
+		d.Attach(above)
+	})
+	arrived := make(chan struct{})
+	var look func()
+	look = func() {
+		if r := d.Counters().Received; r.Frames+r.Dropped() < frames {
+			clk.AfterFunc(100*time.Microsecond, look)
+			return
+		}
+		close(arrived)
+	}
+	clk.Do(look)
+	<-arrived
+	clk.Do(func() {
+		if r := d.Counters().Received; r.Frames+r.Drops[link.QueueFull] != frames || len(above.Records) != int(r.Frames) || r.Frames < 1000 {
+			t.Errorf("received %+v, handed on %d", r, len(above.Records))
+		}
+		d.Close()
+	})
+}
+
 // arrivals tells, on a channel with room for one, that frames have arrived.
 type arrivals chan struct{}
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/linktest"
@@ -166,6 +167,36 @@ func TestTapKernel(t *testing.T) {
 		goleak.VerifyNone(t, ignore)
 		if after := descriptors(t); after != before {
 			t.Errorf("open files before:\n%safter:\n%s", before, after)
+		}
+	}
+}
+
+// Of an interface that was removed it is said so, and of another what it was.
+func TestFailure(t *testing.T) {
+	namespace(t)
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		linktest.Skip(t, err.Error())
+	}
+	f := os.NewFile(uintptr(fd), "tun")
+	defer f.Close()
+	request, err := unix.NewIfreq("cal0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+		linktest.Skip(t, err.Error())
+	}
+	for _, err := range []error{nil, unix.EIO, os.ErrClosed} {
+		if got := tuntap.Failure(f, err); got != err {
+			t.Errorf("%v becomes %v", err, got)
+		}
+	}
+	ip(t, "link", "del", "cal0")
+	for err, want := range map[error]error{nil: nil, unix.EIO: nic.ErrGone, os.ErrClosed: os.ErrClosed} {
+		if got := tuntap.Failure(f, err); got != want {
+			t.Errorf("of one that was removed %v becomes %v, want %v", err, got, want)
 		}
 	}
 }
