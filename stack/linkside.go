@@ -18,29 +18,6 @@ type linkSide struct {
 	boundAt int64        // the rate that the bounds are made for, in bit/s
 }
 
-// measured is what an acknowledgement tells, or the handshake.
-type measured struct {
-	sample       pacer.Sample
-	srtt, minRTT time.Duration // with this sample
-	opening      bool          // there is no sample: it is the handshake
-}
-
-// join makes of last and v what one acknowledgement would have told that came for both.
-func join(last *measured, v measured) {
-	acked, lost, rtt := last.sample.Acked, last.sample.Lost, last.sample.RTT
-	rate, limited := last.sample.Rate, last.sample.AppLimited
-	*last = v
-	s := &last.sample
-	s.Acked += acked
-	s.Lost += lost
-	if s.RTT == 0 {
-		s.RTT = rtt
-	}
-	if s.Rate == 0 {
-		s.Rate, s.AppLimited = rate, limited
-	}
-}
-
 func (l *linkSide) begin() {
 	l.out.left, l.out.acked = l.first, l.first
 	l.words.left.Store(l.first)

@@ -31,11 +31,9 @@ type tcpSide struct {
 const leastPayload = 256 - 40
 
 // begin puts the controller in charge.
-func (t *tcpSide) begin(ep *tcp.Endpoint, controller cc.Controller) error {
-	t.ep = ep
-	defer t.lock()()
+func (t *tcpSide) begin(controller cc.Controller) error {
 	var err error
-	if t.snd, err = install(ep, t); err != nil {
+	if t.snd, err = install(t.ep, t); err != nil {
 		return err
 	}
 	const headers = 40 + 60 // of IPv6 and of TCP, with all options
