@@ -143,6 +143,9 @@ func newHost(h *Host, config Config) (*Host, error) {
 		link.Arrived = h.arrivals.arrived
 	}
 	h.stack = h.newStack()
+	if h.inline != nil {
+		link.Direct = h.direct
+	}
 	h.onClock(func() { h.ep = endpoint.New(config.Device, h.clk, link) })
 	if err := h.setUp(config, h.ep); err != nil {
 		h.stack.Destroy()

@@ -22,6 +22,7 @@ type inlineTCP struct {
 	delivering bool          // what is queued now comes from the link; no connection is locked
 	arrived    *tcp.Endpoint // has such a segment; nil for none
 	woken      atomic.Bool   // the goroutine may have something to do
+	known      known
 }
 
 // queuedProtocol is netstack's queuedTransportProtocol, in stack/transport_demuxer.go.
@@ -52,6 +53,9 @@ func (p *inlineTCP) QueuePacket(ep gstack.TransportEndpoint, id gstack.Transport
 	p.queued.QueuePacket(ep, id, pkt)
 	e.ResumeWork() // unlocks, and leaves it the user's
 	p.arrived = e
+	if p.known.lastIs != e {
+		p.known.learn(id, e)
+	}
 }
 
 // open reports whether segments of a connection in that state are processed by netstack's

@@ -7,10 +7,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"reflect"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
 
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
@@ -36,6 +40,8 @@ type scenario struct {
 	faults link.Faults
 	addr   string // far's; "" is that with IPv4
 	paced  bool
+	direct bool // segments of connections that are known are among it
+	local  bool // some stay within near, where its goroutine and a process take turns as they come
 	run    func(s *scene)
 }
 
@@ -100,8 +106,8 @@ func (s *scene) connections(n, size int, abort bool) {
 }
 
 var scenarios = []scenario{
-	{name: "one connection", run: func(s *scene) { s.connection(1, 2<<20, 1, false)() }},
-	{name: "paced", paced: true, run: func(s *scene) { s.connection(1, 1<<20, 1, false)() }},
+	{name: "one connection", direct: true, run: func(s *scene) { s.connection(1, 2<<20, 1, false)() }},
+	{name: "paced", direct: true, paced: true, run: func(s *scene) { s.connection(1, 1<<20, 1, false)() }},
 	{name: "both ways", run: func(s *scene) {
 		a, b := s.connection(1, 1<<20, 1<<20, false), s.connection(2, 1, 1<<20, false)
 		a()
@@ -165,7 +171,7 @@ var scenarios = []scenario{
 		l.Close() // on the rest of them
 		s.world.Sleep(2 * time.Second)
 	}},
-	{name: "to itself", run: func(s *scene) {
+	{name: "to itself", local: true, run: func(s *scene) {
 		l, err := s.near.Listen("tcp", ":1")
 		if err != nil {
 			s.t.Fatal(err)
@@ -251,7 +257,37 @@ func (sc *scenario) trace(t *testing.T, seed uint64, how resting) string {
 	if how == restInline && (s.near.inline.woken.Load() || s.far.inline.woken.Load()) {
 		t.Error("netstack's goroutine is waited for at each event")
 	}
-	return fmt.Sprint(r.Hash(), " at ", w.Clock().Now())
+	if how == restInline && sc.direct && s.far.inline.known.lastIs == nil {
+		t.Error("no segment was known")
+	}
+	trace := fmt.Sprint(r.Hash(), " at ", w.Clock().Now(), counted(s.far))
+	if !sc.local {
+		trace += counted(s.near)
+	}
+	return trace
+}
+
+// counted returns what netstack has counted, if it is not 0.
+func counted(h *Host) string {
+	var b strings.Builder
+	var walk func(name string, v reflect.Value)
+	walk = func(name string, v reflect.Value) {
+		if c, ok := v.Interface().(*tcpip.StatCounter); ok {
+			if n := c.Value(); n != 0 {
+				fmt.Fprint(&b, "\n", name, " ", n)
+			}
+			return
+		}
+		if v.Kind() == reflect.Struct {
+			for i := range v.NumField() {
+				if f := v.Type().Field(i); f.IsExported() {
+					walk(name+"."+f.Name, v.Field(i))
+				}
+			}
+		}
+	}
+	walk("", reflect.ValueOf(h.Stats()))
+	return b.String()
 }
 
 // Segments processed inline give the same frames as netstack's goroutine gives that is

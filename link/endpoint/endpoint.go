@@ -64,6 +64,10 @@ type Config struct {
 	// the stack, and before a release of packets may wake its sockets.
 	Enter func()
 
+	// Direct, if not nil, is given each packet that is addressed to the interface alone
+	// before the stack is, and reports whether it has taken it.
+	Direct func(tcpip.NetworkProtocolNumber, *gstack.PacketBuffer) bool
+
 	// TooBig, if not nil, is called on the clock's goroutine when a packet of a flow that
 	// is not TCP was larger than the MTU of its path, in bytes.
 	TooBig func(f pacer.Flow, mtu int)

@@ -77,7 +77,9 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 	if e.info.Address != nil {
 		pkt.LinkHeader().Consume(header.EthernetMinimumSize)
 	}
-	up.DeliverNetworkPacket(proto, pkt)
+	if kind != tcpip.PacketHost || e.config.Direct == nil || !e.config.Direct(proto, pkt) {
+		up.DeliverNetworkPacket(proto, pkt)
+	}
 	pkt.DecRef()
 }
 
