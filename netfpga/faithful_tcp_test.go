@@ -121,5 +121,5 @@ func TestFaithfulTCP(t *testing.T) {
 			fmt.Fprintf(&table, "%-20s %3d Mbit/s, handed over %5v ahead: %s\n", c.what, rate/1e6, f.ahead, f.run(t))
 		}
 	}
-	golden(t, "faithful_tcp", table.String())
+	linktest.Golden(t, "faithful_tcp.golden", table.String())
 }

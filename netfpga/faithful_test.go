@@ -1,9 +1,7 @@
 package netfpga_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -21,26 +19,6 @@ import (
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
-
-var update = flag.Bool("update", false, "write what the tests find to testdata")
-
-// golden compares with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := "testdata/" + name + ".golden"
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%swant\n%sgo test -update writes it", got, want)
-	}
-}
 
 // pair are the native card, on the faithful one's bus and with its policy, and the
 // faithful one.
@@ -109,7 +87,7 @@ func TestFaithful(t *testing.T) {
 		all, card := ahead(t, cfg)
 		return fmt.Sprintf("%d, of which %d on the card", all, card)
 	})
-	golden(t, "faithful", table.String())
+	linktest.Golden(t, "faithful.golden", table.String())
 }
 
 // paced has a card send the same packet with equal gaps.
@@ -305,7 +283,7 @@ func TestFaithfulLimit(t *testing.T) {
 		}
 		fmt.Fprintln(&table)
 	}
-	golden(t, "faithful_limit", table.String())
+	linktest.Golden(t, "faithful_limit.golden", table.String())
 }
 
 // threads returns how many threads a CPU has.

@@ -41,6 +41,8 @@ func TestParseDuration(t *testing.T) {
 		{"2562048h", "is too long"},
 		{"9223372036h", "is too long"},
 		{"99999999999999999999h", "is too long"},
+		{"5124095.576030432h", "is too long"},                        // 3584 ns more than 64 bits hold
+		{"9223372036854775807ns153722867.280912931m", "is too long"}, // which wraps to 51 ns
 	} {
 		if _, err := pacer.ParseDuration(test.text); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: error %v, want one with %q", test.text, err, test.want)

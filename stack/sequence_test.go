@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer"
 )
 
@@ -69,7 +70,7 @@ func TestSequenceNumbers(t *testing.T) {
 			stories[i] = c.name + "\n" + want
 		})
 	}
-	golden(t, "sequence", strings.Join(stories, ""))
+	linktest.Golden(t, "sequence.golden", strings.Join(stories, ""))
 }
 
 // Whatever the seed, and so the sequence numbers: a window that is not used does not grow,
@@ -99,7 +100,7 @@ func TestSeeds(t *testing.T) {
 	if len(halves) != 2 {
 		t.Errorf("all of the first numbers were on one side of 2^31: %v", halves)
 	}
-	golden(t, "seeds", want)
+	linktest.Golden(t, "seeds.golden", want)
 }
 
 // story has f send for so long, and tells what became of it, each tenth of the time.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // jain is the fairness index of Jain, Chiu and Hawe: 1 where all flows have the same.
@@ -117,5 +119,5 @@ func TestShares(t *testing.T) {
 			})
 		}
 	})
-	golden(t, "shares", aligned("control\twith\tMbit/s\teach\tindex\tsent again\ttimeouts\t\n"+strings.Join(rows, "")))
+	linktest.Golden(t, "shares.golden", aligned("control\twith\tMbit/s\teach\tindex\tsent again\ttimeouts\t\n"+strings.Join(rows, "")))
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // The bottleneck goes from 100 to 50 to 200 Mbit/s, and the loop follows: the window, the
@@ -48,5 +50,5 @@ func TestStep(t *testing.T) {
 		})
 		b.WriteString(aligned(table))
 	}
-	golden(t, "step", b.String())
+	linktest.Golden(t, "step.golden", b.String())
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // outcome is what one connection did that sent all the time.
@@ -87,7 +89,7 @@ func TestTable(t *testing.T) {
 	})
 	p := (&path{rate: 100e6, rtt: 20 * time.Millisecond, queue: 5, bare: true}).open(t, 1)
 	_, err := p.world.NewHost(Config{Device: p.trace, Addrs: p.near.Addrs(), Congestion: newController("bbr")})
-	golden(t, "table", aligned(outcomeHead+strings.Join(rows, ""))+fmt.Sprintf("\nbbr without a hold: %v\n", err))
+	linktest.Golden(t, "table.golden", aligned(outcomeHead+strings.Join(rows, ""))+fmt.Sprintf("\nbbr without a hold: %v\n", err))
 }
 
 // reach checks what is to be reached.

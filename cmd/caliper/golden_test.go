@@ -3,47 +3,13 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"text/tabwriter"
 
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer"
 )
-
-// golden compares got with a file of testdata, line by line.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, got, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	file, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v; go test -update makes it", err)
-	}
-	want, have := strings.Split(string(file), "\n"), strings.Split(string(got), "\n")
-	for i := range max(len(want), len(have)) {
-		var w, h string
-		if i < len(want) {
-			w = want[i]
-		}
-		if i < len(have) {
-			h = have[i]
-		}
-		if w != h {
-			t.Errorf("%s, line %d:\nwant %s\n got %s", path, i+1, w, h)
-		}
-	}
-	if t.Failed() {
-		t.Log("if that is how it should be now, run go test -update")
-	}
-}
 
 // A virtualRun is one row of a golden table.
 type virtualRun struct {
@@ -52,7 +18,7 @@ type virtualRun struct {
 }
 
 // table runs all with -J and prints one line for each.
-func table(t *testing.T, runs []virtualRun, check func(t *testing.T, r *report)) []byte {
+func table(t *testing.T, runs []virtualRun, check func(t *testing.T, r *report)) string {
 	var b bytes.Buffer
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "run\tpackets\tpaced\tgap p50\tgap max\tlate\tdropped\tppm\tlost\tresent\tMbit/s\t")
@@ -66,7 +32,7 @@ func table(t *testing.T, runs []virtualRun, check func(t *testing.T, r *report))
 		t.Run(run.name, func(t *testing.T) { check(t, r) })
 	}
 	w.Flush()
-	return b.Bytes()
+	return b.String()
 }
 
 // punctual is what holds for every single stream on an idle port.
@@ -116,7 +82,7 @@ func TestRates(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "rates", table(t, runs, punctual))
+	linktest.Golden(t, "rates.golden", table(t, runs, punctual))
 }
 
 // highest is the highest payload rate in bit/s that 1 Gbit/s has room for.
@@ -134,7 +100,7 @@ func highest(udp, ipv6 bool) int64 {
 // TestShapes is the same for what else there is to a single flow.
 func TestShapes(t *testing.T) {
 	n := strconv.Itoa(amount)
-	golden(t, "shapes", table(t, []virtualRun{
+	linktest.Golden(t, "shapes.golden", table(t, []virtualRun{
 		{"tcp -6", []string{"-b", "500M", "-n", n, "-6"}},
 		{"udp -6", []string{"-b", "500M", "-n", n, "-6", "-u"}},
 		{"tcp -6 highest", []string{"-b", fmt.Sprint(highest(false, true)), "-n", n, "-6"}},
@@ -151,7 +117,7 @@ func TestShapes(t *testing.T) {
 // TestSoftware has no card: in virtual time software is as exact as its clock.
 func TestSoftware(t *testing.T) {
 	n := strconv.Itoa(amount)
-	golden(t, "software", table(t, []virtualRun{
+	linktest.Golden(t, "software.golden", table(t, []virtualRun{
 		{"tcp", []string{"-b", "400M", "-n", n, "--card", "none"}},
 		{"tcp -R", []string{"-b", "400M", "-n", n, "--card", "none", "-R"}},
 		{"udp", []string{"-b", "123456789", "-n", n, "--card", "none", "-u"}},
@@ -169,7 +135,7 @@ func TestSoftware(t *testing.T) {
 // other, and only for each other; the gaps of each keep their mean.
 func TestManyStreams(t *testing.T) {
 	n := strconv.Itoa(amount)
-	golden(t, "streams", table(t, []virtualRun{
+	linktest.Golden(t, "streams.golden", table(t, []virtualRun{
 		{"tcp x 4", []string{"-b", "200M", "-n", n, "-P", "4"}},
 		{"udp x 4", []string{"-b", "200M", "-n", n, "-P", "4", "-u"}},
 		{"tcp both ways", []string{"-b", "400M", "-n", n, "--bidir"}},
@@ -186,7 +152,7 @@ func TestManyStreams(t *testing.T) {
 // counted and sent again, and the receiver has all of it in the end.
 func TestSlowWire(t *testing.T) {
 	wire := []string{"--port", "wire:rate=100M,delay=10ms,queue=20"}
-	golden(t, "slow", table(t, []virtualRun{
+	linktest.Golden(t, "slow.golden", table(t, []virtualRun{
 		{"tcp", append(wire, "-t", "2")},
 		{"tcp -R", append(wire, "-n", strconv.Itoa(amount), "-R")},
 	}, func(t *testing.T, r *report) {

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/netcaliper/caliper/link/linktest"
 )
-
-var update = flag.Bool("update", false, "write testdata/*.golden anew")
 
 // asCaliper is the environment variable that makes the test binary the program itself,
 // for tests of what only a process has: signals, rights, an end.

@@ -116,7 +116,7 @@ func TestNetthreadsGolden(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "$ caliper netthreads %s\n%s\n", strings.ReplaceAll(line, in, "in.pcap"), out)
 	}
-	golden(t, "netthreads", b.Bytes())
+	linktest.Golden(t, "netthreads.golden", b.String())
 }
 
 // TestNetthreadsBounce sends frames through a program and reads them back.

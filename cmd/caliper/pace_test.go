@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // bottleneck is a path with a card's port before it, whose rate is halved and then made
@@ -19,7 +21,7 @@ func TestLoop(t *testing.T) {
 		words := append([]string{"iperf3", "-c", "far", "-t", "6", "--port", bottleneck}, strings.Fields(args)...)
 		fmt.Fprintf(&all, "$ caliper %s\n%s\n", strings.Join(words, " "), succeed(t, words...).stdout)
 	}
-	golden(t, "loop", []byte(all.String()))
+	linktest.Golden(t, "loop.golden", all.String())
 }
 
 // TestPolicies paces by each policy, on a wire where nothing is in the way.

@@ -30,7 +30,7 @@ func decodePktgen(t testing.TB, s string) *pktgenFindings {
 }
 
 // pktgenTable runs all in virtual time and prints one line for each.
-func pktgenTable(t *testing.T, runs []virtualRun, check func(t *testing.T, f *pktgenFindings)) []byte {
+func pktgenTable(t *testing.T, runs []virtualRun, check func(t *testing.T, f *pktgenFindings)) string {
 	var b bytes.Buffer
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "run\tpackets\tmean gap\tasked\terror mean\tp95\tmax\tlate\tcontention\tdropped\tMbit/s\ttrace\t")
@@ -42,7 +42,7 @@ func pktgenTable(t *testing.T, runs []virtualRun, check func(t *testing.T, f *pk
 		t.Run(run.name, func(t *testing.T) { check(t, f) })
 	}
 	w.Flush()
-	return b.Bytes()
+	return b.String()
 }
 
 // exact is what holds for every schedule that the line can carry.
@@ -79,13 +79,13 @@ func TestPktgenFigures(t *testing.T) {
 		virtualRun{"spike bump", append(to, "-d", "13560", "--dist", "spike-bump", "-n", "3000")},
 		virtualRun{"poisson, IPv6", []string{"-i", "fd00::2", "-l", "18", "--dist", "exponential:100000", "-n", "30"}},
 	)
-	golden(t, "pktgen", pktgenTable(t, runs, exact))
+	linktest.Golden(t, "pktgen.golden", pktgenTable(t, runs, exact))
 }
 
 // TestPktgenTooFast asks for what the line cannot carry: all of it leaves, late by
 // contention and by nothing else.
 func TestPktgenTooFast(t *testing.T) {
-	golden(t, "pktgenfast", pktgenTable(t, []virtualRun{
+	linktest.Golden(t, "pktgenfast.golden", pktgenTable(t, []virtualRun{
 		{"1.02 Gbit/s", append(to, "-d", "12000", "-n", "3000")},
 		{"as fast as it goes", append(to, "-d", "0", "-l", "18", "-n", "3000")},
 		{"1 ms of that", append(to, "-d", "0", "-t", "0.001")},

@@ -2,22 +2,18 @@ package gaps
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/link/pcap"
 	"github.com/netcaliper/caliper/link/pcap/pcaptest"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
-
-var update = flag.Bool("update", false, "write testdata/*.golden anew")
 
 // TestExact has a capture that keeps a rate exactly, for which the gap of the schedule is
 // not a whole number of nanoseconds: 8528 bits at 300 Mbit/s are 28426 and 2/3 ns.
@@ -300,17 +296,5 @@ func TestGolden(t *testing.T) {
 		}
 		b.WriteByte('\n')
 	}
-	path := filepath.Join("testdata", "report.golden")
-	if *update {
-		if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v; go test -update makes it", err)
-	}
-	if !bytes.Equal(b.Bytes(), want) {
-		t.Errorf("%s is\n%s\nand now it would be\n%s\nIf that is how it should be, run go test -update", path, want, b.Bytes())
-	}
+	linktest.Golden(t, "report.golden", b.String())
 }

@@ -6,7 +6,8 @@
 //   - Sink and Null are devices for the bottom of a chain, Collector is a handler for
 //     its top. They write down what reaches them, and when.
 //   - UDP makes packets. Namespace gives a test a network of its own, Command runs a
-//     program that does not outlive it, Skip gives up a test for a reason.
+//     program that does not outlive it, Skip gives up a test for a reason, Golden compares
+//     with a file.
 //
 // The tests run as fast in real time as the device does, and in virtual time in no time.
 // They wait for what must happen; what waits in vain is ended by Bound or by go test.

@@ -2,11 +2,11 @@ package cc_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack/cc"
 )
@@ -52,15 +52,7 @@ func TestTable(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "testdata/table.txt", b.String())
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	want, err := os.ReadFile(file)
-	if err != nil || string(want) != got {
-		t.Errorf("%s has\n%s\nand the run gave\n%s", file, want, got)
-	}
+	linktest.Golden(t, "table.txt", b.String())
 }
 
 // jain is the fairness index of Jain, Chiu and Hawe: 1 where all have the same.
@@ -125,5 +117,5 @@ func TestStep(t *testing.T) {
 			fmt.Fprintln(&b)
 		}
 	}
-	golden(t, "testdata/step.txt", b.String())
+	linktest.Golden(t, "step.txt", b.String())
 }

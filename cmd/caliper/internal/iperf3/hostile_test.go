@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 const aCookie = "abcdefghijklmnopqrstuvwxyz234567abcd\x00"
@@ -387,7 +389,7 @@ func TestStop(t *testing.T) {
 			}
 			e.run()
 			if test.golden {
-				golden(t, "stop-"+test.name+".txt", e.text.String()+"== server\n"+e.serverText.String())
+				linktest.Golden(t, "stop-"+test.name+".txt", e.text.String()+"== server\n"+e.serverText.String())
 			}
 			if test.server {
 				if e.err == nil || !errors.Is(e.serveErr, ErrInterrupted) {

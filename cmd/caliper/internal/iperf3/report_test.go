@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // portable takes out of a report what is different on another machine.
@@ -30,7 +32,7 @@ func TestJSON(t *testing.T) {
 			e.result.Caliper = map[string]int{"packets": 1}
 			portable(e.result).Write(&b)
 			portable(e.serverResult).Write(&b)
-			golden(t, name+".json", b.String())
+			linktest.Golden(t, name+".json", b.String())
 			if e.text.Len()+e.serverText.Len() > 0 {
 				t.Errorf("something was written: %q %q", &e.text, &e.serverText)
 			}
@@ -74,7 +76,7 @@ func TestJSONError(t *testing.T) {
 	}
 	var b bytes.Buffer
 	portable(e.result).Write(&b)
-	golden(t, "refused.json", b.String())
+	linktest.Golden(t, "refused.json", b.String())
 }
 
 // TestServerOutput checks that what a server says is bounded, however long the test.

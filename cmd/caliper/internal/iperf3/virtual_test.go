@@ -4,16 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"github.com/netcaliper/caliper/link/linktest"
+)
 
 // An encounter is a client and a server in a world, and what came of it.
 type encounter struct {
@@ -69,24 +66,6 @@ func (e *encounter) check(t *testing.T) {
 	t.Helper()
 	if e.err != nil || e.serverErr != nil || e.serveErr != nil {
 		t.Fatalf("client: %v; test on the server: %v; server: %v", e.err, e.serverErr, e.serveErr)
-	}
-}
-
-// golden compares got with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	name = filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(name, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 	}
 }
 
@@ -152,7 +131,7 @@ func TestVirtual(t *testing.T) {
 				test.with(e)
 			}
 			e.run()
-			golden(t, test.name+".txt", e.text.String()+"== server\n"+e.serverText.String())
+			linktest.Golden(t, test.name+".txt", e.text.String()+"== server\n"+e.serverText.String())
 			e.check(t)
 		})
 	}
