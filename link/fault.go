@@ -10,10 +10,10 @@ import (
 
 // Faults says how often what goes wrong with a frame, each as a probability from 0 to 1.
 type Faults struct {
-	Drop      float64 // it does not arrive
-	Duplicate float64 // it is followed by a copy
-	Reorder   float64 // it goes later than it should, behind others
-	Corrupt   float64 // one bit of it is flipped
+	Drop      float64 `json:"drop,omitempty"`      // it does not arrive
+	Duplicate float64 `json:"duplicate,omitempty"` // it is followed by a copy
+	Reorder   float64 `json:"reorder,omitempty"`   // it goes later than it should, behind others
+	Corrupt   float64 `json:"corrupt,omitempty"`   // one bit of it is flipped
 }
 
 // FaultConfig sets up a Fault.

@@ -198,6 +198,9 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(text, &read); err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(string(text), `"faults":{"drop":0.001}`) {
+		t.Errorf("the faults are not as they are written by hand: %s", text)
+	}
 	if !reflect.DeepEqual(c, read) {
 		t.Errorf("%+v\nwant %+v\n%s", read, c, text)
 	}
