@@ -14,9 +14,6 @@ import (
 // checkControl returns an error if connections cannot have the controller that the host
 // was made for.
 func (h *Host) checkControl() error {
-	if err := checkLayout(); err != nil {
-		return err
-	}
 	if h.congestion == nil {
 		h.congestion = func() cc.Controller { return new(cc.Cubic) }
 	}

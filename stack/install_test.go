@@ -62,3 +62,40 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 
 // endpointOf returns the type of an endpoint with that type of sender.
 func endpointOf[Sender any]() reflect.Type { return reflect.TypeFor[struct{ snd *Sender }]() }
+
+// With another gVisor a host has its UDP and answers pings; what is TCP's is refused, and it
+// is said why.
+func TestAnotherLayoutFailsTCPAlone(t *testing.T) {
+	defer func(f func() error) { checkLayout = f }(checkLayout)
+	checkLayout = func() error { return errLayout("it is another") }
+	w, near, far := world(t, 1)
+	u, err := far.ListenPacket("udp", ":9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string, err error) {
+		if err == nil || !strings.Contains(err.Error(), "it is another") || !strings.Contains(err.Error(), "go.mod") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err = far.Listen("tcp", ":1")
+	refused("listen", err)
+	err = w.Run(func() {
+		_, err := near.Dial("tcp", "10.0.0.2:1")
+		refused("dial", err)
+		c, err := near.Dial("udp", "10.0.0.2:9")
+		if err == nil {
+			_, err = c.Write([]byte("hello"))
+		}
+		b := make([]byte, 10)
+		if err == nil {
+			_, _, err = u.ReadFrom(b)
+		}
+		if err != nil || string(b[:5]) != "hello" {
+			t.Errorf("UDP: %q, %v", b, err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
