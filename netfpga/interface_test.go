@@ -89,6 +89,37 @@ func TestReadyOnce(t *testing.T) {
 	}
 }
 
+// Who has found room before it was told of it is not told.
+func TestRoomFound(t *testing.T) {
+	clk, dev := clock.NewVirtual(), newBelow()
+	card := newCard(t, clk, dev, nil)
+	transmit := func(n int) (err error) {
+		for ; n > 0 && err == nil; n-- {
+			_, err = card.Transmit([]*link.Frame{frame(1514, 1_000_000)})
+		}
+		return err
+	}
+	ready, found := 0, 0
+	newFeed(card, func() *link.Frame {
+		if ready++; ready == 1 && transmit(40) != link.ErrFull {
+			t.Error("there is room for 40")
+		}
+		return nil
+	})
+	sender := card.NewSender(netfpga.SenderConfig{Ready: func() {
+		if found++; transmit(1) != nil {
+			t.Error("there is no room for one")
+		}
+	}})
+	if transmit(40) != link.ErrFull || sender.Inject(describe(1518, 1_000_000, true)) != link.ErrFull {
+		t.Fatal("there is room for all")
+	}
+	run(clk)
+	if found != 1 || ready != 1 {
+		t.Errorf("told of room %d times, the sender %d times", ready, found)
+	}
+}
+
 // A packet whose departure was cut is relative to the sender's own one before it. With a frame
 // between them it is absolute, as the card counts from that.
 func TestFrameBetweenPackets(t *testing.T) {

@@ -65,7 +65,7 @@ func (d *flawed) Counters() link.Counters {
 		c.Sent.Drops[link.LinkError] = d.counted.Sent.Drops[link.LinkError] & 1
 		c.Waiting = -int(c.Sent.Drops[link.LinkError])
 	case "has a counter that goes down":
-		c.More = []link.Counter{{Name: "left", Value: -int64(c.Sent.Frames)}}
+		c.More = []link.Counter{{Name: "left", Value: 1000 - int64(c.Sent.Frames)}}
 	case "has two counters of a name":
 		c.More = []link.Counter{{Name: "peak", Level: true}, {Name: "peak", Level: true}}
 	case "has a counter with a bad name":

@@ -20,6 +20,8 @@ func unhex(t *testing.T, s string) []byte {
 
 func TestPacketsBytes(t *testing.T) {
 	b := NewBuilder()
+	b.Add(Header{WireLen: 1500}, bytes.Repeat([]byte{0xff}, 1500))
+	b.Clear()
 	b.Add(Header{WireLen: 60, Clock: 0x0102030405060708, Absolute: true}, []byte{0xaa, 0xbb, 0xcc})
 	b.Add(Header{WireLen: 61, Clock: 7}, []byte{0xee})
 	b.Add(Header{WireLen: 1514, Clock: 9, Absolute: true, Port: 3}, []byte{0xdd})

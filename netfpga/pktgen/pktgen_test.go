@@ -17,6 +17,7 @@ type card struct {
 	clk     *clock.Virtual
 	gen     *Generator
 	busy    bool // the host leaves messages where they are
+	onOffer func()
 	replies []drivercomm.Reply
 	at      []clock.Time // when packets left
 	dropped int
@@ -53,6 +54,10 @@ func (c *card) Offer(msg []byte) {
 		panic("not a reply")
 	}
 	c.replies = append(c.replies, r)
+	if f := c.onOffer; f != nil {
+		c.onOffer = nil
+		f()
+	}
 	if !c.busy {
 		c.gen.Taken()
 	}
@@ -258,6 +263,21 @@ func TestReset(t *testing.T) {
 	c.run()
 	if got := c.departures(); got != "800 1600" {
 		t.Errorf("departures %s after the reset", got)
+	}
+}
+
+// A message that comes while the generator is at work is kept, and its memory may be used again.
+func TestMessageIsKept(t *testing.T) {
+	c := newCard(t)
+	c.onOffer = func() {
+		msg := message(100, 300)
+		c.gen.Receive(msg)
+		msg.Packets[0].Clock, msg.Packets[1].Clock = 1<<50, 1<<50
+	}
+	c.gen.Receive(drivercomm.NewReset())
+	c.run()
+	if got := c.departures(); got != "800 2400" {
+		t.Errorf("departures %s", got)
 	}
 }
 
