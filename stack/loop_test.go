@@ -70,6 +70,9 @@ type listener struct {
 	last    clock.Time
 	acks    int
 	waits   bool // a sample has come, and no Ack since
+	rtt     time.Duration
+
+	recovered int
 }
 
 func (l *listener) Sample(c *cc.Conn, s *pacer.Sample) {
@@ -82,6 +85,9 @@ func (l *listener) Sample(c *cc.Conn, s *pacer.Sample) {
 		l.t.Errorf("a sample of %v, and the connection has %v, smoothed %v, at least %v", s.RTT, c.RTT, c.SRTT, c.MinRTT)
 	}
 	l.waits = true
+	if s.RTT > 0 {
+		l.rtt = s.RTT
+	}
 }
 
 func (l *listener) Ack(c *cc.Conn, n int) {
@@ -89,8 +95,19 @@ func (l *listener) Ack(c *cc.Conn, n int) {
 	if !l.waits {
 		l.t.Error("Ack comes without a sample before it")
 	}
-	l.waits = false
+	if c.RTT != l.rtt {
+		l.t.Errorf("Ack sees a round trip of %v, the sample was %v", c.RTT, l.rtt)
+	}
+	l.waits, l.rtt = false, 0
 	l.Cubic.Ack(c, n)
+}
+
+func (l *listener) Recovered(c *cc.Conn) {
+	l.recovered++
+	if c.Cwnd != c.Ssthresh {
+		l.t.Errorf("after recovery a window of %d, want %d", c.Cwnd, c.Ssthresh)
+	}
+	l.Cubic.Recovered(c)
 }
 
 // A Sampler hears of every acknowledgement at the instant of its arrival, in recovery too, and
@@ -108,7 +125,7 @@ func TestSamplerHearsOfAll(t *testing.T) {
 		count.Loop = &conn.loop.link
 		p.near.ep.Listen(conn.loop.flow, count)
 	})
-	if got != 2e6 || fb.Delivered != l.acked || l.acked < got-64*segment || l.samples != count.acks || l.acks >= l.samples || fb.Retransmits == 0 {
+	if got != 2e6 || fb.Delivered != l.acked || l.acked < got-64*segment || l.samples != count.acks || l.acks >= l.samples || l.recovered == 0 || fb.Retransmits == 0 {
 		t.Errorf("%d bytes arrived, %d were delivered, the controller was told of %d in %d samples of %d acknowledgements, %d of them acked; %d retransmits",
 			got, fb.Delivered, l.acked, l.samples, count.acks, l.acks, fb.Retransmits)
 	}
