@@ -53,7 +53,7 @@ var doors = []string{module + "link/endpoint.door", module + "link.Inbox"}
 
 // ofWorlds are not followed: in a world there is one goroutine, and nobody to wait for.
 var ofWorlds = []string{
-	"(*" + module + "stack.Host).enter", "(*" + module + "stack.Host).touch",
+	"(*" + module + "stack.Host).enter", "(*" + module + "stack.Host).direct", "(*" + module + "stack.Host).touch",
 	"(*" + module + "stack.worldClock).AfterFunc", "(*" + module + "stack.softirq).run",
 }
 
