@@ -65,7 +65,7 @@ func TestWindowBeginsWithTenSegments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for address, mss := range map[string]int64{"10.0.0.2:80": 1420, "[fd00::2]:80": 1400} {
+	for address, mss := range map[string]int64{"10.0.0.2:80": 1448, "[fd00::2]:80": 1428} {
 		c, err := near.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)

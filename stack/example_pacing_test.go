@@ -72,6 +72,6 @@ func ExampleTCPConn_SetPacingRate() {
 		log.Fatal(err)
 	}
 	// Output:
-	// by the window: window 76 packets, 46.5 Mbit/s delivered, round trip 17.7 ms, at least 10.0 ms, 0 bytes wait
-	// at 20 Mbit/s : window 76 packets, 20.0 Mbit/s delivered, round trip 10.3 ms, at least 10.0 ms, 2944 bytes wait
+	// by the window: window 76 packets, 46.6 Mbit/s delivered, round trip 18.1 ms, at least 10.0 ms, 0 bytes wait
+	// at 20 Mbit/s : window 76 packets, 20.0 Mbit/s delivered, round trip 10.3 ms, at least 10.0 ms, 3000 bytes wait
 }

@@ -184,8 +184,8 @@ func testForgedICMP(t *testing.T, far string, seed uint64) {
 		if last := spy.sent[len(spy.sent)-1]; upperOf(last) == 20 {
 			spy.arrive(tooBig(uint32(rng.IntN(100)), last))
 			w.Sleep(10 * time.Millisecond)
-			if after := c.(*TCPConn).Feedback().MSS; after != 552-80 {
-				t.Errorf("the MSS is %d, want %d", after, 552-80)
+			if after := c.(*TCPConn).Feedback().MSS; after != 552-52 {
+				t.Errorf("the MSS is %d, want %d", after, 552-52)
 			}
 		}
 		c.(*TCPConn).Abort()

@@ -9,13 +9,14 @@ import (
 	"unsafe"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
 // netstack cannot be given a congestion controller of ours, but its connections hold theirs
 // in a field of an interface type with exported methods only. It is found by reflection,
-// and set while the connection is locked: the one place in this package where a type is
-// not asked. checkLayout compares all that is relied upon, so that another version of
+// and set while the connection is locked, and so is how large segments are: the one place in
+// this package where a type is not asked. checkLayout compares all that is relied upon, so that another version of
 // gVisor is refused and never guessed at.
 
 // congestionControl is netstack's interface of that name, in tcp/snd.go.
@@ -48,6 +49,18 @@ func checkEndpoint(endpoint reflect.Type) error {
 	if !ours.Implements(cc.Type) || !cc.Type.Implements(ours) {
 		return errLayout("the methods of its congestion controllers are others: " + cc.Type.String())
 	}
+	gso, ok := endpoint.FieldByName("gso")
+	if !ok || gso.Type != reflect.TypeFor[gstack.GSO]() {
+		return errLayout("tcp.Endpoint has no field gso that is a stack.GSO")
+	}
+	scoreboard, ok := endpoint.FieldByName("scoreboard")
+	if !ok || scoreboard.Type.Kind() != reflect.Pointer || scoreboard.Type.Elem().Kind() != reflect.Struct {
+		return errLayout("tcp.Endpoint has no field scoreboard that points to a struct")
+	}
+	smss, ok := scoreboard.Type.Elem().FieldByName("smss")
+	if !ok || smss.Type.Kind() != reflect.Uint16 {
+		return errLayout("the scoreboard has no field smss that is a uint16")
+	}
 	return nil
 }
 
@@ -58,15 +71,22 @@ func errLayout(what string) error {
 var errNoSender = errors.New("the connection has no sender")
 
 // install puts c in charge of the window of ep, which the caller has locked, and returns
-// the sender's state, which belongs to the lock. checkLayout has been passed.
-func install(ep *tcp.Endpoint, c congestionControl) (*tcp.TCPSenderState, error) {
-	snd := reflect.ValueOf(ep).Elem().FieldByName("snd")
+// what of the sender is ours to read and set, which belongs to the lock. checkLayout has been
+// passed.
+func install(ep *tcp.Endpoint, c congestionControl) (*sender, error) {
+	endpoint := reflect.ValueOf(ep).Elem()
+	snd := endpoint.FieldByName("snd")
 	if snd.IsNil() {
 		return nil, errNoSender
 	}
-	field := func(name string) unsafe.Pointer {
-		return unsafe.Pointer(snd.Elem().FieldByName(name).UnsafeAddr())
+	field := func(of reflect.Value, name string) unsafe.Pointer {
+		return unsafe.Pointer(of.FieldByName(name).UnsafeAddr())
 	}
-	reflect.NewAt(snd.Elem().FieldByName("cc").Type(), field("cc")).Elem().Set(reflect.ValueOf(c))
-	return (*tcp.TCPSenderState)(field("TCPSenderState")), nil
+	reflect.NewAt(snd.Elem().FieldByName("cc").Type(), field(snd.Elem(), "cc")).Elem().Set(reflect.ValueOf(c))
+	return &sender{
+		TCPSenderState: (*tcp.TCPSenderState)(field(snd.Elem(), "TCPSenderState")),
+		gso:            (*gstack.GSO)(field(endpoint, "gso")),
+		smss:           (*uint16)(field(endpoint.FieldByName("scoreboard").Elem(), "smss")),
+		unused:         unusedOptions(ep.SendTSOk, ep.SACKPermitted),
+	}, nil
 }

@@ -334,7 +334,7 @@ func TestFlowsAreForgotten(t *testing.T) {
 					c := p.dial(t, 9)
 					accepted()
 					end(c, peer.(*TCPConn))
-					p.world.Sleep(2 * time.Minute)
+					p.world.Sleep(3 * time.Minute)
 				}
 				// # frames of another flow, by which the hold finds those that are idle
 				u, err := p.near.Dial("udp", "10.0.0.2:9")

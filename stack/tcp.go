@@ -127,7 +127,7 @@ func (c *TCPConn) SetNoDelay(on bool) error {
 		return c.fail("set", err)
 	}
 	c.host.touch()
-	c.loop.words.nagle.Store(!on)
+	c.loop.tcp.setNagle(!on)
 	c.ep.SocketOptions().SetDelayOption(!on)
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 type tcpSide struct {
 	*shared
 	ep         *tcp.Endpoint
-	snd        *tcp.TCPSenderState
+	snd        *sender
 	controller cc.Controller
 	sampler    cc.Sampler // the controller, if it is one
 	conn       cc.Conn
@@ -44,6 +44,7 @@ func (t *tcpSide) begin(controller cc.Controller) error {
 	t.window = t.snd.SndCwnd
 	t.take(controller)
 	t.look()
+	t.snd.superSize(false, 0)
 	t.firstMSS = t.conn.MSS
 	t.say()
 	return nil
@@ -117,6 +118,7 @@ func (t *tcpSide) sentTo() pacer.Seq {
 // look takes in what netstack knows.
 func (t *tcpSide) look() {
 	s := &t.conn
+	t.snd.fullSize()
 	s.MSS = t.snd.MaxPayloadSize
 	// After a timeout netstack starts from 0, and what was sent before counts it down.
 	s.Outstanding = max(0, t.snd.Outstanding)
@@ -141,6 +143,7 @@ func (t *tcpSide) apply() {
 		w.clamped.Store(false)
 	}
 	t.snd.Ssthresh, t.snd.SndCwnd, t.window = s.Ssthresh, window, window
+	t.snd.superSize(w.nagle.Load(), t.writtenTo().From(s.Nxt))
 }
 
 // say says what others are to know.
@@ -220,6 +223,13 @@ func (t *tcpSide) hearNow() {
 	if t.hear() {
 		t.decided()
 	}
+}
+
+// setNagle says whether Nagle's algorithm is used.
+func (t *tcpSide) setNagle(on bool) {
+	defer t.lock()()
+	t.words.nagle.Store(on)
+	t.snd.superSize(on, t.writtenTo().From(pacer.Seq(t.snd.SndNxt)))
 }
 
 // push has netstack send what the window allows now.

@@ -73,9 +73,9 @@ func TestCapture(t *testing.T) {
 		frame int   // length of the data's frames, in bytes
 		gap   int64 // ns
 	}{
-		{"tcp", []string{"-b", "500M", "-n", "1M"}, testbed.MAC(0), 14 + 20 + 32 + 1420, 22720},
-		{"tcp -6", []string{"-b", "500M", "-n", "1M", "-6"}, testbed.MAC(0), 14 + 40 + 32 + 1400, 22400},
-		{"tcp -R", []string{"-b", "500M", "-n", "1M", "-R"}, testbed.MAC(1), 14 + 20 + 32 + 1420, 22720},
+		{"tcp", []string{"-b", "500M", "-n", "1M"}, testbed.MAC(0), 14 + 20 + 32 + 1448, 23168},
+		{"tcp -6", []string{"-b", "500M", "-n", "1M", "-6"}, testbed.MAC(0), 14 + 40 + 32 + 1428, 22848},
+		{"tcp -R", []string{"-b", "500M", "-n", "1M", "-R"}, testbed.MAC(1), 14 + 20 + 32 + 1448, 23168},
 		{"udp", []string{"-b", "500M", "-n", "1M", "-u"}, testbed.MAC(0), 14 + 20 + 8 + 1448, 23168},
 		{"udp -6 -R", []string{"-b", "500M", "-n", "1M", "-u", "-6", "-R"}, testbed.MAC(1), 14 + 40 + 8 + 1428, 22848},
 		{"software", []string{"-b", "100M", "-n", "1M", "-u", "--card", "none"}, testbed.MAC(0), 14 + 20 + 8 + 1448, 115840},

@@ -62,9 +62,8 @@ func payloadRate(speed int64, mtu, length int, udp, ipv6, acks bool) int64 {
 	if length == 0 {
 		length = 128 << 10
 	}
-	// netstack keeps 40 bytes for TCP options and uses 12 of them, for time stamps.
-	const tcp, options, kept = 20, 12, 40
-	mss := mtu - ip - tcp - kept
+	const tcp, options = 20, 12 // time stamps
+	mss := mtu - ip - tcp - options
 	segments := int64(length / mss)
 	total := segments * wire(mss, tcp+options)
 	if rest := length % mss; rest > 0 {

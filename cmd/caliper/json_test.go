@@ -86,7 +86,7 @@ func TestJSONKeys(t *testing.T) {
 		mss  any // of a segment with time stamps; none with UDP
 		args []string
 	}{
-		{tcpKeys, 1420.0, nil},
+		{tcpKeys, 1448.0, nil},
 		{udpKeys, nil, []string{"-u"}},
 	} {
 		args := append([]string{"iperf3", "-c", "far", "-J", "-b", "500M", "-n", "1M", "--title", "T"}, test.args...)

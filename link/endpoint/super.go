@@ -12,9 +12,9 @@ import (
 var _ gstack.GSOEndpoint = (*Endpoint)(nil)
 
 // SupportedGSO implements GSOEndpoint: TCP is cut here, or below.
-func (*Endpoint) SupportedGSO() gstack.SupportedGSO { return gstack.GSONotSupported }
+func (*Endpoint) SupportedGSO() gstack.SupportedGSO { return gstack.HostGSOSupported }
 
-// GSOMaxSize implements GSOEndpoint: the largest IP packet, in bytes.
+// GSOMaxSize implements GSOEndpoint: an IP packet, in bytes.
 func (*Endpoint) GSOMaxSize() uint32 { return link.MaxSuper - link.EthernetHeader }
 
 // segmentSize returns how much payload a frame of a TCP packet carries at most, in bytes: what
