@@ -152,8 +152,7 @@ func (p *parcel) refused() {
 }
 
 // end counts a packet that waits no longer, and reports whether that was all of its datagram.
-// The
-// door's lock is held.
+// The door's lock is held.
 func (p *parcel) end(left bool) bool {
 	a, payload := p.account, p.payload
 	if d := p.whole; d != nil {
