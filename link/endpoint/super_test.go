@@ -295,8 +295,8 @@ func TestSuperIsAccounted(t *testing.T) {
 	third := b.write(e)
 	h.Close()
 	e.Drain()
-	if want := []string{"4100-5100 true", "5100-6100 false", "6100-7100 false", "7100-8100 false"}; !slices.Equal(loop.left, want) || h.Stats.Drops[link.Closed] != 3 {
-		t.Errorf("%q, %v", loop.left, h.Stats.Drops)
+	if want := []string{"4100-5100 true", "5100-6100 false", "6100-7100 false", "7100-8100 false"}; !slices.Equal(loop.left, want) || h.Counters().Sent.Drops[link.Closed] != 3 {
+		t.Errorf("%q, %v", loop.left, h.Counters().Sent.Drops)
 	}
 	if n := third.ReadRefs(); n != 1 {
 		t.Errorf("%d references", n)
