@@ -192,3 +192,24 @@ func FuzzReceive(f *testing.F) {
 		}
 	})
 }
+
+// What is longer than the MTU by a byte neither leaves nor arrives.
+func TestMTUIsKept(t *testing.T) {
+	clk := clock.NewVirtual()
+	sink := linktest.NewSink(clk, link.Info{MTU: 1500})
+	e := endpoint.New(sink, clk, endpoint.Config{})
+	e.Attach(nobody{})
+	for _, over := range []int{0, 1} {
+		pkt := packet(1472 + over)
+		write(e, pkt)
+		e.Flush()
+		if n := pkt.ReadRefs(); n != 1 || len(sink.Records) != 1 || e.Sent.Drops[link.TooLong] != uint64(over) {
+			t.Errorf("%d over: %d references, %d left, %v", over, n, len(sink.Records), e.Sent.Drops)
+		}
+		pkt.DecRef()
+		sink.Arrive(linktest.UDP(dst, src, make([]byte, 1472+over)))
+		if e.Received.Frames != 1 || e.Received.Drops[link.TooLong] != uint64(over) {
+			t.Errorf("%d over: %d arrived, %v", over, e.Received.Frames, e.Received.Drops)
+		}
+	}
+}

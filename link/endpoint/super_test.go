@@ -124,7 +124,8 @@ func TestSuperIsCut(t *testing.T) {
 		{payload: counting(1448), mss: 1448, options: slices.Concat(timestamp, oneBlock)},
 		{payload: counting(4000), mss: 1460, options: oneBlock, v6: false},
 		{payload: counting(65_000), mss: 1460, pieces: 5, seq: 1<<32 - 100},
-		{payload: counting(5000), mss: 9000, options: timestamp}, // more than the device takes
+		{payload: counting(4000), mss: 1000, options: slices.Concat(timestamp, oneBlock)}, // a path that takes less
+		{payload: counting(5000), mss: 9000, options: timestamp},                          // more than the device takes
 		{payload: counting(1), mss: 1448, options: timestamp},
 		{options: timestamp, mss: 1448, flags: header.TCPFlagAck},
 	} {
