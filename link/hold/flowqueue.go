@@ -90,14 +90,20 @@ func (q *flowQueue) readAhead() {
 		return
 	}
 	q.left = q.wheel.Soon(q.ahead[:])
-	sum := clock.Time(0)
-	for _, i := range q.ahead[:q.left] {
-		sum += q.flows.at(i).at
+	ahead, sum := q.ahead[:q.left], clock.Time(0)
+	for _, i := range ahead {
+		fl := q.flows.at(i)
+		sum += fl.at + clock.Time(fl.key.Proto) + clock.Time(q.flows.chained(i).hash)
 	}
-	for _, i := range q.ahead[:q.left] {
+	for _, i := range ahead {
+		f := q.flows.at(i).tail
+		sum += clock.Time(f.Size.Wire) + clock.Time(f.Full) + f.Depart + clock.Time(f.Len())
+		sum += clock.Time(q.flows.buckets[q.flows.bucket(q.flows.chained(i).hash)])
+	}
+	for _, i := range ahead {
 		fl := q.flows.at(i)
 		f := fl.head()
-		sum += clock.Time(f.Size.Wire + f.Len())
+		sum += clock.Time(f.Size.Wire) + f.Depart
 		if fl.pacer != nil {
 			sum += fl.pacer.Next(f.Size, f.Depart)
 		}

@@ -11,13 +11,26 @@ import (
 // bucket a flow (linear hashing: Litwin, VLDB 1980), so that no frame waits for all flows
 // to be moved.
 type table struct {
-	pages   []*[pageSize]flow
+	pages   []*page
 	end     uint32 // the indices from here on were never used; 0 is none
 	free    uint32 // the first of those that were used and are free
 	used    int
 	buckets []uint32 // the first flow of each chain
 	half    uint32   // the largest power of two that is not above len(buckets)
 	seed    maphash.Seed
+}
+
+// page is some flows. What a search looks at stands apart from the rest of them, close
+// together: it goes through a chain without their coming into the processor's caches.
+type page struct {
+	chain [pageSize]chained
+	flows [pageSize]flow
+}
+
+// chained is a flow's place in a chain.
+type chained struct {
+	hash uint32
+	next uint32 // in the chain of its bucket, or of those that are free
 }
 
 // pageSize makes a page large enough for the heap to round it up to nothing.
@@ -28,17 +41,19 @@ func newTable() table {
 }
 
 // at returns the flow of an index. It stays where it is.
-func (t *table) at(i uint32) *flow { return &t.pages[i/pageSize][i%pageSize] }
+func (t *table) at(i uint32) *flow { return &t.pages[i/pageSize].flows[i%pageSize] }
+
+func (t *table) chained(i uint32) *chained { return &t.pages[i/pageSize].chain[i%pageSize] }
 
 // find returns the index of a flow, or 0, and the hash of its key.
 func (t *table) find(key *pacer.Flow) (i, hash uint32) {
 	hash = uint32(maphash.Comparable(t.seed, *key))
 	for i = t.buckets[t.bucket(hash)]; i != 0; {
-		fl := t.at(i)
-		if fl.hash == hash && fl.key == *key {
+		c := t.chained(i)
+		if c.hash == hash && t.at(i).key == *key {
 			break
 		}
-		i = fl.next
+		i = c.next
 	}
 	return i, hash
 }
@@ -54,11 +69,11 @@ func (t *table) bucket(hash uint32) uint32 {
 func (t *table) alloc() (uint32, *flow) {
 	i := t.free
 	if i != 0 {
-		t.free = t.at(i).next
+		t.free = t.chained(i).next
 	} else {
 		i = t.end
 		if t.end++; int(i/pageSize) == len(t.pages) {
-			t.pages = append(t.pages, new([pageSize]flow))
+			t.pages = append(t.pages, new(page))
 		}
 	}
 	fl := t.at(i)
@@ -69,17 +84,19 @@ func (t *table) alloc() (uint32, *flow) {
 // insert adds a flow that find did not find.
 func (t *table) insert(key *pacer.Flow, hash uint32) (uint32, *flow) {
 	i, fl := t.alloc()
-	fl.key, fl.hash, fl.state = *key, hash, known
-	t.link(i, fl)
+	fl.key, fl.state = *key, known
+	t.chained(i).hash = hash
+	t.link(i)
 	if t.used++; t.used > len(t.buckets) {
 		t.split()
 	}
 	return i, fl
 }
 
-func (t *table) link(i uint32, fl *flow) {
-	b := t.bucket(fl.hash)
-	fl.next, t.buckets[b] = t.buckets[b], i
+func (t *table) link(i uint32) {
+	c := t.chained(i)
+	b := t.bucket(c.hash)
+	c.next, t.buckets[b] = t.buckets[b], i
 }
 
 // split adds a bucket, for one half of the flows of another.
@@ -91,28 +108,28 @@ func (t *table) split() {
 		t.half *= 2
 	}
 	for i != 0 {
-		fl := t.at(i)
-		after := fl.next
-		t.link(i, fl)
+		after := t.chained(i).next
+		t.link(i)
 		i = after
 	}
 }
 
 // remove takes a flow out of the table.
 func (t *table) remove(i uint32) {
-	fl := t.at(i)
-	p := &t.buckets[t.bucket(fl.hash)]
+	c := t.chained(i)
+	p := &t.buckets[t.bucket(c.hash)]
 	for *p != i {
-		p = &t.at(*p).next
+		p = &t.chained(*p).next
 	}
-	*p = fl.next
+	*p = c.next
 	t.used--
 	t.release(i)
 }
 
 // release gives back what alloc returned.
 func (t *table) release(i uint32) {
-	*t.at(i) = flow{next: t.free}
+	*t.at(i) = flow{}
+	*t.chained(i) = chained{next: t.free}
 	t.free = i
 }
 
