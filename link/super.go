@@ -270,11 +270,11 @@ func (s *Super) headL4(b []byte) {
 }
 
 // CompleteSum puts the checksum over all bytes from start on at sum, where the
-// pseudo-header's sum stands. As with UDP 0 says that there is none, it is written as -0,
-// which for TCP is the same (RFC 768, 1071).
+// pseudo-header's sum stands. UDP's 0 says that there is none: there it is written as -0 (RFC
+// 768), which with TCP would be taken for wrong by whoever compares rather than adds.
 func CompleteSum(b []byte, start, sum int) {
 	c := ^Fold(Sum(0, b[start:]))
-	if c == 0 {
+	if c == 0 && sum-start == udpSum {
 		c = 0xffff
 	}
 	binary.BigEndian.PutUint16(b[sum:], c)

@@ -375,7 +375,7 @@ func FuzzSuperSet(f *testing.F) {
 	})
 }
 
-// A checksum that comes out as 0 is written as -0.
+// A checksum that comes out as 0 is written as -0 with UDP, and as 0 with TCP.
 func TestCompleteSum(t *testing.T) {
 	src, dst := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:2")
 	complete := func(payload []byte) (want, got []byte) {
@@ -393,6 +393,10 @@ func TestCompleteSum(t *testing.T) {
 	want, got := complete(want[26:28])
 	if !bytes.Equal(got, want) || got[26] != 0xff || got[27] != 0xff {
 		t.Errorf("%x\n%x", got, want)
+	}
+	tcp := []byte{16: 0xff, 17: 0xff, 19: 0}
+	if link.CompleteSum(tcp, 0, 16); !bytes.Equal(tcp, make([]byte, 20)) {
+		t.Errorf("%x", tcp)
 	}
 }
 
