@@ -10,7 +10,7 @@
 //	pci           the bus: one transfer at a time, and what it costs     (section 3.1)
 //	pktgen        the generator on the card, in its native form          (section 5)
 //	firmware      the same as a program on the NetThreads machine        (sections 4, 5)
-//	port          the MAC: departure at a tick, the line's speed
+//	mac           of an Ethernet port: departure at a tick, the line's speed
 //
 // The life of a frame: Transmit accounts for its bytes and its asked departure
 // (Frame.Sched, else Frame.Depart) in a transmit buffer, and keeps the frame itself in a
@@ -66,9 +66,9 @@ import (
 	"github.com/netcaliper/caliper/netfpga/driver"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/firmware"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/netfpga/pci"
 	"github.com/netcaliper/caliper/netfpga/pktgen"
-	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -106,20 +106,20 @@ func New(clk clock.Clock, below link.Device, config *Config) (*Card, error) {
 	if c.counter, err = cfg.counter(); err != nil {
 		return nil, fmt.Errorf("netfpga: %w", err)
 	}
-	var macs []*port.Port
+	var macs []*mac.MAC
 	for n, dev := range append([]link.Device{below}, cfg.Below...) {
-		mac, err := port.New(clk, port.Config{Speed: cfg.Speed, Tick: cfg.Tick, Counter: c.counter})
+		m, err := mac.New(clk, mac.Config{Speed: cfg.Speed, Tick: cfg.Tick, Counter: c.counter})
 		if err != nil {
 			return nil, fmt.Errorf("netfpga: %w", err)
 		}
-		macs = append(macs, mac)
-		c.ports = append(c.ports, newInterface(c, n, mac, dev, &cfg))
+		macs = append(macs, m)
+		c.ports = append(c.ports, newInterface(c, n, m, dev, &cfg))
 	}
 	ends := &ending{Clock: clk, at: clock.Never}
 	c.bus = pci.New(ends, cfg.PCI)
 	if cfg.Firmware == nil {
 		c.gen = pktgen.New(clk, pktgen.Config{
-			Counter: c.counter, Ports: macs, Host: toHost{c.bus}, Late: cfg.Late,
+			Counter: c.counter, MACs: macs, Host: toHost{c.bus}, Late: cfg.Late,
 			Dropped: func(port int) { c.ports[port].dropped() },
 		})
 	} else if err := c.runFirmware(&cfg, macs, ends); err != nil {
@@ -132,8 +132,8 @@ func New(clk clock.Clock, below link.Device, config *Config) (*Card, error) {
 		Received: func(port int, frame []byte) { c.ports[port].fromCard(frame) },
 	})
 	c.bus.Connect(c.driver, fromHost{c})
-	for n, mac := range macs {
-		mac.Connect(line{c.ports[n]}, c.gen.Sender(n))
+	for n, m := range macs {
+		m.Connect(line{c.ports[n]}, c.gen.Sender(n))
 	}
 	if c.firmware == nil {
 		c.driver.Up()

@@ -7,7 +7,7 @@ import (
 	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/netfpga/driver"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -83,8 +83,8 @@ type moverLine struct {
 	m *mover
 }
 
-// Leave implements port.Line.
-func (l moverLine) Leave(d *port.Departure) bool {
+// Leave implements mac.Line.
+func (l moverLine) Leave(d *mac.Departure) bool {
 	l.m.copied += copy(l.txring.First().frame.Bytes(), l.m.out[l.m.slot][:])
 	return l.line.Leave(d)
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 	"github.com/netcaliper/caliper/netfpga/firmware"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/netfpga/netthreads"
 	"github.com/netcaliper/caliper/netfpga/netthreads/programs"
 	"github.com/netcaliper/caliper/netfpga/pci"
 	"github.com/netcaliper/caliper/netfpga/pktgen"
-	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -85,7 +85,7 @@ type generator interface {
 	Taken()
 
 	// Sender returns what a port tells that its frame has left.
-	Sender(port int) port.Sender
+	Sender(port int) mac.Sender
 
 	// Stop ends the generator: nothing more is launched or offered.
 	Stop()
@@ -95,11 +95,11 @@ type generator interface {
 
 // runFirmware gives the card a machine for a generator. The card's interfaces come up
 // when the program has begun.
-func (c *Card) runFirmware(cfg *Config, macs []*port.Port, ends *ending) error {
+func (c *Card) runFirmware(cfg *Config, macs []*mac.MAC, ends *ending) error {
 	var err error
 	c.firmware, err = firmware.New(c.clk, firmware.Config{
 		Image: cfg.Firmware.Image, Machine: cfg.Firmware.Machine,
-		Counter: c.counter, Ports: macs,
+		Counter: c.counter, MACs: macs,
 		Bus:  machineBus{toHost{c.bus}, ends, cfg.PCI.Transfer},
 		Busy: c.busy,
 		Launched: func(port int, packet []byte, tick uint64, dropped bool) {

@@ -8,7 +8,7 @@ import (
 	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/netfpga/driver"
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -23,7 +23,7 @@ type Interface struct {
 	info  link.Info
 	above link.Handler
 	below link.Device
-	mac   *port.Port
+	mac   *mac.MAC
 	route Route
 
 	txring txRing    // what the driver and the card have, the oldest first
@@ -38,8 +38,8 @@ type Interface struct {
 	account account
 }
 
-func newInterface(c *Card, n int, mac *port.Port, below link.Device, cfg *Config) *Interface {
-	i := &Interface{card: c, n: n, mac: mac, below: below, route: cfg.Receive, keep: cfg.Firmware}
+func newInterface(c *Card, n int, m *mac.MAC, below link.Device, cfg *Config) *Interface {
+	i := &Interface{card: c, n: n, mac: m, below: below, route: cfg.Receive, keep: cfg.Firmware}
 	i.info = below.Info()
 	i.info.Name = cfg.Name
 	if n > 0 {
@@ -124,11 +124,11 @@ func wireLen(f *link.Frame) int {
 	return max(drivercomm.MinWire, f.Len(), f.Size.Wire-overhead)
 }
 
-// line is what the port sends to.
+// line is what the MAC sends to.
 type line struct{ *Interface }
 
-// Leave implements port.Line: the frame that the driver was given leaves.
-func (i line) Leave(d *port.Departure) bool {
+// Leave implements mac.Line: the frame that the driver was given leaves.
+func (i line) Leave(d *mac.Departure) bool {
 	g := i.leaving().Pop()
 	f := g.frame
 	if f == nil {
@@ -163,7 +163,7 @@ func (i line) Leave(d *port.Departure) bool {
 }
 
 // kept returns what kept a paced frame from leaving at its tick.
-func (i line) kept(g given, d *port.Departure) lateness {
+func (i line) kept(g given, d *mac.Departure) lateness {
 	switch {
 	case !g.frame.Paced || d.Due <= g.tick && d.At.Sub(d.DueAt) < i.info.Tick:
 		return onTime

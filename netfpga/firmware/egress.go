@@ -2,7 +2,7 @@ package firmware
 
 import (
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/pacer/queue"
 )
@@ -25,8 +25,8 @@ type launched struct {
 type egress struct {
 	g     *Generator
 	n     int // of the port
-	port  *port.Port
-	taken port.Occupancy // of its line, with all that was launched
+	mac   *mac.MAC
+	taken mac.Occupancy // of its line, with all that was launched
 
 	waiting queue.Ring[launched]
 	bytes   int // in waiting
@@ -35,8 +35,8 @@ type egress struct {
 // free returns the first tick at which the line is free for what is launched next. A machine
 // in real time, which may be behind the port, has but its own frames on it.
 func (e *egress) free() uint64 {
-	if !e.g.real && e.port.Free() > e.taken.Free() { // the device below had no room for a time
-		e.taken = e.port.Occupancy()
+	if !e.g.real && e.mac.Free() > e.taken.Free() { // the device below had no room for a time
+		e.taken = e.mac.Occupancy()
 	}
 	return e.taken.Free()
 }
@@ -65,13 +65,13 @@ func (e *egress) push(b []byte, tick uint64) {
 // pop takes out the first packet.
 func (e *egress) pop() { e.bytes -= size(e.waiting.Pop().bytes) }
 
-// launch gives the first packet to the port.
+// launch gives the first packet to the MAC.
 func (e *egress) launch(now clock.Time) {
 	p := e.waiting.First()
-	e.port.Launch(p.bytes, p.tick, now)
+	e.mac.Launch(p.bytes, p.tick, now)
 }
 
-// Sent implements port.Sender: the first packet has left.
+// Sent implements mac.Sender: the first packet has left.
 func (e *egress) Sent(now clock.Time) {
 	if e.waiting.Len() == 0 { // stopped from within
 		return
@@ -83,7 +83,7 @@ func (e *egress) Sent(now clock.Time) {
 }
 
 func (e *egress) stop() {
-	e.port.Cancel()
+	e.mac.Cancel()
 	for e.waiting.Len() > 0 {
 		e.pop()
 	}

@@ -44,9 +44,9 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/netfpga/netthreads"
 	"github.com/netcaliper/caliper/netfpga/pktgen"
-	"github.com/netcaliper/caliper/netfpga/port"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -59,8 +59,8 @@ type Config struct {
 	// register's 32 bits for all of the time that has passed when it begins.
 	Counter drivercomm.Counter
 
-	Ports []*port.Port // Ethernet port 0 and on
-	Bus   Bus
+	MACs []*mac.MAC // of Ethernet port 0 and on
+	Bus  Bus
 
 	// Busy reports whether packets that were given to the driver may still be launched.
 	Busy func() bool
@@ -143,9 +143,9 @@ func New(clk clock.Clock, config Config) (*Generator, error) {
 	g.machine, g.config = m, config
 	g.timer = clk.AfterFunc(time.Hour, g.goOn)
 	g.timer.Stop()
-	g.ports = make([]egress, len(config.Ports))
+	g.ports = make([]egress, len(config.MACs))
 	for i := range g.ports {
-		g.ports[i] = egress{g: g, n: i, port: config.Ports[i], taken: config.Ports[i].Occupancy()}
+		g.ports[i] = egress{g: g, n: i, mac: config.MACs[i], taken: config.MACs[i].Occupancy()}
 	}
 	g.host.init(g)
 	return g, nil
@@ -161,7 +161,7 @@ func (g *Generator) Start() {
 }
 
 // Sender returns what a port tells that its frame has left.
-func (g *Generator) Sender(port int) port.Sender { return &g.ports[port] }
+func (g *Generator) Sender(port int) mac.Sender { return &g.ports[port] }
 
 // hostPort is the number of the port that the driver's messages come by.
 const hostPort = 1

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/pacer/queue"
 )
@@ -15,9 +15,9 @@ const outputSlots = drivercomm.Slots - 2
 
 // egress is the way of the packets to one Ethernet port.
 type egress struct {
-	g    *Generator
-	n    int // of the port
-	port *port.Port
+	g   *Generator
+	n   int // of the port
+	mac *mac.MAC
 
 	jobs     queue.Ring[job]
 	nextID   uint64
@@ -42,8 +42,8 @@ type output struct {
 	wire     int // bytes on the wire, without FCS
 }
 
-func (e *egress) init(g *Generator, n int, p *port.Port) {
-	e.g, e.n, e.port = g, n, p
+func (e *egress) init(g *Generator, n int, m *mac.MAC) {
+	e.g, e.n, e.mac = g, n, m
 	e.freeOut = make([]*output, 0, outputSlots)
 	e.sending.timer = g.clk.AfterFunc(time.Duration(clock.Never), e.imminent)
 	e.sending.timer.Stop()
@@ -81,7 +81,7 @@ func (e *egress) prepareWork() bool {
 
 // reset forgets everything that was not sent.
 func (e *egress) reset(now uint64) {
-	e.port.Cancel()
+	e.mac.Cancel()
 	for e.jobs.Len() > 0 {
 		e.jobs.Pop()
 	}

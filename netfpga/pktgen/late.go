@@ -125,5 +125,5 @@ func (e *egress) late(departure uint64, now clock.Time) (uint64, bool) {
 
 // earliest returns the first tick at which a packet can leave.
 func (e *egress) earliest(now clock.Time) uint64 {
-	return max(e.g.counter.Up(now), e.port.Free())
+	return max(e.g.counter.Up(now), e.mac.Free())
 }

@@ -26,7 +26,7 @@ package pktgen
 
 import (
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/pacer/queue"
 )
@@ -34,7 +34,7 @@ import (
 // Config sets up a Generator.
 type Config struct {
 	Counter drivercomm.Counter
-	Ports   []*port.Port // Ethernet port 0 and on, at most drivercomm.MaxPorts
+	MACs    []*mac.MAC // of Ethernet port 0 and on, at most drivercomm.MaxPorts
 	Host    Host
 	Late    Late
 
@@ -93,16 +93,16 @@ func New(clk clock.Clock, config Config) *Generator {
 	g := &Generator{clk: clk, counter: config.Counter, late: config.Late, dropped: config.Dropped}
 	g.quota.host = config.Host
 	g.freeIn = make([]*input, 0, drivercomm.Slots)
-	g.ports = make([]egress, len(config.Ports))
+	g.ports = make([]egress, len(config.MACs))
 	for i := range g.ports {
-		g.ports[i].init(g, i, config.Ports[i])
+		g.ports[i].init(g, i, config.MACs[i])
 	}
 	g.reset(clk.Now())
 	return g
 }
 
 // Sender returns what a port tells that its frame has left.
-func (g *Generator) Sender(port int) port.Sender { return &g.ports[port] }
+func (g *Generator) Sender(port int) mac.Sender { return &g.ports[port] }
 
 // Receive takes a message from the driver, which has arrived over the bus. It is not kept.
 func (g *Generator) Receive(msg *drivercomm.Message) {

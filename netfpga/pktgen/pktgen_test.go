@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
-	"github.com/netcaliper/caliper/netfpga/port"
+	"github.com/netcaliper/caliper/netfpga/mac"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
@@ -30,16 +30,16 @@ func newCardOf(t testing.TB, ports int, late Late) *card {
 	c := &card{clk: clock.NewVirtual()}
 	tick := drivercomm.NetFPGATick()
 	counter := drivercomm.Counter{Tick: tick}
-	var macs []*port.Port
+	var macs []*mac.MAC
 	for range ports {
-		p, err := port.New(c.clk, port.Config{Speed: 1e9, Tick: tick, Counter: counter})
+		p, err := mac.New(c.clk, mac.Config{Speed: 1e9, Tick: tick, Counter: counter})
 		if err != nil {
 			t.Fatal(err)
 		}
 		macs = append(macs, p)
 	}
 	c.gen = New(c.clk, Config{
-		Counter: counter, Ports: macs, Host: c, Late: late,
+		Counter: counter, MACs: macs, Host: c, Late: late,
 		Dropped: func(int) { c.dropped++ },
 	})
 	for n, p := range macs {
@@ -63,7 +63,7 @@ func (c *card) Offer(msg []byte) {
 	}
 }
 
-func (c *card) Leave(d *port.Departure) bool {
+func (c *card) Leave(d *mac.Departure) bool {
 	c.at = append(c.at, d.At)
 	return true
 }

@@ -13,7 +13,7 @@ const Horizon = 5000
 // sending is the state of a sending thread, the only one that sends packets to its port.
 type sending struct {
 	next     uint64  // id of the packet that is sent next
-	launched *output // in the port
+	launched *output // by the MAC
 	last     uint64  // departure of the packet before, in ticks, as it was scheduled
 	schedule schedule
 	timer    clock.Timer
@@ -66,7 +66,7 @@ func (e *egress) manageSending() bool {
 	}
 	g.stats.Packets++
 	s.launched = out
-	e.port.Launch(out.wire, departure, now)
+	e.mac.Launch(out.wire, departure, now)
 	return true
 }
 
@@ -84,7 +84,7 @@ func (e *egress) imminent() {
 	e.g.wake()
 }
 
-// Sent implements port.Sender: the launched packet has left.
+// Sent implements mac.Sender: the launched packet has left.
 func (e *egress) Sent(now clock.Time) {
 	s := &e.sending
 	if s.launched == nil {

@@ -1,4 +1,4 @@
-package port
+package mac
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 // writes down how they leave.
 type bench struct {
 	clk    clock.Clock
-	port   *Port
+	mac    *MAC
 	asked  []uint64
 	frames []int // their bytes
 	refuse int   // how many frames the line still refuses
@@ -25,12 +25,12 @@ type bench struct {
 
 func newBench(t *testing.T, clk clock.Clock, c Config) *bench {
 	t.Helper()
-	p, err := New(clk, c)
+	m, err := New(clk, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{clk: clk, port: p}
-	p.Connect(b, b)
+	b := &bench{clk: clk, mac: m}
+	m.Connect(b, b)
 	return b
 }
 
@@ -41,7 +41,7 @@ func (b *bench) add(asked uint64, n int) {
 
 func (b *bench) launch(now clock.Time) {
 	if len(b.frames) > 0 {
-		b.port.Launch(b.frames[0], b.asked[0], now)
+		b.mac.Launch(b.frames[0], b.asked[0], now)
 		b.frames, b.asked = b.frames[1:], b.asked[1:]
 	}
 }
@@ -80,7 +80,7 @@ func run(clk *clock.Virtual) {
 	}
 }
 
-// config returns that of a port whose clock is the host's.
+// config returns that of a MAC whose clock is the host's.
 func config(speed int64, tick drivercomm.Tick) Config {
 	return Config{Speed: speed, Tick: tick, Counter: drivercomm.Counter{Tick: tick}}
 }
@@ -221,12 +221,12 @@ func TestRefusedFrameWaitsForResume(t *testing.T) {
 		t.Fatalf("left while there was no room: %s", b)
 	}
 	clk.RunUntil(1001)
-	b.port.Resume()
+	b.mac.Resume()
 	run(clk)
 	if got, want := b.String(), "126@1008 refused; 210@1680 queued"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	b.port.Resume() // with nothing refused
+	b.mac.Resume() // with nothing refused
 	run(clk)
 	if b.sent != 2 {
 		t.Errorf("%d frames sent, want 2", b.sent)
@@ -238,7 +238,7 @@ func TestCancel(t *testing.T) {
 	b := newBench(t, clk, gigabit)
 	b.add(10, 60)
 	b.launch(0)
-	b.port.Cancel()
+	b.mac.Cancel()
 	run(clk)
 	if len(b.left) != 0 || b.sent != 0 {
 		t.Errorf("a cancelled frame left: %s", b)
@@ -294,15 +294,15 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func BenchmarkPort(b *testing.B) {
+func BenchmarkMAC(b *testing.B) {
 	clk := clock.NewVirtual()
-	p, err := New(clk, gigabit)
+	m, err := New(clk, gigabit)
 	if err != nil {
 		b.Fatal(err)
 	}
-	l := &loop{port: p}
-	p.Connect(l, l)
-	p.Launch(1514, 0, 0)
+	l := &loop{mac: m}
+	m.Connect(l, l)
+	m.Launch(1514, 0, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		clk.Step()
@@ -314,9 +314,9 @@ func BenchmarkPort(b *testing.B) {
 
 // loop launches a frame behind the other.
 type loop struct {
-	port *Port
-	due  uint64
+	mac *MAC
+	due uint64
 }
 
 func (l *loop) Leave(d *Departure) bool { l.due = d.Due; return true }
-func (l *loop) Sent(now clock.Time)     { l.port.Launch(1514, 0, now) }
+func (l *loop) Sent(now clock.Time)     { l.mac.Launch(1514, 0, now) }
