@@ -87,8 +87,8 @@ type Info struct {
 	// Batch is how many frames the device makes good use of in one call of Transmit; 0 says
 	// that one is as good as many.
 	Batch int
-	// Super is the largest super-segment that the device takes, in bytes (see Frame.Total); 0
-	// says that it takes none. A device that passes frames on as they are says 0.
+	// Super is the largest super-segment that the device takes, in bytes, with its one set of
+	// headers; 0 says that it takes none. A device that passes frames on as they are says 0.
 	Super int
 	// Tick is what departure times are rounded up to, where Paces is true.
 	Tick time.Duration

@@ -5,20 +5,25 @@ import "github.com/netcaliper/caliper/pacer"
 // outgoing tells what of a TCP connection's bytes has left and was acknowledged, each counted
 // once.
 type outgoing struct {
-	left  pacer.Seq // what comes before it has left, or was dropped
+	left  pacer.Seq // the end of what has left or was dropped; before it only lost is missing
 	acked pacer.Seq // what comes before it has been acknowledged
-	lost  []gap     // what was dropped, and has not left since
+	lost  []gap     // what was dropped or passed over, and has not left since
 	spare []gap     // memory for the next lost
 }
 
-// gap is what was dropped before it left, and has not left since: from seq to end.
+// gap is what lies from seq to end.
 type gap struct{ seq, end pacer.Seq }
 
 // departed notes that the data from seq to end has left, or was dropped, and returns how many
-// bytes have left by that for the first time. Both come in order, but for what is sent again.
+// bytes have left by that for the first time. What leaves comes in order, but for what is sent
+// again. A drop may come before what waits ahead of it has left, and of one at the endpoint's
+// door nobody hears: both leave a gap.
 func (o *outgoing) departed(seq, end pacer.Seq, left bool) int64 {
 	switch {
 	case o.left.Before(end):
+		if o.left.Before(seq) {
+			o.lost = append(o.lost, gap{o.left, seq})
+		}
 		seq = seq.Later(o.left)
 		o.left = end
 		if left {

@@ -346,6 +346,41 @@ func TestGapsAreFilledByParts(t *testing.T) {
 	}
 }
 
+// Frames are dropped behind others that still wait, as a flow's bound does, and at the door,
+// where nobody is told: each byte that leaves counts once all the same.
+func TestDropsOutOfOrder(t *testing.T) {
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 4))
+		first := pacer.Seq(random.Uint32())
+		o, total := &outgoing{left: first}, int64(0)
+		depart := func(i int, left bool) { total += o.departed(first+pacer.Seq(100*i), first+pacer.Seq(100*i+100), left) }
+		const frames = 200
+		var waiting, again []int
+		for i := range frames {
+			switch random.IntN(4) {
+			case 0: // the bound
+				depart(i, false)
+				again = append(again, i)
+			case 1: // the door
+				again = append(again, i)
+			default:
+				waiting = append(waiting, i)
+			}
+			for len(waiting) > random.IntN(20) {
+				depart(waiting[0], true)
+				waiting = waiting[1:]
+			}
+		}
+		for _, i := range append(waiting, again...) {
+			depart(i, true)
+			depart(i, random.IntN(2) == 0)
+		}
+		if total != 100*frames || len(o.lost) != 0 {
+			t.Errorf("seed %d: %d of %d bytes have left, and there are still %v", seed, total, 100*frames, o.lost)
+		}
+	}
+}
+
 // TestPacingBesideWriting changes the pacing of a UDP socket while another goroutine writes.
 func TestPacingBesideWriting(t *testing.T) {
 	clk := clock.NewReal()

@@ -81,7 +81,7 @@ func (e *Endpoint) outgoingSuper(out *written, segment int, now clock.Time) {
 	fl.sequence.sent(tcp, f.Size.Payload)
 	fl.waiting += s.Frames()
 	fresh := fl.tcp.fresh(s.seq)
-	if fresh && s.Len() <= e.info.Super {
+	if fresh && pkt.Size() <= e.info.Super {
 		fl.tcp.holds(s.seq, s.seq+pacer.Seq(f.Size.Payload))
 		e.put(f)
 		return

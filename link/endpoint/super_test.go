@@ -304,3 +304,25 @@ func TestSuperIsAccounted(t *testing.T) {
 	}
 	third.DecRef()
 }
+
+// TestSuperStaysWhole hands down as much as netstack does at most, behind one set of headers:
+// it waits in netstack's memory, whatever the segments' headers add up to.
+func TestSuperStaysWhole(t *testing.T) {
+	for _, mss := range []int{1448, 524, 216} {
+		clk := clock.NewVirtual()
+		sink := linktest.NewSink(clk, link.Info{MTU: 1500})
+		h := hold.New(sink, clk, nil)
+		e := New(h, clk, Config{})
+		b := bulk{payload: counting((link.MaxSuper - 200) / mss * mss), mss: mss, options: timestamp}
+		pkt := b.packet(e)
+		key, _ := pacer.Parse(pkt.ToView().AsSlice())
+		pkt.DecRef()
+		h.Do(pacer.Pace(key, &pacer.Rate{BitsPerSecond: 1e6, Unit: pacer.IP}))
+		pkt = b.write(e)
+		if n := pkt.ReadRefs(); n != 2 || len(sink.Records) != 1 {
+			t.Errorf("segments of %d: %d references, %d left", mss, n, len(sink.Records))
+		}
+		h.Close()
+		pkt.DecRef()
+	}
+}
