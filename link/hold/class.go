@@ -13,7 +13,7 @@ type class struct {
 	rate     pacer.Rate   // of 0 bit/s if there is none
 	queues   [2]flowQueue // by rank
 	shared   uint32       // the flow of those that have none of their own, or 0
-	counters ClassCounters
+	counters *ClassCounters
 }
 
 // classify returns the class of a frame.
@@ -48,9 +48,8 @@ func (h *Hold) setClasses() {
 	}
 	h.classes = h.classes[:0:0]
 	for _, config := range append([]Class{h.config.Default.named()}, h.config.Classes...) {
-		c := &class{Class: config}
+		c := &class{Class: config, counters: &ClassCounters{Name: config.Name}}
 		c.Weight = max(c.Weight, 1)
-		c.counters.Name = c.Name
 		if was := before[c.Name]; was != nil {
 			c.counters, c.rate = was.counters, was.rate
 			for rank := range c.queues {

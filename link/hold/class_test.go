@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netcaliper/caliper/link"
 	"github.com/netcaliper/caliper/link/hold"
+	"github.com/netcaliper/caliper/link/linktest"
 	"github.com/netcaliper/caliper/pacer"
 	"github.com/netcaliper/caliper/pacer/clock"
 )
@@ -246,5 +248,35 @@ func TestClassesChangeUnderTraffic(t *testing.T) {
 	}
 	if got := r.Classes(); len(got) != 3 || got[1].Name != "fast" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestClassesChangeAboveAFullDevice changes the classes while frames wait for room below: their
+// class has been charged for them, and counts them when they leave, or are dropped.
+func TestClassesChangeAboveAFullDevice(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		clk := clock.NewVirtual()
+		sink := linktest.NewSink(clk, link.Info{MTU: 1500, Batch: 8})
+		sink.Room, sink.Every = 2, time.Millisecond
+		classes := []hold.Class{{Name: "one", Rule: from(1, 1)}}
+		h := hold.New(sink, clk, &hold.Config{Classes: classes})
+		h.Attach(nobody{})
+		for i := range 20 {
+			f := link.NewFrame(1000)
+			f.Flow = pacer.Flow{Proto: pacer.ProtoUDP, SrcPort: uint16(i % 2)}
+			h.Transmit([]*link.Frame{f})
+		}
+		if err := h.SetClasses(classes, hold.Class{Weight: 2}); err != nil {
+			t.Fatal(err)
+		}
+		if !closes {
+			clk.RunUntil(clock.Time(time.Second))
+		}
+		h.Close()
+		for _, c := range h.Classes() {
+			if n := c.Frames + c.Dropped(); n != 10 || (c.Dropped() > 0) != closes {
+				t.Errorf("class %s: %d frames have left, %v of 10", c.Name, c.Frames, c.Drops)
+			}
+		}
 	}
 }

@@ -36,7 +36,7 @@ type ClassCounters struct {
 func (h *Hold) Classes() []ClassCounters {
 	all := make([]ClassCounters, len(h.classes))
 	for i, c := range h.classes {
-		all[i] = c.counters
+		all[i] = *c.counters
 	}
 	return all
 }
