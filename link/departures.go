@@ -51,7 +51,7 @@ type Departures struct {
 	Software bool
 
 	// Dropped is what did not leave, and Waiting how many frames had not left when it was
-	// counted. Who knows the devices adds them up.
+	// counted. The owner of the devices adds them up.
 	Dropped Drops
 	Waiting uint64
 

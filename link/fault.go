@@ -221,8 +221,8 @@ func (d *faulty) pass(frames []*Frame) {
 // happens draws a random number where a fault is possible at all.
 func (d *faulty) happens(p float64) bool { return p > 0 && d.rand.Float64() < p }
 
-// lend gives out the slice for frames to be handed on, until hand. Who is told of a
-// frame in between may send others.
+// lend gives out the slice for frames to be handed on, until hand. In between others may be
+// sent, by an Origin that is told of a frame.
 func (d *faulty) lend() []*Frame {
 	out := d.out[:0]
 	d.out = nil

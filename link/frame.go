@@ -13,8 +13,8 @@ import (
 //
 // The bytes are one piece with room before and behind them, so that headers are put on
 // and taken off without copying. The one copy, out of the stack's scattered buffers, is
-// made when the frame is filled: at 1500 bytes it takes some 40 ns, and in exchange every
-// device below reads and writes a plain slice.
+// made when the frame is filled, or cut off its Super: at 1500 bytes it takes some 40 ns, and
+// in exchange every device below reads and writes a plain slice.
 type Frame struct {
 	Flow pacer.Flow
 	Size pacer.Size
@@ -26,7 +26,7 @@ type Frame struct {
 	// Depart is when the first bit shall leave; what has passed, as 0 always has, asks
 	// for no more than that it leaves at once.
 	Depart clock.Time
-	// The others are set by whom they concern, and say themselves whether they are.
+	// Each of the other times is set by the device it names, and is not set before.
 	Sched    clock.Optional // scheduled: the asked time, moved behind what the port sends before it
 	Enqueued clock.Optional // when software handed it, or would have, to the device that sends it
 	Sent     clock.Optional // actual: when the first bit left, by the device that knows

@@ -5,11 +5,31 @@
 // frame really left.
 //
 //	stack          emits packets
-//	link/endpoint  makes frames of them
-//	link/hold      asks flows' pacers, keeps frames until (departure - lead)
+//	link/endpoint  makes frames of them, or super-segments of up to 64 KiB
+//	link/hold      keeps them, and asks their flows' pacers when their departure is near
 //	netfpga.Card   sends each at its 8 ns tick          (or no card: lead 0)
 //	Trace          writes down asked, scheduled and actual times; pcap.Capture: the bytes
-//	link/wire      emulated wire and bottleneck         (or link/nic)
+//	link/wire      emulated wire and bottleneck         (or link/nic: a real interface)
+//
+// # Where to look
+//
+// Where does a frame get its departure? In package hold: Frame.Depart is what its pacer asks
+// for, and Frame.Sched is when the wire is free for it (hold.go there).
+//
+// Where is it cut? Where it gets its departure: Hold calls Frame.Cut when the turn of the next
+// frame of a super-segment comes. Above a device that takes none, package endpoint does
+// (super.go).
+//
+// Who owns its bytes? The frame has an Owner, a Pool or whoever lent the memory, who has them
+// back when the frame is freed (pool.go). The frame itself belongs to one device at a time, and
+// the last one calls Free.
+//
+// Where is it counted? In each device, as sent, dropped or waiting: Device.Counters has one
+// shape, and Chain goes through all devices (counters.go). Stats.Drop is where frames are dropped.
+//
+// What is a port? The end of a chain, which a host sends into: an interface (link/nic), one end
+// of a wire, or a file (stack/testbed makes them). The rate of a port, which all its flows share,
+// is hold.Config.Rate.
 //
 // # Rules
 //

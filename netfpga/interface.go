@@ -93,7 +93,7 @@ func (i *Interface) Transmit(frames []*link.Frame) (int, error) {
 			i.wait.full = true
 			return n, link.ErrFull
 		}
-		if !f.Enqueued.IsSet() { // else who is above has offered it before
+		if !f.Enqueued.IsSet() { // else the device above has offered it before
 			f.Enqueued = clock.At(now)
 		}
 		i.sender = nil

@@ -38,5 +38,5 @@ func (a *appSide) room(n int) int {
 // wrote notes that n bytes were given to netstack.
 func (a *appSide) wrote(n int) { a.words.written.Add(int64(n)) }
 
-// wake wakes who waits.
+// wake wakes the writers that wait.
 func (a *appSide) wake() { a.writers.Notify(waiter.WritableEvents) }

@@ -51,9 +51,9 @@ func (b bounds) mayLead(window int, srtt time.Duration) int {
 	return max(2*b.waiting, min(b.lead, 2*window+int(int64(window)*int64(windowLead)/int64(srtt))))
 }
 
-// mayWrite returns how many of n bytes a writer may write who is so many bytes ahead of what
-// has left and may be ahead by lead; 0 if it has to wait. One that waits already goes on when
-// half of that has left. A part of a block is whole segments, so that it is cut as all of it
+// mayWrite returns how many of n bytes may be written, 0 if the writer has to wait. It is so
+// many bytes ahead of what has left, and may be ahead by lead. One that waits already goes on
+// when half of that has left. A part of a block is whole segments, so that it is cut as all of it
 // would be.
 func mayWrite(n, ahead, lead, mss int, waits bool) int {
 	most := lead

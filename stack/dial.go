@@ -70,8 +70,8 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	return c, nil
 }
 
-// connect connects the socket and waits until it is connected, or ctx has ended. Nothing of
-// ctx is left with a socket that is connected: its end only wakes who waits here.
+// connect connects the socket and waits until it is connected, or ctx has ended. A socket that
+// is connected has nothing more to do with ctx, whose end only ends the wait here.
 func (c *TCPConn) connect(ctx context.Context, remote netip.AddrPort) error {
 	if d, ok := ctx.Deadline(); ok {
 		if err := c.host.checkDate(d); err != nil {

@@ -26,8 +26,9 @@
 //
 // A world runs on one goroutine. After each event the stack it touched is brought to
 // rest before anything else happens: segments of open connections are processed on that
-// goroutine (inline.go), and for others netstack's is waited for. All randomness comes from the world's seed: the
-// same seed gives the same frames at the same times, on any number of processors.
+// goroutine (inline.go), and for others netstack's is waited for. All randomness comes from
+// the world's seed: the same seed gives the same frames at the same times, on any number of
+// processors.
 //
 // # Limits
 //

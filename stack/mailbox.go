@@ -6,8 +6,8 @@ import "sync/atomic"
 // waits for the other. One goroutine at a time puts values in, and one at a time takes them
 // out. The zero mailbox is empty.
 //
-// Values travel in batches. Who swaps a batch out of a field has it to itself, until it is
-// stored again.
+// Values travel in batches. A goroutine that has swapped a batch out of a field has it to
+// itself, until it stores it again.
 type mailbox[T any] struct {
 	full, empty atomic.Pointer[[]T]
 }

@@ -180,7 +180,7 @@ func (s *socket) block(d *side, try func() tcpip.Error) error {
 	}
 }
 
-// parker returns who waits when the caller blocks, or nil if nobody can.
+// parker returns what waits when the caller blocks, or nil if nothing can.
 func (h *Host) parker() parker {
 	if h.world == nil {
 		r := routines.Get().(routine)

@@ -113,7 +113,7 @@ func (w *World) step() bool {
 // deadlock says who waits.
 func (w *World) deadlock() error {
 	who := w.whoWaits()
-	// Asked behind that: who has intruded since may have ended, and is not found any more.
+	// Asked after that: an intruder may have ended since, and is not found any more.
 	if err := w.intruded(); err != nil {
 		return err
 	}

@@ -105,8 +105,8 @@ func (e *Endpoint) ParseHeader(pkt *gstack.PacketBuffer) bool {
 // SetOnCloseAction implements LinkEndpoint.
 func (e *Endpoint) SetOnCloseAction(f func()) { e.settings.onClose.Store(&f) }
 
-// Close implements LinkEndpoint. The stack calls it when it is closed; the device below
-// is closed by who made it.
+// Close implements LinkEndpoint. The stack calls it when it is closed. It does not close the
+// device below.
 func (e *Endpoint) Close() {
 	e.door.close()
 	if f := e.settings.onClose.Swap(nil); f != nil && *f != nil {

@@ -13,8 +13,8 @@ func (h *Hold) flow(f *link.Frame) (uint32, *flow) {
 	if i == 0 {
 		class := h.classify(f)
 		s := h.classes[class].shared
-		// Who has begun to share goes on with it until nothing waits there, so that
-		// its frames stay in order.
+		// A flow that has begun to share goes on with it until nothing waits there, so
+		// that its frames stay in order.
 		if h.flows.used >= h.config.Flows || s != 0 && h.flows.at(s).tail != nil {
 			return h.sharedFlow(class)
 		}

@@ -11,6 +11,9 @@
 //	plan       Frame.Sched is when the wire is free for it
 //	flush      the device below has it, with all others for this instant if it likes batches
 //
+// A super-segment waits whole. When it is the oldest of its flow the next frame is cut off it,
+// and that frame is the flow's head.
+//
 // As nobody is asked before that, a rate that changes counts for all that waits:
 // from the command to the first departure at the new gap it takes at most the lead and
 // one gap.
@@ -21,8 +24,8 @@
 // That instant is written to Frame.Sched. The reports tell it from what was asked for.
 //
 // A frame is handed on before its start by the lead of the device below (link.Info.Lead),
-// and exactly then to one that does not pace. Frames for the same instant leave one behind the other,
-// inside of a class the one that came first first. Where more is due than the wire or
+// and exactly then to one that does not pace. Frames for the same instant leave one behind the
+// other, and inside a class in the order in which they came. Where more is due than the wire or
 // the rate of the port takes, classes share by weight; what one of them does not use
 // goes to the others (start-time fair queueing: Goyal, Vin, Cheng, SIGCOMM 1996).
 //
@@ -36,7 +39,7 @@
 // frame on.
 //
 // Frames that have their departure when they come (Frame.Paced) keep it. They belong to
-// no class, and who made them sees to their rate and order.
+// no class, and their maker sees to their rate and order.
 //
 // # Flows
 //

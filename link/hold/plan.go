@@ -77,9 +77,9 @@ func (h *Hold) near(c *choice) clock.Time {
 	return c.start
 }
 
-// pick finds who is next in a rank of those that are due until the given time: of all
-// classes that are due when the first of them can start, the one that has had least for
-// its weight. The others are not due before wake.
+// pick finds the next frame of a rank among those that are due until the given time: of all
+// classes that are due when the first of them can start, that of the class that has had least
+// for its weight. The other classes are not due before wake.
 func (h *Hold) pick(best *choice, rank int, until clock.Time) (wake clock.Time) {
 	wake = clock.Never
 	if h.active[rank] == 0 {

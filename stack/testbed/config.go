@@ -26,8 +26,8 @@ type Config struct {
 const (
 	// TCPIP is a host with a TCP/IP stack.
 	TCPIP = ""
-	// Bare is a chain of devices without TCP/IP above it: who has frames of his own for it
-	// attaches himself to Host.Top.
+	// Bare is a chain of devices without TCP/IP above it, for a program that has frames of
+	// its own and attaches to Host.Top.
 	Bare = "bare"
 	// Sink is the end of a link at which all that arrives is thrown away.
 	Sink = "sink"
