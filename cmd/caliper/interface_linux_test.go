@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,21 +23,27 @@ func face(t *testing.T, name string) netlink.Link {
 }
 
 // changes listens to what becomes of interfaces from now on. What it returns waits until one
-// of that name has a flag, as rtnetlink has it, and returns its index.
+// of that name has a flag, as rtnetlink has it, and returns its index. The socket is closed
+// when the test has ended, and not some time later: the next test may count open files.
 func changes(t *testing.T) func(name string, flag uint32) (index int) {
 	t.Helper()
-	news := make(chan netlink.LinkUpdate, 100)
-	done := make(chan struct{})
-	t.Cleanup(func() { close(done) })
-	must(t, netlink.LinkSubscribe(news, done))
+	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
+	must(t, err)
+	t.Cleanup(s.Close)
 	return func(name string, flag uint32) int {
-		for n := range news {
-			if n.Attrs().Name == name && n.IfInfomsg.Flags&flag != 0 {
-				return n.Attrs().Index
+		t.Helper()
+		for {
+			messages, _, err := s.Receive()
+			must(t, err)
+			for _, m := range messages {
+				header := unix.NlMsghdr(m.Header)
+				link, err := netlink.LinkDeserialize(&header, m.Data)
+				must(t, err)
+				if a := link.Attrs(); a.Name == name && a.RawFlags&flag != 0 {
+					return a.Index
+				}
 			}
 		}
-		t.Fatalf("nothing more is heard of interface %s", name)
-		return 0
 	}
 }
 
