@@ -69,10 +69,10 @@ func benchmarkVirtual(b *testing.B, withCard bool) {
 			return
 		}
 		buf := make([]byte, 128<<10)
-		before := near.ep.Sent.Frames
+		before := near.Counters().Sent.Frames
 		began := near.Now()
 		b.ResetTimer()
-		for near.ep.Sent.Frames-before < uint64(b.N) {
+		for near.Counters().Sent.Frames-before < uint64(b.N) {
 			if _, err := c.Write(buf); err != nil {
 				b.Error(err)
 				return
@@ -80,7 +80,7 @@ func benchmarkVirtual(b *testing.B, withCard bool) {
 		}
 		b.StopTimer()
 		took := b.Elapsed().Seconds()
-		b.ReportMetric(float64(near.ep.Sent.Frames-before)/took, "packets/s")
+		b.ReportMetric(float64(near.Counters().Sent.Frames-before)/took, "packets/s")
 		b.ReportMetric(near.Now().Sub(began).Seconds()/took, "x-real-time")
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

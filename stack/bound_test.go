@@ -232,8 +232,8 @@ func TestDeviceThatIsFull(t *testing.T) {
 	if len(open) != conns || most > 20*1460 || written-int(*got) > conns*(mostLead+1<<17) {
 		t.Errorf("%d bytes of a connection waited, and %d were written that did not arrive", most, written-int(*got))
 	}
-	if drops := near.ep.Sent.Dropped(); drops != 0 {
-		t.Errorf("%d were dropped: %v", drops, near.ep.Sent.Drops)
+	if drops := near.Counters().Sent.Drops.Total(); drops != 0 {
+		t.Errorf("%d were dropped: %v", drops, near.Counters().Sent.Drops)
 	}
 	if want := int64(3 * 10_000 * 1400 * 9 / 10); *got < want {
 		t.Errorf("%d bytes arrived, want %d", *got, want)

@@ -300,9 +300,8 @@ func (h *Host) Now() time.Time { return h.clk.Wall(h.clk.Now()) }
 // Speed returns the line speed of the host's port in bit/s; 0 if it has none.
 func (h *Host) Speed() int64 { return h.below.Info().Speed }
 
-// Sent returns what the host's endpoint has sent, and dropped. It is called on the clock's
-// goroutine.
-func (h *Host) Sent() link.Stats { return h.ep.Sent }
+// Counters returns what the host's endpoint has counted. It is called on the clock's goroutine.
+func (h *Host) Counters() link.Counters { return h.ep.Counters() }
 
 // Stats returns counters of netstack: retransmissions, checksum errors and so on.
 func (h *Host) Stats() tcpip.Stats { return h.stack.Stats() }

@@ -265,8 +265,8 @@ func play(t *testing.T, seed uint64, ethernet bool, text []byte) (counts [3]int)
 	if err != nil {
 		t.Error(err)
 	}
-	if counted := h.ep.Received.Frames + h.ep.Received.Dropped(); counted != uint64(d.arrived) {
-		t.Errorf("%d frames arrived, and %+v are counted", d.arrived, h.ep.Received)
+	if counted := h.Counters().Received.Frames + h.Counters().Received.Drops.Total(); counted != uint64(d.arrived) {
+		t.Errorf("%d frames arrived, and %+v are counted", d.arrived, h.Counters().Received)
 	}
 	w.Close()
 	runtime.ReadMemStats(&after)

@@ -127,7 +127,7 @@ func testForgedICMP(t *testing.T, far string, seed uint64) {
 			forged++
 			spy.arrive(b)
 			w.Sleep(time.Duration(rng.IntN(1e6)))
-			if got := host.ep.Received.Drops[link.Forged]; got != forged {
+			if got := host.Counters().Received.Drops[link.Forged]; got != forged {
 				t.Fatalf("%d forged messages were dropped, want %d: the last one got through: % x", got, forged, b)
 			}
 		}
@@ -353,14 +353,14 @@ func TestUDPKnowsThePath(t *testing.T) {
 			w.Sleep(2 * time.Second)
 			writes(1500-headers, nil)
 			// # forged: for another port, too small
-			forged := host.ep.Received.Drops[link.Forged]
+			forged := host.Counters().Received.Drops[link.Forged]
 			last := spy.sent[len(spy.sent)-1]
 			spy.arrive(tooBig(1300, changed(last, func(b []byte) { b[upperOf(b)+1]++ })))
 			if forged++; remote[0] == '[' {
 				spy.arrive(tooBig(1200, last))
 				forged++
 			}
-			if got := host.ep.Received.Drops[link.Forged]; got != forged {
+			if got := host.Counters().Received.Drops[link.Forged]; got != forged {
 				t.Errorf("%d were dropped, want %d", got, forged)
 			}
 			writes(1500-headers, nil)

@@ -37,8 +37,8 @@ func TestDoorIsBounded(t *testing.T) {
 	e.Flush()
 	e.Flush() // counted once
 	left, dropped, waiting := a.Counts()
-	if e.Sent.Drops[link.QueueFull] != more || len(d.got) != doorSize || left.Packets != doorSize || dropped.Packets != more || waiting != (Datagrams{}) || told != doorSize {
-		t.Errorf("%d left, %v are counted: %v left, %v dropped, %v wait, %d were told", len(d.got), e.Sent.Drops, left, dropped, waiting, told)
+	if e.sent.Drops[link.QueueFull] != more || len(d.got) != doorSize || left.Packets != doorSize || dropped.Packets != more || waiting != (Datagrams{}) || told != doorSize {
+		t.Errorf("%d left, %v are counted: %v left, %v dropped, %v wait, %d were told", len(d.got), e.sent.Drops, left, dropped, waiting, told)
 	}
 	if wake, _ := e.door.put(one, 0); !wake {
 		t.Error("nobody comes for what is written behind a flush")

@@ -99,9 +99,7 @@ type Endpoint struct {
 	supers  []*super
 	pool    link.Pool
 
-	// Sent and Received count frames and drops of either direction. They belong to the
-	// clock's goroutine.
-	Sent, Received link.Stats
+	sent, received link.Stats
 }
 
 // New returns an endpoint above below.
@@ -150,7 +148,7 @@ func (e *Endpoint) Flush() {
 	e.door.run(&e.door.before)
 	now := e.clk.Now()
 	packets, lost := e.door.take()
-	e.Sent.Drops[link.QueueFull] += uint64(lost)
+	e.sent.Drops[link.QueueFull] += uint64(lost)
 	for i := range packets {
 		e.outgoing(&packets[i], now)
 		packets[i] = written{}
@@ -170,7 +168,7 @@ func (e *Endpoint) put(f *link.Frame) {
 		e.transmit()
 	}
 	if e.frames.Len() == maxFrames {
-		e.Sent.Drop(f, link.QueueFull)
+		e.sent.Drop(f, link.QueueFull)
 		return
 	}
 	e.frames.Push(f)
@@ -179,9 +177,11 @@ func (e *Endpoint) put(f *link.Frame) {
 func (e *Endpoint) transmit() {
 	for !e.full && e.frames.Len() > 0 {
 		frames := e.frames.Run()
-		sent := count(frames)
+		sent, bytes := count(frames)
 		n, err := e.below.Transmit(frames)
-		e.Sent.Frames += uint64(sent - count(frames[n:]))
+		rest, restBytes := count(frames[n:])
+		e.sent.Frames += uint64(sent - rest)
+		e.sent.Bytes += uint64(bytes - restBytes)
 		e.frames.Drop(n)
 		switch err {
 		case nil:
@@ -193,19 +193,30 @@ func (e *Endpoint) transmit() {
 	}
 }
 
-// count returns how many frames leave as these.
-func count(frames []*link.Frame) (n int) {
+// count returns how many frames leave as these, and how many bytes they have, without FCS.
+func count(frames []*link.Frame) (n, bytes int) {
 	for _, f := range frames {
 		n += f.Frames()
+		bytes += f.Total()
 	}
-	return n
+	return n, bytes
+}
+
+// Counters returns what the endpoint has counted, as a device does. It is called on the clock's
+// goroutine.
+func (e *Endpoint) Counters() link.Counters {
+	c := link.Counters{Kind: "endpoint", Sent: e.sent, Received: e.received}
+	for i := range e.frames.Len() {
+		c.Waiting += (*e.frames.At(i)).Frames()
+	}
+	return c
 }
 
 // drop gives up all frames that could not be transmitted.
 func (e *Endpoint) drop(why link.Cause) {
 	for e.frames.Len() > 0 {
 		f := e.frames.Pop()
-		e.Sent.Drop(f, why)
+		e.sent.Drop(f, why)
 	}
 }
 

@@ -136,7 +136,7 @@ func TestFramesForOthersAreNotDelivered(t *testing.T) {
 	defer s.Destroy()
 	frame := append([]byte{2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 2, 8, 0}, linktest.UDP(dst, src, nil)...)
 	sink.Arrive(frame)
-	if got := e.Received.Drops[link.OtherHost]; got != 1 {
+	if got := e.Counters().Received.Drops[link.OtherHost]; got != 1 {
 		t.Errorf("%d frames for others", got)
 	}
 	copy(frame, mac)
@@ -186,7 +186,7 @@ func FuzzReceive(f *testing.F) {
 		sink.Arrive(b)
 		clk.RunUntil(1e9)
 		s.Destroy()
-		counted := e.Received.Frames + e.Received.Dropped()
+		counted := e.Counters().Received.Frames + e.Counters().Received.Drops.Total()
 		if counted != 1 {
 			t.Errorf("%d frames counted, want 1", counted)
 		}
@@ -203,13 +203,13 @@ func TestMTUIsKept(t *testing.T) {
 		pkt := packet(1472 + over)
 		write(e, pkt)
 		e.Flush()
-		if n := pkt.ReadRefs(); n != 1 || len(sink.Records) != 1 || e.Sent.Drops[link.TooLong] != uint64(over) {
-			t.Errorf("%d over: %d references, %d left, %v", over, n, len(sink.Records), e.Sent.Drops)
+		if n := pkt.ReadRefs(); n != 1 || len(sink.Records) != 1 || e.Counters().Sent.Drops[link.TooLong] != uint64(over) {
+			t.Errorf("%d over: %d references, %d left, %v", over, n, len(sink.Records), e.Counters().Sent.Drops)
 		}
 		pkt.DecRef()
 		sink.Arrive(linktest.UDP(dst, src, make([]byte, 1472+over)))
-		if e.Received.Frames != 1 || e.Received.Drops[link.TooLong] != uint64(over) {
-			t.Errorf("%d over: %d arrived, %v", over, e.Received.Frames, e.Received.Drops)
+		if e.Counters().Received.Frames != 1 || e.Counters().Received.Drops[link.TooLong] != uint64(over) {
+			t.Errorf("%d over: %d arrived, %v", over, e.Counters().Received.Frames, e.Counters().Received.Drops)
 		}
 	}
 }

@@ -70,14 +70,14 @@ func TestDeviceFull(t *testing.T) {
 				d.room = rng.IntN(1000)
 				e.Ready()
 			}
-			if e.frames.Len() > maxFrames || i != len(d.got)+e.frames.Len()+int(e.Sent.Drops[link.QueueFull]) {
-				t.Fatalf("%d written, %d left, %d wait, %d dropped", i, len(d.got), e.frames.Len(), e.Sent.Drops[link.QueueFull])
+			if e.frames.Len() > maxFrames || i != len(d.got)+e.frames.Len()+int(e.sent.Drops[link.QueueFull]) {
+				t.Fatalf("%d written, %d left, %d wait, %d dropped", i, len(d.got), e.frames.Len(), e.sent.Drops[link.QueueFull])
 			}
 		}
 		d.room = all
 		e.Ready()
-		if e.frames.Len() != 0 || int(e.Sent.Frames) != len(d.got) || e.Sent.Drops[link.QueueFull] == 0 {
-			t.Errorf("%d left, counted %d, %d wait", len(d.got), e.Sent.Frames, e.frames.Len())
+		if e.frames.Len() != 0 || int(e.sent.Frames) != len(d.got) || e.sent.Drops[link.QueueFull] == 0 {
+			t.Errorf("%d left, counted %d, %d wait", len(d.got), e.sent.Frames, e.frames.Len())
 		}
 		for i := range len(d.got) - 1 {
 			if string(d.got[i]) >= string(d.got[i+1]) {

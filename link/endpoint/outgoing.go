@@ -41,7 +41,7 @@ func (e *Endpoint) outgoing(out *written, now clock.Time) {
 	}
 	size := pkt.Size()
 	if size > e.info.MTU+e.info.Header() {
-		e.Sent.Drops[link.TooLong]++
+		e.sent.Drops[link.TooLong]++
 		out.parcel.gone(false)
 		e.enter()
 		pkt.DecRef()
@@ -72,7 +72,7 @@ func (e *Endpoint) outgoing(out *written, now clock.Time) {
 	if f.Flow.Proto == pacer.ProtoTCP {
 		pkt.DecRef() // its bytes are charged until they are acknowledged
 		if !e.data(fl, w, tcpHeader(f.Bytes()[e.info.Header():]), f.Size.Payload) {
-			e.Sent.Drop(f, link.Duplicate)
+			e.sent.Drop(f, link.Duplicate)
 			return
 		}
 	} else {

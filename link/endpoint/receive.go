@@ -16,7 +16,7 @@ func (e *Endpoint) Receive(frames []*link.Frame) {
 	up, address := e.settings.upper(), e.LinkAddress()
 	for _, f := range frames {
 		if up == nil {
-			e.Received.Drop(f, link.Closed)
+			e.received.Drop(f, link.Closed)
 			continue
 		}
 		e.deliver(up, address, f)
@@ -27,20 +27,20 @@ func (e *Endpoint) Receive(frames []*link.Frame) {
 // own.
 func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddress, f *link.Frame) {
 	if !e.info.Fits(f.Bytes()) {
-		e.Received.Drop(f, link.TooLong)
+		e.received.Drop(f, link.TooLong)
 		return
 	}
 	if f.Len() <= e.info.Header() {
-		e.Received.Drop(f, link.Malformed)
+		e.received.Drop(f, link.Malformed)
 		return
 	}
 	proto, kind := e.classify(f.Bytes(), address)
 	if proto == 0 {
-		e.Received.Drop(f, link.Malformed)
+		e.received.Drop(f, link.Malformed)
 		return
 	}
 	if kind == tcpip.PacketOtherHost {
-		e.Received.Drop(f, link.OtherHost)
+		e.received.Drop(f, link.OtherHost)
 		return
 	}
 	// Parsed once, by the bytes that are there: what the frame says of itself may be another
@@ -52,7 +52,7 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 		ip := f.Bytes()[e.info.Header():]
 		key, size, upper = pacer.ParseUpper(ip, len(ip))
 		if !e.believable(header.IPVersion(ip), key.Proto, upper) {
-			e.Received.Drop(f, link.Forged)
+			e.received.Drop(f, link.Forged)
 			return
 		}
 	}
@@ -61,8 +61,8 @@ func (e *Endpoint) deliver(up gstack.NetworkDispatcher, address tcpip.LinkAddres
 			e.config.Claimed(a, by)
 		}
 	}
-	e.Received.Frames++
-	e.Received.Bytes += uint64(f.Len())
+	e.received.Frames++
+	e.received.Bytes += uint64(f.Len())
 	e.enter() // before the Loop hears of it, as it is to know what came of the frame before
 	if e.flows.heard > 0 && kind == tcpip.PacketHost && key.Proto == pacer.ProtoTCP {
 		e.listen(key, size, upper)

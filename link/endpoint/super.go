@@ -65,7 +65,7 @@ func (e *Endpoint) outgoingSuper(out *written, segment int, now clock.Time) {
 	ip := e.info.Header()
 	l4 := ip + len(pkt.NetworkHeader().Slice())
 	if !s.Set(first, ip, l4, pacer.ProtoTCP, segment, s.views...) { // the MTU is less than the headers
-		e.Sent.Drops[link.TooLong]++
+		e.sent.Drops[link.TooLong]++
 		s.Release(nil)
 		return
 	}
@@ -91,7 +91,7 @@ func (e *Endpoint) outgoingSuper(out *written, segment int, now clock.Time) {
 		if w.data = !fl.tcp.holds(w.seq, w.end); w.data {
 			e.put(c)
 		} else {
-			e.Sent.Drop(c, link.Duplicate)
+			e.sent.Drop(c, link.Duplicate)
 		}
 	}
 	f.Free()

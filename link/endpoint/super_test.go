@@ -141,8 +141,8 @@ func TestSuperIsCut(t *testing.T) {
 				pkt := c.write(e)
 				name := fmt.Sprintf("%d bytes, IPv6 %v, Ethernet %v, whole %v", len(c.payload), c.v6, address != nil, whole)
 				c.check(t, name, d.Records, len(address)/6*14)
-				if n := pkt.ReadRefs(); n != 1 || int(e.Sent.Frames) != len(d.Records) || e.Sent.Dropped() != 0 {
-					t.Errorf("%s: %d references, %d of %d frames counted, %v", name, n, e.Sent.Frames, len(d.Records), e.Sent.Drops)
+				if n := pkt.ReadRefs(); n != 1 || int(e.sent.Frames) != len(d.Records) || e.sent.Dropped() != 0 {
+					t.Errorf("%s: %d references, %d of %d frames counted, %v", name, n, e.sent.Frames, len(d.Records), e.sent.Drops)
 				}
 				for _, fl := range e.flows.known {
 					if fl.waiting != 0 || fl.largest != longest(d.Records)-len(address)/6*14 {
@@ -232,8 +232,8 @@ func TestSuperAboveAnyMTU(t *testing.T) {
 	e := New(sink, clk, Config{})
 	b := bulk{payload: counting(100), mss: 16, options: slices.Concat(timestamp, oneBlock, oneBlock)}
 	pkt := b.write(e)
-	if n := pkt.ReadRefs(); n != 1 || e.Sent.Drops[link.TooLong] != 1 || len(sink.Records) != 0 {
-		t.Errorf("%d references, %v, %d left", n, e.Sent.Drops, len(sink.Records))
+	if n := pkt.ReadRefs(); n != 1 || e.sent.Drops[link.TooLong] != 1 || len(sink.Records) != 0 {
+		t.Errorf("%d references, %v, %d left", n, e.sent.Drops, len(sink.Records))
 	}
 	pkt.DecRef()
 }
@@ -272,8 +272,8 @@ func TestSuperIsAccounted(t *testing.T) {
 	// # a timeout: 100 to 1100 has left, the others wait
 	again := bulk{payload: counting(2000), mss: 1000, seq: 100}
 	second := again.write(e)
-	if e.Sent.Drops[link.Duplicate] != 1 || h.Waiting() != 4 {
-		t.Errorf("%v, %d wait", e.Sent.Drops, h.Waiting())
+	if e.sent.Drops[link.Duplicate] != 1 || h.Waiting() != 4 {
+		t.Errorf("%v, %d wait", e.sent.Drops, h.Waiting())
 	}
 	for _, fl := range e.flows.known {
 		if fl.waiting != 4 || !fl.sequence.holds(100) || !fl.sequence.holds(4099) || fl.sequence.holds(4100) || fl.stopped != link.StopWindow {
@@ -324,5 +324,36 @@ func TestSuperStaysWhole(t *testing.T) {
 		}
 		h.Close()
 		pkt.DecRef()
+	}
+}
+
+// TestCounters has what a full device does not take wait in the endpoint: all frames and bytes
+// are counted in one place, as those of any device are.
+func TestCounters(t *testing.T) {
+	clk := clock.NewVirtual()
+	sink := linktest.NewSink(clk, link.Info{MTU: 1500})
+	sink.Room, sink.Every = 3, time.Millisecond
+	e := New(sink, clk, Config{})
+	b := bulk{payload: counting(10_000), mss: 1000, seq: 100}
+	pkt := b.write(e)
+	pkt.DecRef()
+	sent := func() (n, bytes uint64) {
+		for _, r := range sink.Records {
+			bytes += uint64(len(r.Bytes))
+		}
+		return uint64(len(sink.Records)), bytes
+	}
+	for _, left := range []uint64{3, 6} {
+		c := e.Counters()
+		n, bytes := sent()
+		if c.Kind != "endpoint" || n != left || c.Sent.Frames != n || c.Sent.Bytes != bytes || c.Waiting != int(10-left) || c.Sent.Dropped() != 0 {
+			t.Errorf("%d frames of %d bytes have left: %+v", n, bytes, c)
+		}
+		clk.RunUntil(clk.Now() + clock.Time(sink.Every))
+	}
+	sink.Close()
+	e.Drain()
+	if c, n := e.Counters(), uint64(len(sink.Records)); c.Sent.Frames != n || c.Waiting != 0 || c.Sent.Drops[link.Closed] != 10-n {
+		t.Errorf("%d of 10 frames have left: %+v", n, c)
 	}
 }

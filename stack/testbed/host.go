@@ -40,7 +40,9 @@ func (h *Host) Departures() *link.Departures {
 // called on the clock's goroutine.
 func (h *Host) Counters() (all []link.Counters) {
 	if h.Host != nil {
-		all = append(all, link.Counters{Kind: "endpoint", Name: h.Name, Sent: h.Host.Sent()})
+		c := h.Host.Counters()
+		c.Name = h.Name
+		all = append(all, c)
 	}
 	for d := range link.Chain(h.Top) {
 		all = append(all, d.Counters())

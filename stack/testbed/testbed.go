@@ -289,7 +289,9 @@ func (b *Testbed) Drain(limit time.Duration) bool {
 // Waiting returns how many frames wait in all chains. It is called on the clock's goroutine.
 func (b *Testbed) Waiting() (n int) {
 	for _, h := range b.hosts {
-		n += link.Waiting(h.Top)
+		for _, c := range h.Counters() {
+			n += c.Waiting
+		}
 	}
 	return n
 }
