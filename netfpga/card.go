@@ -37,8 +37,8 @@
 // tick at which the line is free.
 //
 // The ports of a card share the bus, the transmit buffers and the card's input memory. A
-// port does not wait for the line of another one; but who fills the buffers with frames
-// for later makes all others wait for room.
+// port does not wait for the line of another one; but a sender that fills the buffers with
+// frames for later makes all others wait for room.
 //
 // # The faithful card
 //
@@ -54,7 +54,7 @@
 // MTU is 1500. If the device below has no room for a frame at its tick, the frame waits,
 // and Frame.Origin has been told of the first attempt.
 //
-// On the faithful card, which has no output queues, who launches a frame waits for the line.
+// The faithful card has no output queues: a thread that launches a frame waits for the line.
 // Frames that the device below has no room for wait behind the card, up to 512 KiB of them;
 // then they are dropped and counted, as machine_queue_full.
 package netfpga
@@ -211,7 +211,8 @@ func (c fromHost) Taken(queue int) {
 	}
 }
 
-// A waiter is somebody who was told that there is no room, and is to be told of room.
+// A waiter is an interface or a Sender that was told that there is no room, and is to be told
+// when there is.
 type waiter struct {
 	full  bool
 	ready func()

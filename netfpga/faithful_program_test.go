@@ -241,7 +241,7 @@ func TestFault(t *testing.T) {
 		t.Errorf("it failed at %v", at)
 	}
 	if len(failed) != 1 || failed[0] != card.Err() {
-		t.Errorf("who waited for room was told of %v", failed)
+		t.Errorf("the sender that waited for room was told of %v", failed)
 	}
 	f := frame(60, 0)
 	if n, err := card.Transmit([]*link.Frame{f}); n != 0 || err != card.Err() {

@@ -59,7 +59,7 @@ func TestStampsBelow(t *testing.T) {
 	}
 }
 
-// Who has sent all that it had is not told of room any more.
+// A sender that has sent all that it had is not told of room any more.
 func TestReadyOnce(t *testing.T) {
 	clk, dev := clock.NewVirtual(), newBelow()
 	card := newCard(t, clk, dev, nil)
@@ -89,7 +89,7 @@ func TestReadyOnce(t *testing.T) {
 	}
 }
 
-// Who has found room before it was told of it is not told.
+// A sender that has found room before it was told of it is not told.
 func TestRoomFound(t *testing.T) {
 	clk, dev := clock.NewVirtual(), newBelow()
 	card := newCard(t, clk, dev, nil)

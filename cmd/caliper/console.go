@@ -21,7 +21,7 @@ const (
 	exitBadInput    = 2   // flags, files or addresses are wrong: nothing was changed
 	exitNoRights    = 3   // a capability is missing: nothing was changed
 	exitInterrupted = 130 // by SIGINT, SIGTERM or SIGHUP; what was measured until then is printed
-	exitClosed      = 141 // who read the results has closed the pipe, as SIGPIPE's end looks to a shell
+	exitClosed      = 141 // the reader of the results has closed the pipe, as SIGPIPE's end looks to a shell
 )
 
 // problem is an error with what to do about it and the code that the program ends with.

@@ -209,7 +209,7 @@ func TestHugeClient(t *testing.T) {
 }
 
 // TestCrowd has connections that are reset at once, and more silent ones than the server
-// looks after: who comes then is served.
+// looks after: a client that comes then is served.
 func TestCrowd(t *testing.T) {
 	namespace(t)
 	server := ourServer(t)

@@ -47,7 +47,7 @@ func place(write func(paths []string) error, names ...string) error {
 	return &placeError{text, err}
 }
 
-// A placeError is an error of place in the words of who gave the names.
+// A placeError is an error of place in the words of the user, who gave the names.
 type placeError struct {
 	text string
 	err  error

@@ -2,7 +2,7 @@ package driver
 
 import "slices"
 
-// A Marker is who sets marks, to learn that what it gave to the driver has reached the
+// A Marker sets marks, to learn that what it gave to the driver has reached the
 // card (tech doc section 3.5).
 type Marker interface {
 	// Hit tells that the buffer in which mark seq was set has been copied to the card,

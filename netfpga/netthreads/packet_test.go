@@ -123,7 +123,7 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// A packet leaves when its line is free, and until then who launches the next one waits.
+// A packet leaves when its line is free, and until then the thread that launches the next one waits.
 func TestOutputLine(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		free := map[uint16]uint64{}

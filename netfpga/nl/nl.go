@@ -80,7 +80,7 @@
 // Whoever sends to a card may put any packet on the wire: a server takes messages from root
 // and from its own user, and answers others with EPERM (Config.AllUsers). A client takes
 // answers from root and from its own user only, and sends nothing before there was one: port
-// ids are given to who asks first. The users are those that the kernel adds to each message
+// ids are given to the first that asks. The users are those that the kernel adds to each message
 // (SCM_CREDENTIALS), as this user namespace has them.
 //
 // While a sender's marks wait it gets an NLMSG_NOOP every five seconds, which netlink has

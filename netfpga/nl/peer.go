@@ -25,7 +25,7 @@ type peer struct {
 	server *Server
 	port   uint32
 
-	// sender is who sets the marks in the card, nil before the first message and after
+	// sender sets the marks in the card, nil before the first message and after
 	// the peer was found dead.
 	sender *netfpga.Sender
 	fresh  bool     // sender has no packet yet that others could be relative to

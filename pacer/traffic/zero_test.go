@@ -54,7 +54,7 @@ func (s *scheduled) Transmit(frames []*link.Frame) (int, error) {
 	return s.Null.Transmit(frames)
 }
 
-// What is scheduled for 0 by who is above the card stays so.
+// What the devices above the card schedule for 0 stays so.
 func TestMonitorAtZero(t *testing.T) {
 	clk, below := clock.NewVirtual(), &scheduled{Null: linktest.Null{Is: ethernetPort}}
 	m := NewMonitor(below, clk, 1e9, NewCounters())

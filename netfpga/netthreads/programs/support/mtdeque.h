@@ -42,7 +42,7 @@ static inline void mtdeque_wake(struct mtdeque *d)
 		nf_unlock(d->wait_lock);
 }
 
-// The functions that end with nolock are for who has called mtdeque_lock.
+// The functions that end with nolock are for callers that hold mtdeque_lock.
 static inline void mtdeque_push_nolock(struct mtdeque *d, struct deque_item *item)
 {
 	deque_push(&d->deq, item);
