@@ -16,7 +16,7 @@ import (
 // bytes 12304 and 123040 ns.
 func TestPort(t *testing.T) {
 	t.Run("one frame takes both times", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8, Delay: 100 * time.Microsecond})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8, Delay: 100 * time.Microsecond})
 		b.send(1000, 1514)
 		b.arrived("236.344µs:1514")
 		if speed := b.near.Info().Speed; speed != 1e9 {
@@ -24,7 +24,7 @@ func TestPort(t *testing.T) {
 		}
 	})
 	t.Run("a burst waits in the queue", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
 		b.send(0, 60, 60, 60)
 		b.arrived("7.392µs:60 14.112µs:60 20.832µs:60")
 		if n := b.most("frames"); n != 2 {
@@ -32,7 +32,7 @@ func TestPort(t *testing.T) {
 		}
 	})
 	t.Run("frames at the bottleneck's rate do not wait", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
 		b.send(0, 60)
 		b.send(6720, 60)
 		b.arrived("7.392µs:60 14.112µs:60")
@@ -41,7 +41,7 @@ func TestPort(t *testing.T) {
 		}
 	})
 	t.Run("the queue is bounded and the port counts what it lets in", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8, QueueFrames: 2})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8, QueueFrames: 2})
 		b.send(0, 60, 61, 62, 63, 64) // in the queue after 672, 1352, 2040, 2736, 3440 ns
 		b.arrived("7.392µs:60 14.192µs:61 21.072µs:62")
 		sent := b.near.Counters().Sent
@@ -50,7 +50,7 @@ func TestPort(t *testing.T) {
 		}
 	})
 	t.Run("the port's own queue is bounded", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Line: 1e6})
+		b := newTestWire(t, &wire.Config{Line: 1e6})
 		for range 1100 {
 			b.send(0, 60)
 		}
@@ -59,13 +59,13 @@ func TestPort(t *testing.T) {
 		}
 	})
 	t.Run("a step of the bottleneck does not change the port", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
 		b.near.SetRate(1e9)
 		b.send(0, 60, 60)
 		b.arrived("1.344µs:60 2.016µs:60")
 	})
 	t.Run("close ends what is in the port", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e8})
 		b.send(0, 60, 60, 60, 60)
 		b.clk.RunUntil(1400) // one is on the line, one in the queue, one in the port, one before it
 		b.near.Close()
@@ -81,7 +81,7 @@ func TestPort(t *testing.T) {
 
 // The Origin is told when the frame leaves the port, and not again at the bottleneck.
 func TestPortSent(t *testing.T) {
-	b := newBench(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e6})
+	b := newTestWire(t, &wire.Config{Address: ethernet, Line: 1e9, Rate: 1e6})
 	o := &origin{clk: b.clk}
 	kept := make([]*link.Frame, 3)
 	for i := range kept {

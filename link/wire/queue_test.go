@@ -16,7 +16,7 @@ import (
 func TestWaited(t *testing.T) {
 	slow := &wire.Config{Address: ethernet, Rate: 84 * 8 * 2}
 	t.Run("a burst of three", func(t *testing.T) {
-		b := newBench(t, slow)
+		b := newTestWire(t, slow)
 		b.send(0, 60, 60, 60) // two wait for half a second, one for half a second more
 		for _, c := range []struct{ ms, want int64 }{{0, 0}, {100, 200}, {500, 1000}, {750, 1250}, {1000, 1500}, {3000, 1500}} {
 			b.clk.RunUntil(clock.Time(c.ms * 1e6))
@@ -26,7 +26,7 @@ func TestWaited(t *testing.T) {
 		}
 	})
 	t.Run("closed", func(t *testing.T) {
-		b := newBench(t, slow)
+		b := newTestWire(t, slow)
 		b.send(0, 60, 60, 60)
 		b.clk.RunUntil(250e6)
 		b.near.Close()
@@ -37,7 +37,7 @@ func TestWaited(t *testing.T) {
 	})
 	t.Run("beyond 64 bits", func(t *testing.T) {
 		// 100,000 frames for years, behind one that takes 272 of them.
-		b := newBench(t, &wire.Config{QueueFrames: 100_000, Rate: 1})
+		b := newTestWire(t, &wire.Config{QueueFrames: 100_000, Rate: 1})
 		f := link.NewFrame(32)
 		f.Size.Wire = 1 << 30
 		b.transmit(f)

@@ -46,8 +46,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// A bench is a wire with a collector at its far end.
-type bench struct {
+// A testWire is a wire with a collector at its far end.
+type testWire struct {
 	*testing.T
 	clk       *clock.Virtual
 	near, far *wire.End
@@ -55,13 +55,13 @@ type bench struct {
 }
 
 // most returns how many frames, or bytes, waited at most.
-func (b *bench) most(what string) int64 {
+func (b *testWire) most(what string) int64 {
 	c := b.near.Counters()
 	return c.Get("queue_" + what + "_peak")
 }
 
-func newBench(t *testing.T, c *wire.Config) *bench {
-	b := &bench{T: t, clk: clock.NewVirtual()}
+func newTestWire(t *testing.T, c *wire.Config) *testWire {
+	b := &testWire{T: t, clk: clock.NewVirtual()}
 	b.near, b.far = wire.New(b.clk, c, nil)
 	b.got.Clock = b.clk
 	b.near.Attach(&linktest.Null{})
@@ -70,7 +70,7 @@ func newBench(t *testing.T, c *wire.Config) *bench {
 }
 
 // send transmits frames of so many bytes at a time.
-func (b *bench) send(at time.Duration, sizes ...int) {
+func (b *testWire) send(at time.Duration, sizes ...int) {
 	b.Helper()
 	b.clk.RunUntil(clock.Time(at))
 	for _, n := range sizes {
@@ -78,7 +78,7 @@ func (b *bench) send(at time.Duration, sizes ...int) {
 	}
 }
 
-func (b *bench) transmit(f *link.Frame) {
+func (b *testWire) transmit(f *link.Frame) {
 	b.Helper()
 	if n, err := b.near.Transmit([]*link.Frame{f}); n != 1 || err != nil {
 		b.Fatalf("Transmit = %d, %v", n, err)
@@ -86,7 +86,7 @@ func (b *bench) transmit(f *link.Frame) {
 }
 
 // arrived tests which frames arrived when, written as "1µs:1500 2µs:64".
-func (b *bench) arrived(want string) {
+func (b *testWire) arrived(want string) {
 	b.Helper()
 	for b.clk.Step() {
 	}
@@ -103,37 +103,37 @@ var ethernet = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 
 func TestTimes(t *testing.T) {
 	t.Run("one frame", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, Delay: 100 * time.Microsecond})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9, Delay: 100 * time.Microsecond})
 		b.send(1000, 1514) // 1538 byte times of 8 ns
 		b.arrived("113.304µs:1514")
 	})
 	t.Run("a frame without link header takes the same time", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Rate: 1e9, Delay: 100 * time.Microsecond})
+		b := newTestWire(t, &wire.Config{Rate: 1e9, Delay: 100 * time.Microsecond})
 		b.send(1000, 1500)
 		b.arrived("113.304µs:1500")
 	})
 	t.Run("the frame's own wire size counts", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Rate: 1e9})
+		b := newTestWire(t, &wire.Config{Rate: 1e9})
 		f := link.NewFrame(100)
 		f.Size.Wire = 1000
 		b.transmit(f)
 		b.arrived("8µs:100")
 	})
 	t.Run("back to back, then idle", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9})
 		b.send(0, 60, 60, 60)
 		b.send(10_000, 60)
 		b.arrived("672ns:60 1.344µs:60 2.016µs:60 10.672µs:60")
 	})
 	t.Run("just before and when the line is free", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9})
 		b.send(0, 60)
 		b.send(671, 60)
 		b.send(1344, 60)
 		b.arrived("672ns:60 1.344µs:60 2.016µs:60")
 	})
 	t.Run("without a rate frames arrive together", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Delay: time.Microsecond})
+		b := newTestWire(t, &wire.Config{Delay: time.Microsecond})
 		b.send(0, 60, 70)
 		b.send(1, 80)
 		b.arrived("1µs:60 1µs:70 1.001µs:80")
@@ -142,7 +142,7 @@ func TestTimes(t *testing.T) {
 		}
 	})
 	t.Run("full duplex", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Rate: 1e6, Delay: time.Millisecond})
+		b := newTestWire(t, &wire.Config{Rate: 1e6, Delay: time.Millisecond})
 		back := &linktest.Collector{Clock: b.clk}
 		b.near.Attach(back)
 		b.send(0, 1500)
@@ -205,7 +205,7 @@ func TestNoDrift(t *testing.T) {
 }
 
 func TestQueueFrames(t *testing.T) {
-	b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueFrames: 2})
+	b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueFrames: 2})
 	b.send(0, 60, 61, 62, 63, 64) // one on the line, two in the queue
 	b.send(672, 65, 66)           // the second has just started
 	if c := b.near.Counters(); c.Waiting != 2 || b.most("frames") != 2 || b.most("bytes") != 62+65 {
@@ -224,7 +224,7 @@ func TestQueueFrames(t *testing.T) {
 }
 
 func TestQueueBytes(t *testing.T) {
-	b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueBytes: 200})
+	b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueBytes: 200})
 	b.send(0, 1514, 100, 101, 100, 60)
 	b.arrived("12.304µs:1514 13.296µs:100 14.288µs:100")
 	if sent := b.near.Counters().Sent; sent.Drops[link.QueueFull] != 2 {
@@ -236,7 +236,7 @@ func TestQueueBytes(t *testing.T) {
 }
 
 func TestQueueDefault(t *testing.T) {
-	b := newBench(t, &wire.Config{Rate: 1e6})
+	b := newTestWire(t, &wire.Config{Rate: 1e6})
 	for range 1100 {
 		b.send(0, 60)
 	}
@@ -246,7 +246,7 @@ func TestQueueDefault(t *testing.T) {
 }
 
 func TestTooLong(t *testing.T) {
-	b := newBench(t, &wire.Config{Address: ethernet, MTU: 1000})
+	b := newTestWire(t, &wire.Config{Address: ethernet, MTU: 1000})
 	b.send(0, 1014, 1015)
 	b.arrived("0s:1014")
 	if sent := b.near.Counters().Sent; sent.Drops[link.TooLong] != 1 {
@@ -273,27 +273,27 @@ func TestTagged(t *testing.T) {
 
 func TestSetRate(t *testing.T) {
 	t.Run("slower", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9})
 		b.send(0, 60, 60, 60)
 		b.clk.RunUntil(700) // the second is on the line
 		b.near.SetRate(1e8)
 		b.arrived("672ns:60 1.344µs:60 8.064µs:60")
 	})
 	t.Run("faster at the end of a fraction", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 3e9})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 3e9})
 		b.send(0, 1514, 1514, 1514) // 4101 1/3 ns each
 		b.near.SetRate(1e9)
 		b.arrived("4.102µs:1514 16.406µs:1514 28.71µs:1514")
 	})
 	t.Run("no limit", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e3})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e3})
 		b.send(0, 60, 60, 60)
 		b.near.SetRate(0)
 		b.arrived("672ms:60 672ms:60 672ms:60")
 	})
 	t.Run("frames that wait, two steps", func(t *testing.T) {
 		// At 1 Gbit/s a frame takes 672 ns, at 100 Mbit/s 6720, at 200 Mbit/s 3360.
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9})
 		b.send(0, 60, 60, 60, 60, 60)
 		b.clk.RunUntil(1000) // the second is on the line until 1344
 		b.near.SetRate(1e8)
@@ -303,14 +303,14 @@ func TestSetRate(t *testing.T) {
 	})
 	t.Run("the frame that starts at the instant keeps the old rate", func(t *testing.T) {
 		// Whichever of the two events the clock runs first.
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9})
 		b.clk.AfterFunc(672, func() { b.near.SetRate(1e8) }) // before the line's own event
 		b.send(0, 60, 60, 60)
 		b.clk.AfterFunc(1344, func() { b.near.SetRate(1e9) }) // behind it
 		b.arrived("672ns:60 1.344µs:60 8.064µs:60")
 	})
 	t.Run("the queue's bound holds", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueFrames: 2})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9, QueueFrames: 2})
 		b.send(0, 60, 60, 60, 60) // the last has no room
 		b.near.SetRate(1e8)
 		b.send(672, 60, 60) // the second has started, and so one has room
@@ -320,7 +320,7 @@ func TestSetRate(t *testing.T) {
 		}
 	})
 	t.Run("a limit where there was none", func(t *testing.T) {
-		b := newBench(t, &wire.Config{Address: ethernet, Delay: 1})
+		b := newTestWire(t, &wire.Config{Address: ethernet, Delay: 1})
 		b.send(0, 60)
 		b.near.SetRate(1e9)
 		b.send(0, 60)
@@ -347,7 +347,7 @@ func TestNobodyThere(t *testing.T) {
 
 // What is on its way when an end closes arrives; what waits does not.
 func TestCloseInFlight(t *testing.T) {
-	b := newBench(t, &wire.Config{Address: ethernet, Rate: 1e9, Delay: time.Millisecond})
+	b := newTestWire(t, &wire.Config{Address: ethernet, Rate: 1e9, Delay: time.Millisecond})
 	b.send(0, 60, 60, 60)
 	b.clk.RunUntil(700)
 	b.near.Close()

@@ -11,9 +11,9 @@ import (
 	"github.com/netcaliper/caliper/pacer/clock"
 )
 
-// bench launches frames of given lengths at given ticks, one behind the other, and
+// testLine launches frames of given lengths at given ticks, one behind the other, and
 // writes down how they leave.
-type bench struct {
+type testLine struct {
 	clk    clock.Clock
 	mac    *MAC
 	asked  []uint64
@@ -23,30 +23,30 @@ type bench struct {
 	sent   int
 }
 
-func newBench(t *testing.T, clk clock.Clock, c Config) *bench {
+func newTestLine(t *testing.T, clk clock.Clock, c Config) *testLine {
 	t.Helper()
 	m, err := New(clk, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{clk: clk, mac: m}
+	b := &testLine{clk: clk, mac: m}
 	m.Connect(b, b)
 	return b
 }
 
-func (b *bench) add(asked uint64, n int) {
+func (b *testLine) add(asked uint64, n int) {
 	b.asked = append(b.asked, asked)
 	b.frames = append(b.frames, n)
 }
 
-func (b *bench) launch(now clock.Time) {
+func (b *testLine) launch(now clock.Time) {
 	if len(b.frames) > 0 {
 		b.mac.Launch(b.frames[0], b.asked[0], now)
 		b.frames, b.asked = b.frames[1:], b.asked[1:]
 	}
 }
 
-func (b *bench) Leave(d *Departure) bool {
+func (b *testLine) Leave(d *Departure) bool {
 	if b.refuse > 0 {
 		b.refuse--
 		return false
@@ -55,12 +55,12 @@ func (b *bench) Leave(d *Departure) bool {
 	return true
 }
 
-func (b *bench) Sent(now clock.Time) {
+func (b *testLine) Sent(now clock.Time) {
 	b.sent++
 	b.launch(now)
 }
 
-func (b *bench) String() string {
+func (b *testLine) String() string {
 	var s strings.Builder
 	for _, d := range b.left {
 		fmt.Fprintf(&s, "%d@%d", d.Due, int64(d.At))
@@ -93,22 +93,22 @@ func TestDepartures(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		start clock.Time
-		add   func(*bench)
+		add   func(*testLine)
 		want  string
 	}{
-		{"at its tick", 0, func(b *bench) { b.add(100, 60); b.add(1000, 60) }, "100@800; 1000@8000"},
-		{"at once, in the past", 80, func(b *bench) { b.add(3, 60) }, "10@80"},
-		{"at the next tick, in the past", 81, func(b *bench) { b.add(3, 60) }, "11@88"},
-		{"at this very instant", 80, func(b *bench) { b.add(10, 60) }, "10@80"},
-		{"back to back", 0, func(b *bench) { b.add(0, 60); b.add(0, 1514); b.add(0, 60) },
+		{"at its tick", 0, func(b *testLine) { b.add(100, 60); b.add(1000, 60) }, "100@800; 1000@8000"},
+		{"at once, in the past", 80, func(b *testLine) { b.add(3, 60) }, "10@80"},
+		{"at the next tick, in the past", 81, func(b *testLine) { b.add(3, 60) }, "11@88"},
+		{"at this very instant", 80, func(b *testLine) { b.add(10, 60) }, "10@80"},
+		{"back to back", 0, func(b *testLine) { b.add(0, 60); b.add(0, 1514); b.add(0, 60) },
 			"0@0; 84@672 queued; 1622@12976 queued"},
-		{"exactly line rate", 0, func(b *bench) { b.add(0, 60); b.add(84, 60); b.add(168, 60) },
+		{"exactly line rate", 0, func(b *testLine) { b.add(0, 60); b.add(84, 60); b.add(168, 60) },
 			"0@0; 84@672; 168@1344"},
-		{"a tick too early", 0, func(b *bench) { b.add(5, 60); b.add(88, 60) }, "5@40; 89@712 queued"},
+		{"a tick too early", 0, func(b *testLine) { b.add(5, 60); b.add(88, 60) }, "5@40; 89@712 queued"},
 	} {
 		clk := clock.NewVirtual()
 		clk.RunUntil(c.start)
-		b := newBench(t, clk, gigabit)
+		b := newTestLine(t, clk, gigabit)
 		c.add(b)
 		b.launch(clk.Now())
 		run(clk)
@@ -120,7 +120,7 @@ func TestDepartures(t *testing.T) {
 
 func TestInfiniteSpeed(t *testing.T) {
 	clk := clock.NewVirtual()
-	b := newBench(t, clk, config(0, drivercomm.NetFPGATick()))
+	b := newTestLine(t, clk, config(0, drivercomm.NetFPGATick()))
 	for range 3 {
 		b.add(5, 1514)
 	}
@@ -147,7 +147,7 @@ func TestFractionIsCarried(t *testing.T) {
 		{999999937, drivercomm.Tick{Num: 10001, Den: 1250}},
 	} {
 		clk := clock.NewVirtual()
-		b := newBench(t, clk, config(c.speed, c.tick))
+		b := newTestLine(t, clk, config(c.speed, c.tick))
 		const n = 10000
 		for range n {
 			b.add(0, 60)
@@ -167,7 +167,7 @@ func TestFractionIsCarried(t *testing.T) {
 // The same for frames that ask for line rate: none finds the line busy.
 func TestLineRateScheduleIsMet(t *testing.T) {
 	clk := clock.NewVirtual()
-	b := newBench(t, clk, config(3e9, drivercomm.NetFPGATick()))
+	b := newTestLine(t, clk, config(3e9, drivercomm.NetFPGATick()))
 	for i := range uint64(10000) {
 		b.add((i*84+2)/3, 60) // a byte takes a third of a tick
 	}
@@ -189,7 +189,7 @@ func TestOwnOscillator(t *testing.T) {
 		t.Fatal(err)
 	}
 	clk := clock.NewVirtual()
-	b := newBench(t, clk, Config{Speed: 1e9, Tick: tick, Counter: drivercomm.Counter{Tick: fast, Start: 1000}})
+	b := newTestLine(t, clk, Config{Speed: 1e9, Tick: tick, Counter: drivercomm.Counter{Tick: fast, Start: 1000}})
 	b.add(1100, 60)
 	b.add(0, 60)
 	for range 100_000 {
@@ -211,7 +211,7 @@ func TestOwnOscillator(t *testing.T) {
 
 func TestRefusedFrameWaitsForResume(t *testing.T) {
 	clk := clock.NewVirtual()
-	b := newBench(t, clk, gigabit)
+	b := newTestLine(t, clk, gigabit)
 	b.add(10, 60)
 	b.add(20, 60)
 	b.refuse = 1
@@ -235,7 +235,7 @@ func TestRefusedFrameWaitsForResume(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	clk := clock.NewVirtual()
-	b := newBench(t, clk, gigabit)
+	b := newTestLine(t, clk, gigabit)
 	b.add(10, 60)
 	b.launch(0)
 	b.mac.Cancel()
@@ -257,7 +257,7 @@ func TestLateClock(t *testing.T) {
 	// A little late, and the schedule holds: the second frame is due one frame's time
 	// after the first one was due.
 	clk := &lateClock{clock.NewVirtual(), 0}
-	b := newBench(t, clk, gigabit)
+	b := newTestLine(t, clk, gigabit)
 	b.add(100, 60)
 	b.add(0, 60)
 	b.launch(0)
@@ -269,7 +269,7 @@ func TestLateClock(t *testing.T) {
 
 	// Later than the frame is long, and the line starts anew.
 	clk = &lateClock{clock.NewVirtual(), 0}
-	b = newBench(t, clk, gigabit)
+	b = newTestLine(t, clk, gigabit)
 	for range 3 {
 		b.add(100, 60)
 	}

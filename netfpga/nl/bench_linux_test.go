@@ -39,7 +39,7 @@ func BenchmarkStream(b *testing.B) {
 }
 
 func benchmarkStream(b *testing.B, w Window, most int) {
-	r := newRig(b)
+	r := newCard(b)
 	r.end = clock.Never - 1
 	r.wire.forget = true
 	c := r.dial()

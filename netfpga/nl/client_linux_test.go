@@ -48,7 +48,7 @@ func TestForeignProtocols(t *testing.T) {
 
 // To a module of the kernel a message goes alone.
 func TestOneMessageADatagram(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := r.dial()
 	defer c.Close()
 	c.most = aloneLen
@@ -64,7 +64,7 @@ func TestOneMessageADatagram(t *testing.T) {
 
 // A client whose server goes away while it waits is told so.
 func TestServerGone(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	r.wire.full = true
 	c := r.dial()
 	defer c.Close()
@@ -79,7 +79,7 @@ func TestServerGone(t *testing.T) {
 
 // Waiting ends with the context, for a mark and for room.
 func TestCancel(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	r.wire.full = true
 	for _, x := range []struct {
 		name  string
@@ -122,7 +122,7 @@ func TestCancel(t *testing.T) {
 
 // What a client cannot send it does not send.
 func TestSendRefuses(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := r.dial()
 	defer c.Close()
 	l := list(packets(3, 0, 1000))
@@ -141,7 +141,7 @@ func TestSendRefuses(t *testing.T) {
 // Absolute departures count from the date in SIM_START, and DELAYS are added to relative
 // ones, for one sender alone.
 func TestStartAndDelays(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c, other := r.dial(), r.dial()
 	defer c.Close()
 	defer other.Close()
@@ -182,7 +182,7 @@ func TestStartAndDelays(t *testing.T) {
 
 // Times that no clock has are refused, each with a reason.
 func TestTimesBeyond(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := r.dial()
 	defer c.Close()
 	far := list(packets(2, 1<<62, 1<<62))
@@ -216,7 +216,7 @@ func TestTimesBeyond(t *testing.T) {
 
 // A client gives its packets to the server alone, and takes answers from nobody else.
 func TestForeignAnswers(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	r.wire.full = true
 	c := r.dial()
 	defer c.Close()

@@ -19,7 +19,7 @@ import (
 
 // Whatever is wrong with a datagram, it is answered and changes nothing.
 func TestHostile(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	s := r.raw()
 	p := describe(100, "abcdefgh")
 	packet, err := AppendPacket(nil, Header{Seq: 5}, &p)
@@ -69,7 +69,7 @@ func TestHostile(t *testing.T) {
 
 // Noise of all lengths stops neither the server nor others.
 func TestNoise(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	s := r.raw()
 	c := r.dial()
 	defer c.Close()
@@ -106,7 +106,7 @@ func TestNoise(t *testing.T) {
 
 // However much a sender has to say, the server keeps only so much of it.
 func TestBoundedMemory(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	s := r.raw()
 	long := Append(nil, Header{Type: Delays}, make([]byte, 8000*delayLen))
 	ctx, cancel := context.WithCancel(background)
@@ -138,7 +138,7 @@ func TestOtherUser(t *testing.T) {
 	if unix.Geteuid() != 0 {
 		linktest.Skip(t, "becoming another user: run the test as root")
 	}
-	r := newRig(t)
+	r := newCard(t)
 	s := r.raw()
 	mark := Append(nil, Header{Type: Mark, Seq: 7}, nil)
 	asNobody(t, func() error { return s.send(mark, DefaultPort, true) })

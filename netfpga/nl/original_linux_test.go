@@ -81,7 +81,7 @@ func TestOriginalReplies(t *testing.T) {
 
 // hold has packets wait in the driver, one to a buffer, as nothing leaves and the quota is
 // used up.
-func (r *rig) hold(c *Client) {
+func (r *testCard) hold(c *Client) {
 	r.t.Helper()
 	r.wire.full = true
 	err := r.while(func() error {

@@ -93,7 +93,7 @@ func (c *child) ended() bool {
 
 // Nothing is lost between processes, and nothing changes its place.
 func TestTwoProcesses(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := start(t, "stream")
 	r.until(c.ended)
 	if c.err != nil {
@@ -109,7 +109,7 @@ func TestTwoProcesses(t *testing.T) {
 // Of a sender that is killed its packets leave, its marks are forgotten, and others are
 // served as if it had not been.
 func TestKilledSender(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := start(t, "endless")
 	r.until(func() bool { return len(r.wire.left) >= 5000 || c.ended() })
 	r.wire.full = true
@@ -146,7 +146,7 @@ func TestKilledSender(t *testing.T) {
 
 // Of one that ends before its packets were even read, every packet leaves at its time.
 func TestHastySender(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	r.wire.full = true
 	c := start(t, "hasty")
 	r.until(c.ended)
@@ -167,7 +167,7 @@ func TestHastySender(t *testing.T) {
 
 // Senders that come and go do not fill the server up.
 func TestManySenders(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	open := descriptors(t)
 	for range 3 * maxPeers {
 		c := r.dial()

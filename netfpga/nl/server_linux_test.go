@@ -21,7 +21,7 @@ var background = context.Background()
 
 // Every packet of a stream leaves at its tick, and every burst has its mark.
 func TestStream(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := r.dial()
 	defer c.Close()
 	const n, gap = 2050, 13560
@@ -50,7 +50,7 @@ func TestAsInjected(t *testing.T) {
 	for _, policy := range []pktgen.Policy{pktgen.CatchUp, pktgen.Rebase, pktgen.Drop, pktgen.Faithful} {
 		t.Run(policy.String(), func(t *testing.T) {
 			config := &netfpga.Config{Late: pktgen.Late{Policy: policy}}
-			r := newRigWith(t, config)
+			r := newCardWith(t, config)
 			var own wire
 			card, err := netfpga.New(r.clk, &own, config)
 			if err != nil {
@@ -88,7 +88,7 @@ func TestAsInjected(t *testing.T) {
 // A packet names its Ethernet port.
 func TestPorts(t *testing.T) {
 	var second wire
-	r := newRigWith(t, &netfpga.Config{Below: []link.Device{&second}})
+	r := newCardWith(t, &netfpga.Config{Below: []link.Device{&second}})
 	c := r.dial()
 	defer c.Close()
 	err := r.while(func() error {
@@ -115,7 +115,7 @@ func TestPorts(t *testing.T) {
 
 // A card whose interface is always busy has room for what comes over netlink too.
 func TestBusyCard(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	r.host.greedy = true
 	r.host.Ready()
 	c := r.dial()
@@ -131,7 +131,7 @@ func TestBusyCard(t *testing.T) {
 
 // What is wrong with a packet is told to its sender, and no other packet suffers.
 func TestRefusedPacket(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := r.dial()
 	defer c.Close()
 	err := r.while(func() error {
@@ -160,7 +160,7 @@ func TestRefusedPacket(t *testing.T) {
 
 // Messages are answered also when nothing is wrong, where that is asked for.
 func TestAck(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	s := r.raw()
 	p := describe(100, "")
 	b, _ := AppendPacket(nil, Header{Seq: 1, Flags: Request | Ack}, &p)
@@ -184,7 +184,7 @@ func TestAck(t *testing.T) {
 
 // Two senders with the same numbers are each told of their own marks.
 func TestTwoSenders(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	a, b := r.dial(), r.dial()
 	defer a.Close()
 	defer b.Close()
@@ -220,7 +220,7 @@ func TestTwoSenders(t *testing.T) {
 
 // A card that is full makes the senders wait, and nothing is lost.
 func TestBackPressure(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	r.wire.full = true
 	a, b := r.dial(), r.dial()
 	defer a.Close()
@@ -258,7 +258,7 @@ func TestBackPressure(t *testing.T) {
 // A mark is told once, also to one that has no room for the answer when it is reached; and
 // nobody may have more than so many.
 func TestUnreadMarks(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	s := r.raw()
 	setBuffer(t, s)
 	for seq := range uint32(maxMarks + 10) {
@@ -293,7 +293,7 @@ func TestUnreadMarks(t *testing.T) {
 
 // A port id has one server, and is free again when that is closed.
 func TestDuplicatePort(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	open := descriptors(t)
 	_, err := Listen(r.clk, r.card, nil)
 	if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "give this one another") {
@@ -324,7 +324,7 @@ func TestDuplicatePort(t *testing.T) {
 // The card is in the order of things above the server: when its interface is down, senders
 // are told.
 func TestCardClosed(t *testing.T) {
-	r := newRig(t)
+	r := newCard(t)
 	c := r.dial()
 	defer c.Close()
 	if err := r.while(func() error { return c.Stream(background, Window{}, packets(10, 0, 1000)) }); err != nil {

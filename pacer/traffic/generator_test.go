@@ -26,17 +26,17 @@ var like = netfpga.Description{
 	DstMAC: [6]byte{2, 0, 0, 0, 0, 2},
 }
 
-// A rig is a card in virtual time, with what it sends written down.
-type rig struct {
+// A testCard is a card in virtual time, with what it sends written down.
+type testCard struct {
 	clk      *clock.Virtual
 	trace    *link.Trace
 	counters *Counters
 	card     *netfpga.Card
 }
 
-func newRig(t testing.TB, below link.Device, clk *clock.Virtual) *rig {
+func newCard(t testing.TB, below link.Device, clk *clock.Virtual) *testCard {
 	t.Helper()
-	r := &rig{clk: clk, counters: NewCounters(), trace: link.NewTrace(below, clk, nil)}
+	r := &testCard{clk: clk, counters: NewCounters(), trace: link.NewTrace(below, clk, nil)}
 	var err error
 	if r.card, err = netfpga.New(clk, NewMonitor(r.trace, clk, 1e9, r.counters), nil); err != nil {
 		t.Fatal(err)
@@ -58,14 +58,14 @@ func (i *injector) Inject(p *Packet) error {
 }
 
 // generator returns a Generator above the card.
-func (r *rig) generator(plan *Plan) *Generator {
+func (r *testCard) generator(plan *Plan) *Generator {
 	return NewGenerator(r.clk, plan, r.counters, func(ready func()) Injector {
 		return &injector{r.card.NewSender(netfpga.SenderConfig{Ready: ready}), like}
 	})
 }
 
-// run lets time pass until the counters is over.
-func (r *rig) run(t testing.TB) {
+// run lets time pass until all packets have left.
+func (r *testCard) run(t testing.TB) {
 	t.Helper()
 	for !over(r.counters) {
 		if !r.clk.Step() {
@@ -90,7 +90,7 @@ func generate(t testing.TB, plan *Plan) (link.Report, Summary, *linktest.Sink) {
 	t.Helper()
 	clk := clock.NewVirtual()
 	sink := linktest.NewSink(clk, ethernetPort)
-	r := newRig(t, sink, clk)
+	r := newCard(t, sink, clk)
 	r.generator(plan).Start(time.Millisecond)
 	r.run(t)
 	if err := r.counters.Err(); err != nil {
@@ -180,7 +180,7 @@ func TestGeneratorPackets(t *testing.T) {
 // A packet that cannot be ends the run, and says why.
 func TestGeneratorRefused(t *testing.T) {
 	clk := clock.NewVirtual()
-	r := newRig(t, &linktest.Null{Is: ethernetPort}, clk)
+	r := newCard(t, &linktest.Null{Is: ethernetPort}, clk)
 	plan := &Plan{Gaps: CycleGaps([]pacer.Gap{0}), Sizes: CycleSizes([]int{100, 1473})}
 	r.generator(plan).Start(0)
 	r.run(t)
@@ -192,7 +192,7 @@ func TestGeneratorRefused(t *testing.T) {
 // Stop ends what has no end. What the driver has still leaves.
 func TestGeneratorStop(t *testing.T) {
 	clk := clock.NewVirtual()
-	r := newRig(t, &linktest.Null{Is: ethernetPort}, clk)
+	r := newCard(t, &linktest.Null{Is: ethernetPort}, clk)
 	g := r.generator(&Plan{Gaps: CycleGaps([]pacer.Gap{20_000_000}), Sizes: CycleSizes([]int{1472})})
 	g.Start(0)
 	for r.counters.Left() < 1000 {
@@ -242,14 +242,14 @@ func TestMonitorConformance(t *testing.T) {
 // What is captured is replayed as it was, gap by gap.
 func TestPlayer(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "run.pcapng")
-	capture := func(at string, put func(r *rig) *Player) (link.Report, []linktest.Record) {
+	capture := func(at string, put func(r *testCard) *Player) (link.Report, []linktest.Record) {
 		clk := clock.NewVirtual()
 		sink := linktest.NewSink(clk, ethernetPort)
 		file, err := pcap.Create(at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRig(t, pcap.NewCapture(sink, clk, file), clk)
+		r := newCard(t, pcap.NewCapture(sink, clk, file), clk)
 		p := put(r)
 		r.run(t)
 		if p != nil {
@@ -270,11 +270,11 @@ func TestPlayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := &Plan{Gaps: mustDist(t, "exponential:15000").Gaps(7), Sizes: sizes, Packets: 5000}
-	_, sent := capture(name, func(r *rig) *Player {
+	_, sent := capture(name, func(r *testCard) *Player {
 		r.generator(plan).Start(time.Millisecond)
 		return nil
 	})
-	d, again := capture(name+" again", func(r *rig) *Player {
+	d, again := capture(name+" again", func(r *testCard) *Player {
 		c, err := pcap.Open(name, pcap.MaxKept)
 		if err != nil {
 			t.Fatal(err)
@@ -390,7 +390,7 @@ func TestGeneratorNoAllocs(t *testing.T) {
 		t.Skip("the race detector makes sync.Pool forget at random")
 	}
 	clk := clock.NewVirtual()
-	r := newRig(t, &linktest.Null{Is: ethernetPort}, clk)
+	r := newCard(t, &linktest.Null{Is: ethernetPort}, clk)
 	plan := &Plan{Gaps: mustDist(t, "exponential:20000").Gaps(1), Sizes: CycleSizes([]int{1472})}
 	r.generator(plan).Start(0)
 	step := func(n uint64) {
@@ -417,7 +417,7 @@ func BenchmarkGenerator(b *testing.B) {
 	for _, payload := range []int{18, 1472} {
 		b.Run(fmt.Sprintf("%d", payload+46), func(b *testing.B) {
 			clk := clock.NewVirtual()
-			r := newRig(b, &linktest.Null{Is: ethernetPort}, clk)
+			r := newCard(b, &linktest.Null{Is: ethernetPort}, clk)
 			plan := &Plan{Gaps: CycleGaps([]pacer.Gap{13_560_000}), Sizes: CycleSizes([]int{payload})}
 			r.generator(plan).Start(0)
 			b.ReportAllocs()

@@ -174,7 +174,7 @@ func TestNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeIn(t, filepath.Join(dir, "locks"), "sim", "locks") // a program of the original's manner
-	r := newRigOf(t, readImage(t, makeIn(t, dir, "sim", "mine")), netthreads.Config{})
+	r := newGeneratorOf(t, readImage(t, makeIn(t, dir, "sim", "mine")), netthreads.Config{})
 	for i := range 20 {
 		r.m.Offer(2*(i%2), payload(i, 60+i))
 		r.idle()

@@ -19,7 +19,7 @@ func TestPktgenGaps(t *testing.T) {
 		{200, 1514, 1538}, {1514, 1514, 1538}, {66, 608, 635}, {42, 60, 635}, {42, 60, 500},
 	} {
 		for _, delaySlots := range []bool{false, true} {
-			r := newRig(t, "pktgen", netthreads.Config{DelaySlots: delaySlots})
+			r := newGenerator(t, "pktgen", netthreads.Config{DelaySlots: delaySlots})
 			packets := steady(1000, c.carried, c.wire, c.gap)
 			r.send(packets...)
 			r.run(400_000 + 1001*c.gap)
@@ -37,7 +37,7 @@ func TestPktgenGaps(t *testing.T) {
 // What the sending thread takes for a packet is the limit: it was 632 ticks with the
 // original.
 func TestPktgenSaturates(t *testing.T) {
-	r := newRig(t, "pktgen", netthreads.Config{})
+	r := newGenerator(t, "pktgen", netthreads.Config{})
 	packets := steady(1000, 42, 60, 84)
 	r.send(packets...)
 	r.run(2_000_000)
@@ -55,7 +55,7 @@ func TestPktgenLatency(t *testing.T) {
 		carried int
 		limit   uint64 // ticks
 	}{{42, 2587}, {200, 3050}, {1514, 6737}} {
-		r := newRig(t, "pktgen", netthreads.Config{})
+		r := newGenerator(t, "pktgen", netthreads.Config{})
 		start := r.m.Cycle()
 		packets := []packet{{carried: c.carried, wire: 1514}}
 		r.send(packets...)
@@ -69,7 +69,7 @@ func TestPktgenLatency(t *testing.T) {
 
 // Sizes follow each other in the same slots: no byte of a packet is seen in another.
 func TestPktgenSizes(t *testing.T) {
-	r := newRig(t, "pktgen", netthreads.Config{})
+	r := newGenerator(t, "pktgen", netthreads.Config{})
 	var packets []packet
 	for i := range 300 {
 		carried := (i * 397) % 1515
@@ -81,7 +81,7 @@ func TestPktgenSizes(t *testing.T) {
 }
 
 func TestPktgenQuota(t *testing.T) {
-	r := newRig(t, "pktgen", netthreads.Config{})
+	r := newGenerator(t, "pktgen", netthreads.Config{})
 	r.send(steady(100*24, 42, 60, 700)...)
 	r.run(400_000 + 2500*700)
 	if len(r.packets) != 2400 || len(r.queue) != 0 {
@@ -109,7 +109,7 @@ func TestPktgenReset(t *testing.T) {
 
 func testReset(t *testing.T, config netthreads.Config) {
 	t.Helper()
-	r := newRig(t, "pktgen", config)
+	r := newGenerator(t, "pktgen", config)
 	reset := drivercomm.PutReset(make([]byte, drivercomm.ResetLen))
 	for range 3 {
 		for _, messages := range []int{0, 1, 7} {
@@ -150,7 +150,7 @@ func TestPktgenLate(t *testing.T) {
 		gap     uint64
 		catchUp bool
 	}{{1000, true}, {4999, true}, {5000, false}, {20_000, false}} {
-		r := newRig(t, "pktgen", netthreads.Config{})
+		r := newGenerator(t, "pktgen", netthreads.Config{})
 		first := steady(10, 42, 60, c.gap)
 		r.send(first...)
 		r.run(400_000 + 30*c.gap)
@@ -176,7 +176,7 @@ func TestPktgenLate(t *testing.T) {
 
 // The time register wraps; the card's time has 64 bits.
 func TestPktgenWrap(t *testing.T) {
-	r := newRig(t, "pktgen", netthreads.Config{Clock: 1<<32 - 300_000})
+	r := newGenerator(t, "pktgen", netthreads.Config{Clock: 1<<32 - 300_000})
 	packets := steady(200, 42, 60, 1000)
 	packets[0].clock = 1<<32 - 100_000
 	r.send(packets...)
@@ -189,7 +189,7 @@ func TestPktgenWrap(t *testing.T) {
 
 // Messages that contradict themselves are dropped, and those behind them are not.
 func TestPktgenMalformed(t *testing.T) {
-	r := newRig(t, "pktgen", netthreads.Config{})
+	r := newGenerator(t, "pktgen", netthreads.Config{})
 	for _, c := range []struct {
 		why  string
 		edit func(msg []byte) []byte
@@ -241,7 +241,7 @@ func TestPktgenMachines(t *testing.T) {
 	for _, config := range []netthreads.Config{
 		{CPUs: 1, Threads: 4}, {CPUs: 1, Threads: 2}, {CPUs: 2, Threads: 8}, {CPUs: 4, Threads: 4}, {Memory: &netthreads.Memory{}},
 	} {
-		r := newRig(t, "pktgen", config)
+		r := newGenerator(t, "pktgen", config)
 		packets := steady(200, 42, 1514, 3000)
 		r.send(packets...)
 		r.run(400_000 + 201*3000)

@@ -31,7 +31,7 @@ func hellos() []string {
 }
 
 func TestHello(t *testing.T) {
-	r := newRig(t, "hello", netthreads.Config{})
+	r := newGenerator(t, "hello", netthreads.Config{})
 	slices.Sort(r.lines)
 	if want := hellos(); !slices.Equal(r.lines, want) {
 		t.Errorf("it says %q, want %q", r.lines, want)
@@ -40,7 +40,7 @@ func TestHello(t *testing.T) {
 
 // All packets of all sizes come back, by the port that they came by.
 func TestBounce(t *testing.T) {
-	r := newRig(t, "bounce", netthreads.Config{})
+	r := newGenerator(t, "bounce", netthreads.Config{})
 	var want []sent
 	for i := range 300 {
 		b := payload(i, 1+(i*37)%1592)
@@ -137,7 +137,7 @@ func TestSoftwareBounce(t *testing.T) {
 
 // Time is real there, and so only the order is sure.
 func TestSoftwarePktgen(t *testing.T) {
-	r := &rig{t: t}
+	r := &generator{t: t}
 	packets := steady(30, 200, 1514, 4000)
 	packets[0].clock = 1
 	r.send(packets...)

@@ -83,7 +83,7 @@ func permute(n int, f func([]int)) {
 func TestPktgenRepeats(t *testing.T) {
 	var first string
 	for range 3 {
-		r := newRig(t, "pktgen", netthreads.Config{})
+		r := newGenerator(t, "pktgen", netthreads.Config{})
 		r.send(steady(200, 42, 60, 84)...)
 		r.run(600_000)
 		if got := fmt.Sprint(r.packets, r.replies); first == "" {

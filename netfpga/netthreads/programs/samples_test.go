@@ -95,7 +95,7 @@ func samplePing(t *testing.T, out string) {
 	short := slices.Clone(requests[1])
 	short[16] = 0xff // says that it is longer
 
-	r := newRigOf(t, sim, netthreads.Config{})
+	r := newGeneratorOf(t, sim, netthreads.Config{})
 	for i, b := range requests {
 		port := i % 8
 		for !r.m.Offer(port, b) {
@@ -134,7 +134,7 @@ func samplePing(t *testing.T, out string) {
 func sampleTimes(t *testing.T, out string) {
 	for name, gap := range map[string]uint64{"times": 2500, "at_once": 0} {
 		sim, sw := sample(t, out, "times", name)
-		r := newRigOf(t, sim, netthreads.Config{})
+		r := newGeneratorOf(t, sim, netthreads.Config{})
 		if len(r.packets) != 20 {
 			t.Fatalf("%s: %d packets", name, len(r.packets))
 		}

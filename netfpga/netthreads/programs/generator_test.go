@@ -13,9 +13,9 @@ import (
 // host is the number of the port that the driver's messages come by.
 const host = 1
 
-// rig is a machine that runs pktgen, and a driver that is infinitely fast: it sends a
+// generator is a machine that runs pktgen, and a driver that is infinitely fast: it sends a
 // message as soon as its quota lets it.
-type rig struct {
+type generator struct {
 	t       testing.TB
 	m       *netthreads.Machine
 	queue   [][]byte
@@ -32,18 +32,18 @@ type sent struct {
 	bytes  []byte
 }
 
-func newRig(t testing.TB, name string, config netthreads.Config) *rig {
+func newGenerator(t testing.TB, name string, config netthreads.Config) *generator {
 	t.Helper()
 	img, err := Image(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRigOf(t, img, config)
+	return newGeneratorOf(t, img, config)
 }
 
-func newRigOf(t testing.TB, img *netthreads.Image, config netthreads.Config) *rig {
+func newGeneratorOf(t testing.TB, img *netthreads.Image, config netthreads.Config) *generator {
 	t.Helper()
-	r := &rig{t: t, quota: drivercomm.StartQuota}
+	r := &generator{t: t, quota: drivercomm.StartQuota}
 	config.Log = func(thread int, cycle uint64, line string) { r.lines = append(r.lines, line) }
 	var err error
 	if r.m, err = netthreads.New(img, &config); err != nil {
@@ -54,7 +54,7 @@ func newRigOf(t testing.TB, img *netthreads.Image, config netthreads.Config) *ri
 }
 
 // run goes on to a cycle.
-func (r *rig) run(to uint64) {
+func (r *generator) run(to uint64) {
 	r.t.Helper()
 	for {
 		for len(r.queue) > 0 && r.quota > 0 && r.m.Offer(host, r.queue[0]) {
@@ -84,7 +84,7 @@ func (r *rig) run(to uint64) {
 }
 
 // idle gives the program time to start, and to wait.
-func (r *rig) idle() {
+func (r *generator) idle() {
 	r.t.Helper()
 	r.run(r.m.Cycle() + 100_000)
 }
@@ -98,7 +98,7 @@ type packet struct {
 }
 
 // send queues packets, as many to a message as fit. Their bytes tell which they are.
-func (r *rig) send(packets ...packet) {
+func (r *generator) send(packets ...packet) {
 	b := drivercomm.NewBuilder()
 	flush := func() {
 		if b.Count() > 0 {
@@ -130,7 +130,7 @@ func payload(i, n int) []byte {
 }
 
 // check compares what left with what was asked for.
-func (r *rig) check(packets []packet) {
+func (r *generator) check(packets []packet) {
 	r.t.Helper()
 	if len(r.packets) != len(packets) {
 		r.t.Fatalf("%d packets left, want %d", len(r.packets), len(packets))
@@ -148,7 +148,7 @@ func (r *rig) check(packets []packet) {
 }
 
 // gaps returns the least and the greatest gap between packets, and the mean, in ticks.
-func (r *rig) gaps() string {
+func (r *generator) gaps() string {
 	least, greatest, sum := ^uint64(0), uint64(0), uint64(0)
 	for i := 1; i < len(r.packets); i++ {
 		gap := r.packets[i].depart - r.packets[i-1].depart

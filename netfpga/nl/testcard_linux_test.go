@@ -94,9 +94,9 @@ func (h *host) Ready() {
 	}
 }
 
-// rig is a card in virtual time and its server, in a network namespace of the test's own.
+// testCard is a card in virtual time and its server, in a network namespace of the test's own.
 // The test's goroutine is the clock's.
-type rig struct {
+type testCard struct {
 	t      testing.TB
 	clk    *clock.Virtual
 	end    clock.Time // events behind it wait
@@ -106,20 +106,20 @@ type rig struct {
 	server *Server
 }
 
-func newRig(t testing.TB) *rig {
+func newCard(t testing.TB) *testCard {
 	t.Helper()
-	return newRigWith(t, nil)
+	return newCardWith(t, nil)
 }
 
-func newRigWith(t testing.TB, config *netfpga.Config) *rig {
+func newCardWith(t testing.TB, config *netfpga.Config) *testCard {
 	t.Helper()
 	return newServed(t, config, nil)
 }
 
-func newServed(t testing.TB, config *netfpga.Config, serve *Config) *rig {
+func newServed(t testing.TB, config *netfpga.Config, serve *Config) *testCard {
 	t.Helper()
 	linktest.Namespace(t)
-	r := &rig{t: t, clk: clock.NewVirtual(), end: clock.Time(4 * time.Second)}
+	r := &testCard{t: t, clk: clock.NewVirtual(), end: clock.Time(4 * time.Second)}
 	var err error
 	if r.card, err = netfpga.New(r.clk, &r.wire, config); err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func newServed(t testing.TB, config *netfpga.Config, serve *Config) *rig {
 
 // until runs the clock, and lets others run, until it is so. What takes minutes is not going
 // to be.
-func (r *rig) until(so func() bool) {
+func (r *testCard) until(so func() bool) {
 	r.t.Helper()
 	began := time.Now()
 	for n := 1; !so(); n++ {
@@ -157,7 +157,7 @@ func (r *rig) until(so func() bool) {
 }
 
 // while runs the clock until f, on a goroutine of its own, has returned.
-func (r *rig) while(f func() error) error {
+func (r *testCard) while(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	var err error
@@ -173,7 +173,7 @@ func (r *rig) while(f func() error) error {
 }
 
 // settle runs the clock until the server has got and done all that was sent to it.
-func (r *rig) settle() {
+func (r *testCard) settle() {
 	r.t.Helper()
 	c := r.dial()
 	err := r.while(func() error {
@@ -188,24 +188,24 @@ func (r *rig) settle() {
 }
 
 // stuck tells whether a stream of the usual window waits for its marks.
-func (r *rig) stuck() bool {
+func (r *testCard) stuck() bool {
 	s := r.server.Stats()
 	return s.Marks == s.Hits+2
 }
 
 // crammed tells whether the card and the server are full.
-func (r *rig) crammed() bool {
+func (r *testCard) crammed() bool {
 	return r.server.Stats().Stalls > 0 && len(r.arrived().requests) >= maxWaiting
 }
 
 // arrived returns what waits to be taken to the clock's goroutine.
-func (r *rig) arrived() batch {
+func (r *testCard) arrived() batch {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
 	return r.server.arrived
 }
 
-func (r *rig) dial() *Client {
+func (r *testCard) dial() *Client {
 	r.t.Helper()
 	c, err := Dial(Address{})
 	if err != nil {
@@ -215,7 +215,7 @@ func (r *rig) dial() *Client {
 }
 
 // raw is a client's socket, for what a Client does not send.
-func (r *rig) raw() *socket {
+func (r *testCard) raw() *socket {
 	r.t.Helper()
 	s, err := dial(Address{}.complete())
 	if err != nil {
@@ -226,7 +226,7 @@ func (r *rig) raw() *socket {
 }
 
 // answers returns the messages that have come for a socket.
-func (r *rig) answers(s *socket) (all []Header, refused []*Error) {
+func (r *testCard) answers(s *socket) (all []Header, refused []*Error) {
 	b := make([]byte, answersLen)
 	for {
 		d, err := s.receive(b, false)
@@ -251,7 +251,7 @@ func (r *rig) answers(s *socket) (all []Header, refused []*Error) {
 }
 
 // expect checks that packets 0 to n-1 have left, in order.
-func (r *rig) expect(n int) {
+func (r *testCard) expect(n int) {
 	r.t.Helper()
 	if len(r.wire.left) != n {
 		r.t.Errorf("%d packets left, want %d", len(r.wire.left), n)
