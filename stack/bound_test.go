@@ -13,6 +13,7 @@ import (
 // the window: it is not parked in the pacer. And what is to leave is always there. Only the
 // initial window waits as a whole.
 func TestLittleWaits(t *testing.T) {
+	needsLayout(t)
 	for _, c := range []struct {
 		name string
 		rate int64 // of payload; 0 is that of the bottleneck
@@ -59,6 +60,7 @@ func TestLittleWaits(t *testing.T) {
 
 // What waits follows the rate of a schedule, too, which no acknowledgement changes.
 func TestLittleWaitsOfASchedule(t *testing.T) {
+	needsLayout(t)
 	p := (&path{rate: 1e9, rtt: 2 * time.Millisecond, queue: 1000, congestion: newController("cubic")}).open(t, 1)
 	steps := []pacer.Step{{BitsPerSecond: 200e6}, {At: 100 * time.Millisecond, BitsPerSecond: 10e6}}
 	schedule, err := pacer.NewSchedule(steps, 0, pacer.Payload)
@@ -88,6 +90,7 @@ func TestLittleWaitsOfASchedule(t *testing.T) {
 
 // A connection that is not bounded has its window waiting.
 func TestUnbounded(t *testing.T) {
+	needsLayout(t)
 	p := (&path{rate: 1e9, rtt: 2 * time.Millisecond, queue: 1000, unbounded: true, congestion: newController("cubic")}).open(t, 1)
 	f := &flow{rate: 10e6}
 	most := 0

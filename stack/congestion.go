@@ -26,9 +26,12 @@ func (h *Host) checkControl() error {
 // mayControl returns an error if no connection of the host can have the controller.
 func (h *Host) mayControl(controller cc.Controller) error {
 	_, needs := controller.(cc.Pacing)
+	_, cubic := controller.(*cc.Cubic)
 	switch {
 	case controller == nil:
 		return errNoController
+	case h.layout != nil && !cubic:
+		return h.layout
 	case needs && h.sched == nil:
 		return errNoPacer
 	}
@@ -94,7 +97,8 @@ func (c *TCPConn) forgetAtEnd() {
 
 // SetCongestion gives the connection another congestion controller, which goes on with the
 // window that there is. It returns an error if the controller needs a pacer and the host's
-// device is no hold.Hold; if nobody paces the connection yet, pacer.Delivery does.
+// device is no hold.Hold; if nobody paces the connection yet, pacer.Delivery does. With another
+// gVisor (CheckGVisor) there is none but CUBIC.
 func (c *TCPConn) SetCongestion(controller cc.Controller) error {
 	err := c.usable()
 	if err == nil {
@@ -115,7 +119,8 @@ func (c *TCPConn) SetCongestion(controller cc.Controller) error {
 	return nil
 }
 
-// Congestion returns the connection's congestion controller. It must only be looked at.
+// Congestion returns the connection's congestion controller. It must only be looked at. With
+// another gVisor (CheckGVisor) it stands for netstack's own.
 func (c *TCPConn) Congestion() cc.Controller {
 	defer c.loop.tcp.lock()()
 	return c.loop.tcp.controller

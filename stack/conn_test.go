@@ -59,6 +59,7 @@ func TestConnConforms(t *testing.T) {
 }
 
 func TestWindowBeginsWithTenSegments(t *testing.T) {
+	needsLayout(t)
 	near, far, stop := pair(t)
 	defer stop()
 	l, err := far.Listen("tcp", ":80")

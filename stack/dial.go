@@ -45,9 +45,6 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	if err := ctx.Err(); err != nil {
 		return nil, fail("dial", network, nil, to, err)
 	}
-	if err := controls(network); err != nil {
-		return nil, fail("dial", network, nil, to, err)
-	}
 	ep, queue, err := h.open(network, remote)
 	if err != nil {
 		return nil, fail("dial", network, nil, to, err)
@@ -130,9 +127,6 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fail("listen", network, nil, nil, err)
 	}
-	if err := controls(network); err != nil {
-		return nil, fail("listen", network, nil, target(network, local), err)
-	}
 	h.listening.Lock()
 	defer h.listening.Unlock()
 	if h.listens(network, local) {
@@ -151,15 +145,6 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 		l.local = addrPort(a)
 	}
 	return l, nil
-}
-
-// controls returns an error if connections of the network cannot have a congestion
-// controller and need one.
-func controls(network string) error {
-	if strings.HasPrefix(network, "tcp") {
-		return checkLayout()
-	}
-	return nil
 }
 
 // listens reports whether somebody listens at the address already. netstack would let a

@@ -89,6 +89,7 @@ func TestRenoGrowsByOneSegmentARoundTrip(t *testing.T) {
 // so long that the window is never that of Reno (section 4.3), and always full, so that the
 // acknowledgements come evenly.
 func TestCubicCurve(t *testing.T) {
+	needsLayout(t)
 	for _, c := range combinations[2:4] {
 		t.Run(c.name, func(t *testing.T) {
 			p := (&path{rate: 10e6, rtt: 100 * time.Millisecond, queue: 600, lose: []int{250},

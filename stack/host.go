@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/log"
 	grand "gvisor.dev/gvisor/pkg/rand"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -63,7 +64,8 @@ type Config struct {
 	MinRTO time.Duration
 
 	// Congestion makes the congestion controller of a TCP connection; nil means CUBIC. One
-	// that needs a pacer (cc.Pacing) is refused unless Device is a hold.Hold.
+	// that needs a pacer (cc.Pacing) is refused unless Device is a hold.Hold. With another
+	// gVisor (CheckGVisor) all but CUBIC are refused.
 	Congestion func() cc.Controller
 
 	// Pacing makes the pacer of a TCP connection; nil means that nobody paces, unless the
@@ -102,6 +104,7 @@ type Host struct {
 	paths     pathMTUs
 	receive   receiveBuffers
 
+	layout     error     // of CheckGVisor
 	sched      scheduler // below, if it is one
 	congestion func() cc.Controller
 	pacing     func() pacer.Pacer
@@ -117,6 +120,9 @@ func New(clk *clock.Real, config Config) (*Host, error) {
 	return newHost(&Host{clk: clk}, config)
 }
 
+// tellLayout tells once that TCP is netstack's, as it tells what it warns of itself.
+var tellLayout sync.Once
+
 // creating protects what netstack reads from the whole process when a stack is made.
 var creating sync.Mutex
 
@@ -128,11 +134,14 @@ func newHost(h *Host, config Config) (*Host, error) {
 	h.paths.clk, h.paths.own = h.clk, config.Device.Info().MTU
 	h.below = config.Device
 	h.sched, _ = config.Device.(scheduler)
+	if h.layout = checkLayout(); h.layout != nil {
+		tellLayout.Do(func() { log.Warningf("%v", h.layout) })
+	}
 	h.congestion, h.pacing, h.unbounded = config.Congestion, config.Pacing, config.Unbounded
 	if err := h.checkControl(); err != nil {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
-	link := endpoint.Config{TooBig: h.paths.tooBig}
+	link := endpoint.Config{TooBig: h.paths.tooBig, Segments: h.layout != nil}
 	if config.Claimed != nil {
 		link.Claimed = func(a netip.Addr, by net.HardwareAddr) { h.claimed(a, by, config.Claimed) }
 	}

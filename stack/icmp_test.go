@@ -99,6 +99,7 @@ func changed(b []byte, change func(b []byte)) []byte {
 // TestForgedICMP has somebody who cannot see a flow send ICMP errors about it while it runs:
 // its segments stay as they are, and all is counted.
 func TestForgedICMP(t *testing.T) {
+	needsLayout(t)
 	for _, far := range []string{"10.0.0.2:80", "[fd00::2]:80"} {
 		for seed := range uint64(6) {
 			t.Run(fmt.Sprint(far, seed), func(t *testing.T) { testForgedICMP(t, far, seed) })
@@ -373,6 +374,7 @@ func TestUDPKnowsThePath(t *testing.T) {
 
 // TestPeerThatTakesBytes has a peer that says it takes segments of a byte (RFC 879).
 func TestPeerThatTakesBytes(t *testing.T) {
+	needsLayout(t)
 	for _, mss := range []uint16{0, 1, 8, 100, 536, 1460} {
 		w := NewWorld(1)
 		a, b := newCable(w.Clock(), 1500)

@@ -235,6 +235,7 @@ func (sc *scenario) trace(t *testing.T, seed uint64, how resting) string {
 		if sc.paced {
 			top = hold.New(top, w.Clock(), nil)
 			c.Congestion, c.Pacing = newController("bbr"), nil
+			needsController(t, c.Congestion)
 		}
 		c.Device = top
 		h, err := w.NewHost(c)

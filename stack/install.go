@@ -16,8 +16,14 @@ import (
 // netstack cannot be given a congestion controller of ours, but its connections hold theirs
 // in a field of an interface type with exported methods only. It is found by reflection,
 // and set while the connection is locked, and so is how large segments are: the one place in
-// this package where a type is not asked. checkLayout compares all that is relied upon, so that another version of
-// gVisor is refused and never guessed at.
+// this package where a type is not asked. checkLayout compares all that is relied upon; with a
+// gVisor that is another nothing is guessed, and connections keep what they have (builtin.go).
+
+// CheckGVisor returns an error if this gVisor keeps its congestion controllers in another way
+// than this package knows. Then connections have netstack's own CUBIC and netstack's segments,
+// a whole window may wait for its departure, and all other controllers are refused with that
+// error. The first host that is made tells of it in gVisor's log.
+func CheckGVisor() error { return checkLayout() }
 
 // congestionControl is netstack's interface of that name, in tcp/snd.go.
 type congestionControl interface {
@@ -27,8 +33,7 @@ type congestionControl interface {
 	PostRecovery()
 }
 
-// checkLayout returns an error if this gVisor keeps its congestion controllers in another
-// way than install knows. Then there are no TCP connections; all else works. Tests replace it.
+// checkLayout is CheckGVisor. Tests replace it.
 var checkLayout = sync.OnceValue(func() error { return checkEndpoint(reflect.TypeFor[tcp.Endpoint]()) })
 
 // checkEndpoint is checkLayout for a gVisor whose tcp.Endpoint is of that type.
@@ -65,7 +70,7 @@ func checkEndpoint(endpoint reflect.Type) error {
 }
 
 func errLayout(what string) error {
-	return fmt.Errorf("no congestion controller can be installed in this version of gVisor: %s: build with the version in Caliper's go.mod", what)
+	return fmt.Errorf("TCP has netstack's own CUBIC, and no other congestion control, as this gVisor has another layout (%s): build with the version in Caliper's go.mod", what)
 }
 
 var errNoSender = errors.New("the connection has no sender")

@@ -16,13 +16,22 @@ type linkSide struct {
 	out     outgoing
 	status  pacer.Status // of the flow, as the scheduler has said last
 	boundAt int64        // the rate that the bounds are made for, in bit/s
+
+	// Where netstack does not tell the first sequence number, the first segment does, and the
+	// sides count from there.
+	learns bool      // there was none yet
+	origin pacer.Seq // that is 0 to the sides
 }
 
 func (l *linkSide) begin() {
 	l.out.left, l.out.acked = l.first, l.first
 	l.words.left.Store(l.first)
 	l.words.lead.Store(mostLead)
+	l.learns = l.host.layout != nil
 }
+
+// number returns what the other sides call a sequence number.
+func (l *linkSide) number(s pacer.Seq) pacer.Seq { return pacer.Seq(s.From(l.origin)) }
 
 // Handshake implements endpoint.Loop.
 func (l *linkSide) Handshake(rtt time.Duration) {
@@ -44,11 +53,16 @@ func (l *linkSide) Arrived(s *pacer.Segment, now clock.Time) {
 	}
 	w := &l.words
 	l.tell(measured{sample: l.meter.Acked(s.Ack, s.SACK(), now)})
-	bytes := l.out.acknowledged(s.Ack, l.writtenTo())
+	bytes := int64(0)
+	if !l.learns {
+		bytes = l.out.acknowledged(l.number(s.Ack), l.writtenTo())
+	}
 	if bytes > 0 && w.acked.Add(bytes) == w.written.Load() {
 		l.leave(todoWake)
 	}
 	switch {
+	case w.builtin.Load():
+		l.leave(todoHear)
 	case bytes > 0 && !w.recovering.Load():
 		// netstack's Update is next, which hears of it and has repace called.
 	case w.hears.Load():
@@ -63,13 +77,16 @@ func (l *linkSide) Arrived(s *pacer.Segment, now clock.Time) {
 
 // Departed implements endpoint.Loop.
 func (l *linkSide) Departed(seq, end pacer.Seq, sent clock.Optional, waiting int) link.Stop {
+	if l.learns {
+		l.learns, l.origin = false, seq
+	}
 	w, written := &l.words, l.writtenTo()
 	if at, ok := sent.Get(); ok {
 		// All that was written has left: what is seen from here on is the application's rate.
-		limited := waiting == 0 && !w.recovering.Load() && !end.Before(written)
+		limited := waiting == 0 && !w.recovering.Load() && !l.number(end).Before(written)
 		l.meter.Sent(seq, end, at, limited)
 	}
-	w.leftBytes.Add(l.out.departed(seq, end, sent.IsSet()))
+	w.leftBytes.Add(l.out.departed(l.number(seq), l.number(end), sent.IsSet()))
 	left := l.out.left
 	w.left.Store(left)
 

@@ -47,7 +47,6 @@ func newLoop(h *Host, ep *tcp.Endpoint, flow pacer.Flow, controller cc.Controlle
 	l.link.shared, l.tcp.shared, l.app.shared = &l.shared, &l.shared, &l.shared
 	l.repace, l.doing.run = l.link.repaceNow, l.do
 	l.tcp.ep = ep
-	defer l.tcp.lock()()
 	if err := l.tcp.begin(controller); err != nil {
 		return nil, err
 	}

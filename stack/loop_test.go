@@ -39,6 +39,7 @@ func (c *counter) Arrived(s *pacer.Segment, now clock.Time) {
 // An acknowledgement has the pacer follow once, whether netstack takes it for news, for a
 // duplicate, or is in recovery.
 func TestOneRepaceAnACK(t *testing.T) {
+	needsLayout(t)
 	for _, c := range combinations[3:] {
 		for _, queue := range []int{1000, 15} { // without losses and with many
 			p := (&path{rate: 50e6, rtt: 20 * time.Millisecond, queue: queue, congestion: c.congestion, pacing: c.pacing}).open(t, 1)

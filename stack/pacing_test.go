@@ -38,6 +38,7 @@ func (p *path) connected(t *testing.T, f func(c *TCPConn)) {
 
 // A host is not made that could not have its connections as it is told.
 func TestHostRefusesWhatItCannotPace(t *testing.T) {
+	needsLayout(t)
 	w := NewWorld(1)
 	defer w.Close()
 	for want, config := range map[string]Config{
@@ -87,6 +88,7 @@ func TestPacingIsRefused(t *testing.T) {
 // A controller that needs a pacer brings pacer.Delivery where there is none, leaves one that
 // there is, and does not let it be taken away.
 func TestControllerKeepsItsPacer(t *testing.T) {
+	needsLayout(t)
 	p := (&path{rate: 1e8, rtt: time.Millisecond, queue: 10}).open(t, 1)
 	p.connected(t, func(c *TCPConn) {
 		paced := func(what string, want bool) {

@@ -62,6 +62,7 @@ func (p *path) ceiling() float64 { return float64(p.rate) / 1e6 * segment / onWi
 
 func (p *path) open(t testing.TB, seed uint64) *path {
 	t.Helper()
+	needsController(t, p.congestion)
 	p.world = NewWorld(seed)
 	clk := p.world.Clock()
 	if p.line == 0 {

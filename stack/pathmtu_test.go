@@ -132,6 +132,7 @@ func (h *honest) Transmit(frames []*link.Frame) (int, error) {
 // TestPathMTUDiscovery has a path that carries less than the links at its ends: TCP goes on
 // with smaller segments, and UDP's writer is told.
 func TestPathMTUDiscovery(t *testing.T) {
+	needsLayout(t)
 	for _, test := range []struct {
 		remote  string
 		mtu     int

@@ -56,6 +56,7 @@ const changeAt = clock.Time(100 * time.Millisecond)
 // run calls change then, and looks on for 100 ms.
 func (r *reactor) run(t *testing.T, change func()) {
 	t.Helper()
+	needsController(t, r.congestion)
 	r.world = NewWorld(1)
 	defer r.world.Close()
 	clk := r.world.Clock()

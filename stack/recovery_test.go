@@ -12,6 +12,7 @@ import (
 // more to send at the time: at the end of the data RFC 6675 sends one segment more, to be
 // rescued by it.
 func TestRecoverySendsAgainWhatWasLost(t *testing.T) {
+	needsLayout(t)
 	for _, c := range combinations {
 		for _, l := range []struct {
 			name string

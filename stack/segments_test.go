@@ -39,6 +39,7 @@ func (s *sizes) Transmit(frames []*link.Frame) (int, error) {
 // TestSegmentsAreFull has data go both ways with losses: segments carry all that the MTU has
 // room for beside a time stamp, those with SACK blocks what these leave, and none is longer.
 func TestSegmentsAreFull(t *testing.T) {
+	needsLayout(t)
 	for _, mtu := range []int{1500, 1280, 9000} {
 		for _, remote := range []string{"10.0.0.2:80", "[fd00::2]:80"} {
 			for _, whole := range []bool{true, false} {

@@ -10,6 +10,7 @@ import (
 // The words say whether it is the bound that limits, and netstack is to be asked for more then
 // only.
 func TestNarrowedByTheBound(t *testing.T) {
+	needsLayout(t)
 	for _, unbounded := range []bool{false, true} {
 		p := (&path{rate: 1e9, rtt: 2 * time.Millisecond, queue: 1000, unbounded: unbounded, congestion: newController("cubic")}).open(t, 1)
 		f := &flow{rate: 10e6}
@@ -68,6 +69,7 @@ func TestWindowOfNothing(t *testing.T) {
 
 // Small segments wait for each other again after netstack was asked for more.
 func TestNagleStays(t *testing.T) {
+	needsLayout(t)
 	p := (&path{rate: 1e8, rtt: time.Millisecond, queue: 10}).open(t, 1)
 	p.connected(t, func(c *TCPConn) {
 		for _, on := range []bool{true, false} {

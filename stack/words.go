@@ -11,7 +11,7 @@ import (
 type shared struct {
 	host  *Host
 	flow  pacer.Flow
-	first pacer.Seq // of the connection's bytes
+	first pacer.Seq // of the connection's bytes; 0 where netstack does not tell (see linkSide.origin)
 
 	words   words
 	samples mailbox[measured]
@@ -44,6 +44,7 @@ type words struct {
 	narrowed   atomic.Bool  // netstack's window is less than the controller's
 	clamped    atomic.Bool  // netstack is to be asked for more; cleared by the link's side
 	hears      atomic.Bool  // the controller is a cc.Sampler
+	builtin    atomic.Bool  // it is netstack's own
 	needsPacer atomic.Bool
 
 	// The application's side.

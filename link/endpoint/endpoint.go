@@ -68,6 +68,9 @@ type Config struct {
 	// before the stack is, and reports whether it has taken it.
 	Direct func(tcpip.NetworkProtocolNumber, *gstack.PacketBuffer) bool
 
+	// Segments has netstack hand down single segments of TCP, and no super-segments.
+	Segments bool
+
 	// TooBig, if not nil, is called on the clock's goroutine when a packet of a flow that
 	// is not TCP was larger than the MTU of its path, in bytes.
 	TooBig func(f pacer.Flow, mtu int)

@@ -12,7 +12,12 @@ import (
 var _ gstack.GSOEndpoint = (*Endpoint)(nil)
 
 // SupportedGSO implements GSOEndpoint: TCP is cut here, or below.
-func (*Endpoint) SupportedGSO() gstack.SupportedGSO { return gstack.HostGSOSupported }
+func (e *Endpoint) SupportedGSO() gstack.SupportedGSO {
+	if e.config.Segments {
+		return gstack.GSONotSupported
+	}
+	return gstack.HostGSOSupported
+}
 
 // GSOMaxSize implements GSOEndpoint: an IP packet, in bytes.
 func (*Endpoint) GSOMaxSize() uint32 { return link.MaxSuper - link.EthernetHeader }
