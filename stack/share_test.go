@@ -42,6 +42,7 @@ func (p *path) shares(t testing.TB, flows []*flow, length time.Duration) []float
 // Many of one kind: the index is to be 0.95 at least. Then two of one kind of which one has
 // three times the round trip, and one each of CUBIC and BBR; what they have is only told.
 func TestShares(t *testing.T) {
+	needsLayout(t)
 	if slow || testing.Short() {
 		t.Skip("takes a quarter of an hour of virtual time")
 	}

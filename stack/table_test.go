@@ -69,6 +69,7 @@ func aligned(s string) string {
 // and 60 % of what the path holds. 94.0 Mbit/s are the most; the path is full when it
 // takes nine tenths of that for 100 ms.
 func TestTable(t *testing.T) {
+	needsLayout(t)
 	if slow || testing.Short() {
 		t.Skip("takes 5 minutes of virtual time")
 	}
