@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
 	"github.com/netcaliper/caliper/pacer"
+	"github.com/netcaliper/caliper/pacer/clock"
 	"github.com/netcaliper/caliper/stack/cc"
 )
 
@@ -124,6 +127,9 @@ func TestAnotherLayout(t *testing.T) {
 		}
 	}
 	p := (&path{rate: 1e9, rtt: time.Millisecond, queue: 1000}).open(t, 1)
+	if got := p.near.ep.SupportedGSO(); got != gstack.GSONotSupported {
+		t.Errorf("netstack is told that it may make super-segments (%v), and makes uneven ones", got)
+	}
 	p.connected(t, func(c *TCPConn) {
 		for _, name := range []string{"bbr", "reno"} {
 			refused(name, c.SetCongestion(newController(name)()))
@@ -153,4 +159,25 @@ func TestAnotherLayout(t *testing.T) {
 	})
 	_, err := p.world.NewHost(Config{Device: p.trace, Addrs: p.near.Addrs(), Congestion: newController("reno")})
 	refused("a host with Reno", err)
+}
+
+// Where the first sequence number is not known, an acknowledgement counts nothing before data
+// has left, and then from the first that has.
+func TestFirstNumberIsLearnt(t *testing.T) {
+	l, _ := alone(0, 10_000)
+	l.host.layout = errLayout("it is another")
+	l.begin()
+	ack := func(n pacer.Seq) int64 {
+		l.Arrived(&pacer.Segment{Flags: pacer.FlagACK, Ack: n}, 2)
+		return l.words.acked.Load()
+	}
+	if n := ack(5000); n != 0 {
+		t.Errorf("%d bytes are acknowledged before one has left", n)
+	}
+	for _, seq := range []pacer.Seq{5000, 6000} {
+		l.Departed(seq, seq+1000, clock.At(1), 0)
+	}
+	if n := ack(6000); n != 1000 || l.words.leftBytes.Load() != 2000 {
+		t.Errorf("%d bytes are acknowledged, and %d have left: want 1000 and 2000", n, l.words.leftBytes.Load())
+	}
 }
