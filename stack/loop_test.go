@@ -68,7 +68,6 @@ type listener struct {
 	clk     clock.Clock
 	samples int
 	acked   int64
-	last    clock.Time
 	acks    int
 	waits   bool // a sample has come, and no Ack since
 	rtt     time.Duration

@@ -97,8 +97,7 @@ func counting(n int) []byte {
 // tagged is a sink that looks at what frames say of themselves.
 type tagged struct {
 	*linktest.Sink
-	t     *testing.T
-	flows []pacer.Flow
+	t *testing.T
 }
 
 func (d *tagged) Transmit(frames []*link.Frame) (int, error) {
