@@ -6,8 +6,8 @@ import (
 	"github.com/netcaliper/caliper/netfpga/drivercomm"
 )
 
-// A card sends in order: what it has holds back what comes later and is due earlier. So it
-// asks for a frame no longer ahead than the frame needs to be in time.
+// A card sends in order: a frame that it has holds back one that comes later and is due earlier.
+// So it asks for a frame no longer ahead than the frame needs to be in time.
 const (
 	// leadStep is the least lead, and what leads are rounded up to. A card whose bus and
 	// generator cost nothing needs it only where the host is late itself.

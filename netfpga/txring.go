@@ -10,8 +10,8 @@ import (
 )
 
 // The transmit ring of an interface is what the driver and the card have of its frames, the
-// oldest first. What leaves the native card is the oldest. A program may do anything, so
-// that what it launches is looked for by its bytes.
+// oldest first. The native card sends the oldest. A program may do anything, so a frame that it
+// launches is looked for by its bytes.
 type txRing = queue.Ring[given]
 
 // given is a frame that the driver was given, how many bytes of it that were, and the tick

@@ -36,7 +36,7 @@ func place(write func(paths []string) error, names ...string) error {
 	if err == nil {
 		return nil
 	}
-	// Nobody knows the places beside.
+	// The user has given names, and does not know the temporary files.
 	text := err.Error()
 	if link := new(os.LinkError); errors.As(err, &link) {
 		text = "write " + link.New + ": " + link.Err.Error()

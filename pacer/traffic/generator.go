@@ -54,7 +54,7 @@ func Packets(plan *Plan, start time.Time) iter.Seq[Packet] {
 }
 
 // A Generator gives the packets of a plan to an Injector, such as the driver of a card, as
-// many as that has room for.
+// many as it has room for.
 type Generator struct {
 	clk      clock.Clock
 	counters *Counters

@@ -8,8 +8,8 @@ import (
 
 // A Monitor stands directly under a card and counts what leaves.
 //
-// What was injected into the card had no hold.Hold above it that knew when the line would
-// be free of the frames before. The Monitor knows it now, and writes it to Frame.Sched, so
+// No hold.Hold above the card has seen an injected packet, and told when the line would be free
+// of the frames before. The Monitor knows it now, and writes it to Frame.Sched, so
 // that a frame that had to wait for the line is late by contention, and one that the card
 // was not ready for is not.
 type Monitor struct {
