@@ -93,26 +93,8 @@ func (c *superCase) headers() (b []byte, l4 int) {
 		order.PutUint32(b[l4+4:], superSeq)
 		b[l4+12], b[l4+13] = byte(5+c.tcp)<<4, c.flags
 	}
-	order.PutUint16(b[at:], ^wordwise(pseudoHeader(src, dst, c.proto(), above)))
+	order.PutUint16(b[at:], ^linktest.Checksum(linktest.PseudoHeader(src, dst, c.proto(), above)))
 	return b, l4
-}
-
-func pseudoHeader(src, dst []byte, proto byte, n int) []byte {
-	return append(append(bytes.Clone(src), dst...), 0, 0, byte(n>>8), byte(n), 0, 0, 0, proto)
-}
-
-// wordwise is the Internet checksum, word by word as RFC 1071 tells it.
-func wordwise(b []byte) uint16 {
-	sum := uint32(0)
-	for i, x := range b {
-		if i%2 == 0 {
-			sum += uint32(x) << 8
-		} else {
-			sum += uint32(x)
-		}
-		sum = sum&0xffff + sum>>16
-	}
-	return ^uint16(sum)
 }
 
 // set makes the super-segment.
@@ -181,7 +163,7 @@ func (c *superCase) check(t *testing.T) {
 			if n := int(order.Uint16(ip[2:])); n != len(ip) {
 				t.Fatalf("the IP header says %d bytes, and there are %d", n, len(ip))
 			}
-			if wordwise(ip[:20+8*c.ext]) != 0 {
+			if linktest.Checksum(ip[:20+8*c.ext]) != 0 {
 				t.Fatalf("the IP header's checksum is wrong: %x", ip[:20])
 			}
 			id := uint16((superID + i) & 0xffff)
@@ -214,7 +196,7 @@ func (c *superCase) check(t *testing.T) {
 				t.Fatalf("frame %d of %d has the flags %x of %x", i, frames, seg[13], c.flags)
 			}
 		}
-		if wordwise(append(pseudoHeader(src, dst, c.proto(), len(seg)), seg...)) != 0 || order.Uint16(seg[at:]) == 0 {
+		if linktest.Checksum(append(linktest.PseudoHeader(src, dst, c.proto(), len(seg)), seg...)) != 0 || order.Uint16(seg[at:]) == linktest.NoChecksum(c.udp) {
 			t.Fatalf("the checksum is wrong: %x", seg)
 		}
 		if n := len(b) - len(head); n != c.segment && i < frames-1 {
@@ -381,7 +363,7 @@ func TestCompleteSum(t *testing.T) {
 	complete := func(payload []byte) (want, got []byte) {
 		want = linktest.UDP(src, dst, payload)
 		got = bytes.Clone(want)
-		binary.BigEndian.PutUint16(got[26:], ^wordwise(pseudoHeader(want[12:16], want[16:20], 17, len(want)-20)))
+		binary.BigEndian.PutUint16(got[26:], ^linktest.Checksum(linktest.PseudoHeader(want[12:16], want[16:20], 17, len(want)-20)))
 		link.CompleteSum(got, 20, 26)
 		return want, got
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/netcaliper/caliper/link"
+	"github.com/netcaliper/caliper/link/linktest"
 )
 
 // A segment is what a kernel would hand over: TCP or UDP in one piece, with the sum of the
@@ -81,7 +82,7 @@ func (s segment) bytes() []byte {
 		order.PutUint32(b[start+4:], testSeq)
 		b[start+12], b[start+13] = byte(5+s.tcp)<<4, s.flags
 	}
-	order.PutUint16(b[start+at:], ^reference(pseudo(src.AsSlice(), dst.AsSlice(), proto, l4+len(s.payload))))
+	order.PutUint16(b[start+at:], ^linktest.Checksum(linktest.PseudoHeader(src.AsSlice(), dst.AsSlice(), proto, l4+len(s.payload))))
 
 	b[0], b[1] = needsChecksum, kind
 	if s.size == 0 {
@@ -91,24 +92,6 @@ func (s segment) bytes() []byte {
 	binary.NativeEndian.PutUint16(b[6:], uint16(start-offloadHeader))
 	binary.NativeEndian.PutUint16(b[8:], uint16(at))
 	return b
-}
-
-func pseudo(src, dst []byte, proto byte, n int) []byte {
-	return append(append(bytes.Clone(src), dst...), 0, 0, byte(n>>8), byte(n), 0, 0, 0, proto)
-}
-
-// reference is the Internet checksum, word by word as RFC 1071 tells it.
-func reference(b []byte) uint16 {
-	sum := uint32(0)
-	for i, x := range b {
-		if i%2 == 0 {
-			sum += uint32(x) << 8
-		} else {
-			sum += uint32(x)
-		}
-		sum = sum&0xffff + sum>>16
-	}
-	return ^uint16(sum)
 }
 
 // cut makes all frames of what was handed over.
@@ -148,7 +131,7 @@ func (s segment) verify(t *testing.T, f []byte) []byte {
 			t.Fatalf("the IP header says %d bytes, and there are %d", n, len(ip))
 		}
 		n := ip4Header + 8*s.options
-		if s.size > 0 && reference(ip[:n]) != 0 {
+		if s.size > 0 && linktest.Checksum(ip[:n]) != 0 {
 			t.Fatalf("the IP header's checksum is wrong: %x", ip[:n])
 		}
 		src, dst, l4 = ip[12:16], ip[16:20], ip[n:]
@@ -160,7 +143,7 @@ func (s segment) verify(t *testing.T, f []byte) []byte {
 			t.Fatalf("the UDP header says %d bytes, and there are %d", n, len(l4))
 		}
 	}
-	if reference(append(pseudo(src, dst, proto, len(l4)), l4...)) != 0 || order.Uint16(l4[at:]) == 0 {
+	if linktest.Checksum(append(linktest.PseudoHeader(src, dst, proto, len(l4)), l4...)) != 0 || order.Uint16(l4[at:]) == linktest.NoChecksum(s.udp) {
 		t.Fatalf("the checksum is wrong: %x", l4)
 	}
 	return l4

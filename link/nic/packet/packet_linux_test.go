@@ -67,54 +67,6 @@ func open(t testing.TB, clk clock.Clock, c *packet.Config) *nic.Device {
 	return d
 }
 
-// A tap sees and sends whole frames on the kernel's side.
-type tap struct {
-	fd   int
-	left [][]byte
-}
-
-func newTap(t *testing.T, name string) *tap {
-	t.Helper()
-	protocol := int(unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8)
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	face, err := net.InterfaceByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: uint16(protocol), Ifindex: face.Index}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20); err != nil {
-		t.Log(err)
-	}
-	return &tap{fd: fd}
-}
-
-// Left returns what the kernel received so far.
-func (p *tap) Left() [][]byte {
-	b := make([]byte, 1<<16)
-	for {
-		n, from, err := unix.Recvfrom(p.fd, b, 0)
-		if err != nil {
-			return p.left
-		}
-		if from.(*unix.SockaddrLinklayer).Pkttype != unix.PACKET_OUTGOING {
-			p.left = append(p.left, bytes.Clone(b[:n]))
-		}
-	}
-}
-
-// Arrive sends a frame to the device.
-func (p *tap) Arrive(b []byte) {
-	if _, err := unix.Write(p.fd, b); err != nil {
-		panic(err)
-	}
-}
-
 func TestConformance(t *testing.T) {
 	for _, mtu := range []int{0, 576} {
 		linktest.Run(t, func(t *testing.T) linktest.Harness {
@@ -123,7 +75,7 @@ func TestConformance(t *testing.T) {
 			t.Cleanup(func() { clk.Close() })
 			// The address is the one to which linktest sends.
 			d := open(t, clk, &packet.Config{Interface: "cal0", MTU: mtu, Address: net.HardwareAddr{2, 0, 0, 0, 0, 0xff}})
-			tap := newTap(t, "peer0")
+			tap := linktest.NewTap(t, "peer0")
 			return linktest.Harness{
 				Device: d, Clock: clk,
 				Left: tap.Left, Arrive: tap.Arrive,
@@ -149,8 +101,8 @@ func TestFilter(t *testing.T) {
 	}
 	tagged := frame("tagged", own...)
 	tagged = append(append(bytes.Clone(tagged[:12]), 0x81, 0x00, 0x00, 0x05), tagged[12:]...)
-	tap := newTap(t, "peer0")
-	newTap(t, "cal0").Arrive(frame("the kernel's own", own...))
+	tap := linktest.NewTap(t, "peer0")
+	linktest.NewTap(t, "cal0").Arrive(frame("the kernel's own", own...))
 	for _, b := range [][]byte{
 		frame("group", 1, 0, 0x5e, 0, 0, 1),
 		frame("other", 2, 1, 2, 3, 4, 6),
@@ -224,7 +176,7 @@ func TestInterfaceChanges(t *testing.T) {
 	d := open(t, clk, &packet.Config{Interface: "cal0", Tell: func(err error) { told <- err.Error() }})
 	arrived := make(arrivals, 1)
 	clk.Do(func() { d.Attach(arrived) })
-	tap := newTap(t, "peer0")
+	tap := linktest.NewTap(t, "peer0")
 	hears := func(what string) {
 		t.Helper()
 		select {
@@ -287,7 +239,7 @@ func TestInterfaceChanges(t *testing.T) {
 	drops(link.LinkDown, 2)
 	ip(t, "link", "set", "peer0", "up")
 	hears("up again")
-	tap = newTap(t, "peer0") // the other one has the error
+	tap = linktest.NewTap(t, "peer0") // the other one has the error
 	works(3)
 
 	ip(t, "link", "set", "cal0", "mtu", "1000")
@@ -329,7 +281,7 @@ func TestKernelLoses(t *testing.T) {
 	defer clk.Close()
 	d := open(t, clk, &packet.Config{Interface: "cal0"})
 	frame := append(append(net.HardwareAddr{}, d.Info().Address...), make([]byte, 1500)...)
-	tap := newTap(t, "peer0")
+	tap := linktest.NewTap(t, "peer0")
 	for range frames {
 		tap.Arrive(frame)
 	}

@@ -38,7 +38,7 @@ func TestTapConformance(t *testing.T) {
 			t.Cleanup(func() { clk.Close() })
 			// The address is the one to which linktest sends.
 			d := openTun(t, clk, &tuntap.Config{Tap: true, Name: "cal0", Poll: poll, Address: net.HardwareAddr{2, 0, 0, 0, 0, 0xff}})
-			tap := newTap(t, "cal0")
+			tap := linktest.NewTap(t, "cal0")
 			return linktest.Harness{
 				Device: d, Clock: clk,
 				Left: tap.Left, Arrive: tap.Arrive,

@@ -45,54 +45,6 @@ func openTun(t testing.TB, clk clock.Clock, c *tuntap.Config) *nic.Device {
 	return d
 }
 
-// A tap sees and sends whole packets on the kernel's side of an interface.
-type tap struct {
-	fd   int
-	left [][]byte
-}
-
-func newTap(t *testing.T, name string) *tap {
-	t.Helper()
-	protocol := int(unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8)
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	face, err := net.InterfaceByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: uint16(protocol), Ifindex: face.Index}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20); err != nil {
-		t.Log(err)
-	}
-	return &tap{fd: fd}
-}
-
-// Left returns what the kernel received so far.
-func (p *tap) Left() [][]byte {
-	b := make([]byte, 1<<16)
-	for {
-		n, from, err := unix.Recvfrom(p.fd, b, 0)
-		if err != nil {
-			return p.left
-		}
-		if from.(*unix.SockaddrLinklayer).Pkttype != unix.PACKET_OUTGOING {
-			p.left = append(p.left, bytes.Clone(b[:n]))
-		}
-	}
-}
-
-// Arrive lets the kernel send a packet.
-func (p *tap) Arrive(b []byte) {
-	if _, err := unix.Write(p.fd, b); err != nil {
-		panic(err)
-	}
-}
-
 func TestConformance(t *testing.T) {
 	for _, mtu := range []int{1500, 576} {
 		linktest.Run(t, func(t *testing.T) linktest.Harness {
@@ -100,7 +52,7 @@ func TestConformance(t *testing.T) {
 			clk := clock.NewReal()
 			t.Cleanup(func() { clk.Close() })
 			d := openTun(t, clk, &tuntap.Config{Name: "cal0", MTU: mtu})
-			tap := newTap(t, "cal0")
+			tap := linktest.NewTap(t, "cal0")
 			return linktest.Harness{
 				Device: d, Clock: clk,
 				Left: tap.Left, Arrive: tap.Arrive,
