@@ -57,14 +57,6 @@ func Dropped(top Device) (d Drops) {
 	return d
 }
 
-// Waiting returns how many frames a chain has that are to be sent.
-func Waiting(top Device) (n int) {
-	for dev := range Chain(top) {
-		n += dev.Counters().Waiting
-	}
-	return n
-}
-
 // Bottom is the part of a Device that is the last of its chain and counts nothing, for those
 // that are made of little more than Transmit.
 type Bottom struct{}
